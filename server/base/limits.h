@@ -1,0 +1,39 @@
+/*
+ * Every bound on what a client, a file or a peer can make the process hold, in one
+ * place. Each has a test that goes one past it. Those an operator may change are
+ * defaults of the settings table (server/config.c) and are marked so.
+ */
+#ifndef GW_BASE_LIMITS_H
+#define GW_BASE_LIMITS_H
+
+/* HTTP */
+#define GW_MAX_BODY_BYTES (1024 * 1024)        /* one request body (setting max_body) */
+#define GW_MAX_BODIES_BYTES (256 * 1024 * 1024) /* all bodies being received together */
+#define GW_MAX_HEADER_BYTES (8 * 1024)         /* request line and fields together */
+#define GW_MAX_URI_BYTES (4 * 1024)
+#define GW_MAX_CONNECTIONS 10000 /* per process (setting max_connections) */
+#define GW_MAX_PARAMETERS 32     /* query parameters of one request */
+#define GW_BODY_TIMEOUT_MS 30000 /* from the header's end to the body's end */
+#define GW_IDLE_TIMEOUT_S 75     /* a keep-alive connection without a request */
+#define GW_MAX_WAIT_S 240        /* ?wait= */
+
+/* JSON */
+#define GW_MAX_JSON_DEPTH 32
+#define GW_MAX_FAULTS 32 /* bad fields reported in one answer */
+
+/* Mailboxes */
+#define GW_MAX_QUEUED_COMMANDS 8192 /* waiting for one database connection */
+#define GW_MAX_BATCH_ROWS 128       /* of one kind in one statement */
+#define GW_MAX_WAITERS 20000        /* suspended long-polls (setting max_waiters) */
+
+/* Values */
+#define GW_MAX_NAME 63
+#define GW_MAX_IDEMPOTENCY_KEY 255
+#define GW_MAX_LABELS 32
+#define GW_MAX_LIST 1000  /* ?limit= */
+#define GW_MAX_IDS 1000   /* ids in one filter */
+#define GW_MAX_ARRAY 1000000
+#define GW_MAX_INDEX_RANGES 10000
+#define GW_MAX_INDEX_TEXT (256 * 1024)
+
+#endif

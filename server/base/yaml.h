@@ -1,0 +1,16 @@
+/* YAML to JSON, for settings (later: kubeconfig and manifests). The only includer of libfyaml. */
+#ifndef GW_BASE_YAML_H
+#define GW_BASE_YAML_H
+
+#include <jansson.h>
+
+#include "server/base/error.h"
+
+/* Parses one document of at most `len` bytes. Anchors are resolved, duplicate keys and
+ * syntax errors refused with line and column; plain scalars follow the YAML 1.2 core schema
+ * (null, ~, true, false, integers, floats), quoted ones are strings. Nesting is limited to
+ * GW_MAX_JSON_DEPTH. `name` goes in front of messages. The caller owns the result; NULL on
+ * error (GW_ERR_INVALID). */
+json_t *gw_yaml_parse(const char *name, const char *text, size_t len, struct gw_error *err);
+
+#endif
