@@ -1,7 +1,7 @@
 /*
  * Lengths of time, in whole seconds. Two ways of writing them, and a bare number:
  *
- *   "90"                  seconds (in sbatch a bare number is minutes: see the messages)
+ *   "90"                  seconds (in sbatch a bare number is minutes)
  *   "2h30m" "1d" "45s"    days, hours, minutes, seconds: in this order, each at most once
  *   "MM:SS" "HH:MM:SS" "D-HH" "D-HH:MM" "D-HH:MM:SS"
  *                         Slurm's (man sbatch, --time). As there a field may exceed its

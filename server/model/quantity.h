@@ -30,8 +30,8 @@ int gw_quantity_parse(const char *s, int64_t *ret, struct gw_error *err);
 /* Thousandths of a core: "2" is 2000, "0.5" and "500m" are 500. As above. */
 int gw_cpus_parse(const char *s, int64_t *ret_milli, struct gw_error *err);
 
-/* The same for a JSON number. Half of what a double cannot tell apart is forgiven: 0.1 is
- * 100 and not 101. */
+/* The same for a JSON number: rounded up to thousandths, after a double's own error is taken
+ * off (1.1 is 1100, not 1101). */
 int gw_cpus_from_number(double cpus, int64_t *ret_milli, struct gw_error *err);
 
 /* The shortest text without a fraction that parses to exactly `bytes` (>= 0): "1536Mi",
