@@ -1,0 +1,39 @@
+/*
+ * The rules of a job spec that no schema can hold: those across members (faults, 422), and
+ * the field's rules of thumb (warnings, never a refusal). Pure.
+ */
+#ifndef GW_MODEL_SPEC_CHECK_H
+#define GW_MODEL_SPEC_CHECK_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/base/error.h"
+#include "server/model/faults.h"
+
+#define GW_MAX_WARNINGS 16
+
+struct gw_warning {
+        const char *rule; /* stable name, static: "time_limit" */
+        char pointer[GW_ERROR_POINTER];
+        char detail[GW_ERROR_MESSAGE];
+};
+
+struct gw_warnings {
+        size_t count;
+        struct gw_warning items[GW_MAX_WARNINGS];
+};
+
+void gw_warnings_init(struct gw_warnings *w);
+
+struct gw_spec;
+
+/* Adds a fault for every rule that the decoded spec breaks. */
+void gw_spec_check(const json_t *spec, int64_t now_us, struct gw_faults *faults);
+
+/* Adds a warning for every rule of thumb that the resolved spec does not keep. The rules:
+ * time_limit, gpu_per_process, cpus_per_gpu, memory_per_gpu, retry_limit. */
+void gw_spec_advise(const struct gw_spec *spec, struct gw_warnings *warnings);
+
+#endif
