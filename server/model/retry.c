@@ -7,6 +7,7 @@
 #include "server/model/retry.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -56,14 +57,10 @@ bool gw_retry_wants(const struct gw_retry *retry, enum gw_reason reason, int exi
 
 int64_t gw_retry_delay_s(const struct gw_retry *retry, unsigned attempt)
 {
+        assert(attempt > 0);
         int64_t cap = retry->max_delay_s > retry->delay_s ? retry->max_delay_s : retry->delay_s;
-        double delay = (double)retry->delay_s;
-
-        if (retry->delay_s == 0 || retry->backoff <= 1)
-                return retry->delay_s;
-        for (unsigned i = 1; i < attempt && delay < (double)cap; i++)
-                delay *= retry->backoff;
-        return delay < (double)cap ? (int64_t)delay : cap;
+        double delay = (double)retry->delay_s * pow(retry->backoff, attempt - 1);
+        return delay < (double)cap ? (int64_t)delay : cap; /* also when it is infinite */
 }
 
 static void read_limit(const json_t *v, struct gw_retry *r, struct gw_faults *faults)
