@@ -150,6 +150,8 @@ static void test_filter_hash(void **state)
         assert_true(
             gw_cursor_filter_add(a, "name", "x") !=
             gw_cursor_filter_add(gw_cursor_filter_add(none, "name", "x"), "state", "running"));
+        assert_true(gw_cursor_filter_add(gw_cursor_filter_add(none, "n", "x"), "yz", "") !=
+                    gw_cursor_filter_add(gw_cursor_filter_add(none, "n", "xy"), "z", ""));
 }
 
 int main(void)
