@@ -1,5 +1,5 @@
 /*
- * Counters, gauges and histograms, written as OpenMetrics text.
+ * Counters, gauges and histograms, written as OpenMetrics or Prometheus text.
  *
  * A metric family is declared once, at start, with its closed set of label values, so
  * cardinality is bounded by construction: there is no way to make a series from input.
@@ -40,7 +40,15 @@ void gw_metric_set(struct gw_metric_family *f, size_t i, size_t j, int64_t to);
 /* Seconds families take microseconds, sizes families take counts. */
 void gw_metric_observe(struct gw_metric_family *f, size_t i, size_t j, int64_t value);
 
-/* OpenMetrics 1.0 text of everything, ending in "# EOF". */
+#define GW_METRICS_OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
+#define GW_METRICS_TEXT "text/plain; version=0.0.4; charset=utf-8"
+
+/* OpenMetrics 1.0 text of everything, ending in "# EOF": for scrapers that accept
+ * application/openmetrics-text. */
 void gw_metrics_write(struct gw_metrics *m, struct gw_buf *out);
+
+/* The same in the older text format 0.0.4, for everyone else. It names a counter's family
+ * with its _total, which OpenMetrics forbids and `promtool check metrics` wants. */
+void gw_metrics_write_text(struct gw_metrics *m, struct gw_buf *out);
 
 #endif
