@@ -21,6 +21,9 @@
 #define GW_MAX_JSON_DEPTH 32
 #define GW_MAX_FAULTS 32 /* bad fields reported in one answer */
 
+/* YAML */
+#define GW_MAX_YAML_NODES 100000 /* of one document, aliases counted where they are used */
+
 /* Mailboxes */
 #define GW_MAX_QUEUED_COMMANDS 8192 /* waiting for one database connection */
 #define GW_MAX_BATCH_ROWS 128       /* of one kind in one statement */

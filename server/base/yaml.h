@@ -6,11 +6,16 @@
 
 #include "server/base/error.h"
 
-/* Parses one document of at most `len` bytes. Anchors are resolved, duplicate keys and
- * syntax errors refused with line and column; plain scalars follow the YAML 1.2 core schema
- * (null, ~, true, false, integers, floats), quoted ones are strings. Nesting is limited to
- * GW_MAX_JSON_DEPTH. `name` goes in front of messages. The caller owns the result; NULL on
- * error (GW_ERR_INVALID). */
+/*
+ * Parses one document of `len` bytes; an empty one is null. Anchors and merge keys are
+ * resolved, duplicate keys and syntax errors refused with line and column; plain scalars
+ * follow the YAML 1.2 core schema (null, ~, true, false, integers, floats), quoted ones are
+ * strings. What JSON cannot hold is refused: keys that are no scalars, NUL, NaN, infinity,
+ * numbers out of range, every tag but !!str, !!map and !!seq. Nesting is limited to
+ * GW_MAX_JSON_DEPTH, size to GW_MAX_YAML_NODES. `name` goes in front of messages:
+ * "name:line:column: what". The caller owns the result; NULL on error (GW_ERR_INVALID, or
+ * GW_ERR_NOMEM). Any thread.
+ */
 json_t *gw_yaml_parse(const char *name, const char *text, size_t len, struct gw_error *err);
 
 #endif
