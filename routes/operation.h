@@ -1,0 +1,68 @@
+/*
+ * An operation: one documented call, as generated from openapi.yaml
+ * (generated/openapi/operations.h), tied to the handler of the same name. A documented
+ * operation without a handler does not link.
+ */
+#ifndef GW_ROUTES_OPERATION_H
+#define GW_ROUTES_OPERATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "server/http/http.h"
+#include "server/model/decode.h"
+
+struct gw_call;
+
+/* What a route file exports for each operation: `const struct gw_handler gw_route_<operationId>`. */
+struct gw_handler {
+        /* The request is authenticated, allowed and decoded. */
+        enum gw_next (*begin)(struct gw_call *call);
+        /* A command came back. NULL when begin never waits. */
+        enum gw_next (*resume)(struct gw_call *call, struct gw_work *work);
+        /* Releases what the call's state holds beyond gw_exchange_alloc. NULL when nothing. */
+        void (*end)(struct gw_call *call);
+        size_t state_size; /* zeroed before begin: call->state */
+};
+
+struct gw_parameter {
+        const char *name;
+        const struct gw_schema *schema;
+        const char *preset; /* default as JSON text, or NULL */
+        bool required;
+};
+
+struct gw_media {
+        const char *type;               /* "application/json" */
+        const struct gw_schema *schema; /* NULL: the handler reads the bytes itself */
+};
+
+/* Which token scope a call needs (x-scope); policy.c has the roles. */
+enum gw_operation_access {
+        GW_ACCESS_PUBLIC,  /* no token: probes, documents */
+        GW_ACCESS_READ,    /* scope jobs:read */
+        GW_ACCESS_WRITE,   /* scope jobs:write */
+};
+
+struct gw_operation {
+        const char *id; /* operationId: also the metrics' label */
+        const char *method;
+        const char *path; /* template */
+        enum gw_operation_access access;
+        const struct gw_parameter *query; /* sorted by name */
+        size_t query_count;
+        const char *const *path_names; /* in the template's order */
+        const struct gw_schema *const *path_schemas;
+        size_t path_count;
+        const struct gw_parameter *headers; /* documented request header fields */
+        size_t header_count;
+        const struct gw_media *media; /* accepted bodies; count 0: no body */
+        size_t media_count;
+        bool body_required;
+        const struct gw_handler *handler;
+};
+
+extern const struct gw_operation gw_operations[];
+extern const size_t gw_operation_count;
+
+#endif

@@ -1,0 +1,207 @@
+/*
+ * gw_json_parse(): jansson, with our limits around it and its errors made readable.
+ * Any thread; pure but for memory. Runs on every submit: one scan of the bytes for the depth,
+ * then jansson's own. Where a fault is, is only found out once there is one.
+ */
+#include "server/model/json.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "server/base/cleanup.h"
+#include "server/base/str.h"
+
+/* One open object or array on the way to a place in the text. */
+struct frame {
+        bool array;
+        size_t index;    /* of the element being read */
+        const char *key; /* as written, without the quotes; NULL before the first */
+        size_t key_len;
+};
+
+struct place {
+        struct frame frames[GW_MAX_JSON_DEPTH + 1];
+        size_t depth;
+        bool at_key; /* the next string names a member */
+};
+
+/* The end of a string's content that begins at p: its closing quote, or `end`. */
+static const char *skip_string(const char *p, const char *end)
+{
+        for (; p < end && *p != '"'; p++)
+                if (*p == '\\' && p + 1 < end)
+                        p++;
+        return p;
+}
+
+static void open_frame(struct place *at, bool array)
+{
+        if (at->depth < GW_COUNT(at->frames))
+                at->frames[at->depth] = (struct frame){.array = array};
+        at->depth++;
+        at->at_key = !array;
+}
+
+static struct frame *top_frame(struct place *at)
+{
+        if (at->depth == 0 || at->depth > GW_COUNT(at->frames))
+                return NULL;
+        return &at->frames[at->depth - 1];
+}
+
+static void step(struct place *at, char c)
+{
+        struct frame *top = top_frame(at);
+        if (c == '{' || c == '[')
+                open_frame(at, c == '[');
+        else if ((c == '}' || c == ']') && at->depth > 0)
+                at->depth--;
+        else if (c == ',' && top && top->array)
+                top->index++;
+        else if (c == ',' || c == ':')
+                at->at_key = c == ',';
+}
+
+/* Reads `text` up to `limit`, which may be inside a value. What was read is JSON but perhaps for
+ * its last token. */
+static void find_place(const char *text, size_t limit, struct place *at)
+{
+        const char *end = text + limit;
+        *at = (struct place){0};
+        for (const char *p = text; p < end; p++) {
+                if (*p != '"') {
+                        step(at, *p);
+                        continue;
+                }
+                const char *begin = p + 1;
+                p = skip_string(begin, end);
+                struct frame *top = top_frame(at);
+                if (top && !top->array && at->at_key) {
+                        top->key = begin;
+                        top->key_len = (size_t)(p - begin);
+                }
+        }
+}
+
+static size_t append_key(char *out, size_t size, const char *key, size_t len)
+{
+        size_t n = 0;
+        for (size_t i = 0; i < len && n + 3 < size; i++) {
+                char c = key[i];
+                if (c == '~' || c == '/')
+                        out[n++] = '~';
+                out[n++] = c == '~' ? '0' : c == '/' ? '1' : c;
+        }
+        return n;
+}
+
+/* The JSON pointer of a place. Escapes in a name stay as they were written. */
+static void write_pointer(const struct place *at, char out[GW_ERROR_POINTER])
+{
+        size_t n = 0, depth = at->depth < GW_COUNT(at->frames) ? at->depth : GW_COUNT(at->frames);
+        for (size_t i = 0; i < depth && n + 24 < GW_ERROR_POINTER; i++) {
+                const struct frame *f = &at->frames[i];
+                if (!f->array && !f->key)
+                        break;
+                out[n++] = '/';
+                if (f->array)
+                        n += (size_t)snprintf(out + n, GW_ERROR_POINTER - n, "%zu", f->index);
+                else
+                        n += append_key(out + n, GW_ERROR_POINTER - n, f->key, f->key_len);
+        }
+        out[n] = '\0';
+}
+
+/* How deep the text nests, at most; *ret_at is where it gets deeper than allowed. A text that is
+ * no JSON gives a number that does not matter. */
+static size_t measure_depth(const char *text, size_t len, size_t *ret_at)
+{
+        size_t depth = 0;
+        const char *end = text + len;
+        for (const char *p = text; p < end; p++) {
+                if (*p == '"') {
+                        p = skip_string(p + 1, end);
+                } else if ((*p | 0x20) == '{') { /* '{' and '[' */
+                        if (++depth > GW_MAX_JSON_DEPTH) {
+                                *ret_at = (size_t)(p - text);
+                                return depth;
+                        }
+                } else if ((*p | 0x20) == '}' && depth > 0) {
+                        depth--;
+                }
+        }
+        return 0;
+}
+
+/* What jansson says, in words for someone who does not know jansson. */
+static const struct reason {
+        enum json_error_code code;
+        const char *words;
+} reasons[] = {
+        {json_error_null_character, "holds U+0000, which cannot be stored: leave it out"},
+        {json_error_null_byte_in_key, "holds U+0000 in a name: leave it out"},
+        {json_error_invalid_utf8, "is not valid UTF-8"},
+        {json_error_duplicate_key, "stands twice: give each member once"},
+        {json_error_numeric_overflow,
+         "is a number out of range: whole numbers have at most 64 bits, others are below 1.8e308"},
+        {json_error_premature_end_of_input, "the JSON text ends too early"},
+        {json_error_end_of_input_expected, "more text follows the end of the JSON value"},
+};
+
+#define WORDS (JSON_ERROR_TEXT_LENGTH + 16)
+
+static void describe(const json_error_t *e, char out[WORDS])
+{
+        enum json_error_code code = json_error_code(e);
+        for (size_t i = 0; i < GW_COUNT(reasons); i++) {
+                if (reasons[i].code == code) {
+                        gw_str_copy(out, WORDS, reasons[i].words);
+                        return;
+                }
+        }
+        if (strncmp(e->text, "invalid Unicode '\\u", 19) == 0)
+                gw_str_copy(out, WORDS, "holds a lone surrogate: write both halves of the pair");
+        else
+                snprintf(out, WORDS, "is not JSON: %s", e->text);
+}
+
+static void add_parse_fault(struct gw_faults *faults, const char *text, size_t len,
+                            const json_error_t *e)
+{
+        struct place at;
+        char pointer[GW_ERROR_POINTER], words[WORDS];
+        size_t position = e->position > 0 ? (size_t)e->position : 0;
+
+        if (json_error_code(e) == json_error_out_of_memory) {
+                gw_faults_add(faults, GW_ERR_NOMEM, "", "out of memory");
+                return;
+        }
+        find_place(text, position < len ? position : len, &at);
+        write_pointer(&at, pointer);
+        describe(e, words);
+        gw_faults_add(faults, GW_ERR_INVALID, pointer, "%s (line %d, column %d)", words, e->line,
+                      e->column);
+}
+
+json_t *gw_json_parse(const char *text, size_t len, struct gw_faults *faults)
+{
+        size_t deep_at = 0;
+        if (measure_depth(text, len, &deep_at) > GW_MAX_JSON_DEPTH) {
+                struct place at;
+                char pointer[GW_ERROR_POINTER];
+                find_place(text, deep_at, &at);
+                write_pointer(&at, pointer);
+                gw_faults_add(faults, GW_ERR_INVALID, pointer,
+                              "nests deeper than %d levels of objects and arrays",
+                              GW_MAX_JSON_DEPTH);
+                return NULL;
+        }
+
+        json_error_t e = {.position = 0};
+        json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+        if (!value)
+                add_parse_fault(faults, text, len, &e);
+        return value;
+}
