@@ -1,0 +1,1 @@
+"""Everything that tests jobgate; tests/run is the way in."""

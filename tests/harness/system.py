@@ -1,0 +1,114 @@
+"""The user that everything runs as, the folder it runs in, and waiting.
+
+Neither PostgreSQL nor a job may run as root. When the tests are started by root, servers
+and jobs run as `nobody`; otherwise as whoever started them.
+"""
+
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+RUNNER = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+
+# Everything is slower under a sanitizer.
+SANITIZED = any(word in os.environ.get("JOBGATE_BUILD", "") for word in ("asan", "tsan"))
+PATIENCE = 4.0 if SANITIZED else 1.0
+
+
+def build_folder():
+    """The build under test: the folder named by JOBGATE_BUILD, else build/dev."""
+    return pathlib.Path(os.environ.get("JOBGATE_BUILD") or ROOT / "build" / "dev").absolute()
+
+
+def as_runner():
+    """Arguments for subprocess that make a process run as RUNNER."""
+    if os.geteuid() != 0:
+        return {}
+    return {"user": RUNNER.pw_uid, "group": RUNNER.pw_gid, "extra_groups": []}
+
+
+def own(path):
+    """Gives a file or folder to RUNNER."""
+    if os.geteuid() == 0:
+        os.chown(path, RUNNER.pw_uid, RUNNER.pw_gid)
+    return pathlib.Path(path)
+
+
+def make_folder(path):
+    path = pathlib.Path(path)
+    path.mkdir(mode=0o700)
+    return own(path)
+
+
+def temporary_folder(prefix):
+    """A new folder of RUNNER's with a short name: socket paths have 107 bytes at most."""
+    return own(tempfile.mkdtemp(prefix=f"jg-{prefix}-", dir="/tmp"))
+
+
+def remove_folder(path):
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def run(arguments, timeout=60, **options):
+    """Runs a program as RUNNER to its end; its output is text."""
+    return subprocess.run(
+        [str(a) for a in arguments], capture_output=True, text=True, timeout=timeout * PATIENCE,
+        stdin=subprocess.DEVNULL, **as_runner(), **options,
+    )
+
+
+def checked(arguments, **options):
+    done = run(arguments, **options)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def alive(pid):
+    """Is there such a process, other than as a zombie?"""
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def children(pid):
+    """The pids of a process's children, whoever their parent is now excluded."""
+    try:
+        listed = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return [int(child) for child in listed.split()]
+
+
+def kill(pid, signal_number=signal.SIGKILL):
+    try:
+        os.kill(pid, signal_number)
+    except ProcessLookupError:
+        pass
+
+
+def wait_until(condition, seconds=10.0, what="the condition", every=0.02):
+    """Polls `condition` until it returns something true, which is returned."""
+    deadline = time.monotonic() + seconds * PATIENCE
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come within {seconds * PATIENCE:.0f} s")
+        time.sleep(every)

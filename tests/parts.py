@@ -1,0 +1,346 @@
+"""The parts of the test command, in one table, and what runs them (see tests/run)."""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree
+
+from tests.harness import postgres, system
+
+ROOT = system.ROOT
+JOBS = os.cpu_count() or 2
+IN_CI = bool(os.environ.get("CI"))
+
+
+@dataclasses.dataclass
+class Tally:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+
+class Run:
+    """One call of tests/run: where results go, what was built, what to pass on."""
+
+    def __init__(self, options):
+        self.full, self.extra = options.full, options.extra
+        self.whole = not options.parts
+        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="jobgate-run-"))
+        self.builds = {}
+
+    def build(self, preset):
+        """Configures and builds a preset once; its folder, or None when that failed."""
+        if preset not in self.builds:
+            self.builds[preset] = self._build(preset)
+        return self.builds[preset]
+
+    def _build(self, preset):
+        folder = ROOT / "build" / preset
+        log = self.scratch / f"build-{preset}.log"
+        configure = ["cmake", "--preset", preset, "-DPython3_EXECUTABLE=/usr/bin/python3"]
+        if not (folder / "build.ninja").exists() and shutil.which("ccache"):
+            configure.append("-DCMAKE_C_COMPILER_LAUNCHER=ccache")
+        steps = [] if (folder / "build.ninja").exists() else [configure]
+        steps.append(["cmake", "--build", "--preset", preset, "-j", str(JOBS)])
+        started = time.monotonic()
+        with open(log, "wb") as output:
+            for step in steps:
+                if subprocess.run(step, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT,
+                                  stdin=subprocess.DEVNULL).returncode != 0:
+                    print(f"the build {preset} failed:\n{tail(log, 60)}", flush=True)
+                    return None
+        if time.monotonic() - started > 1:
+            print(f"   built {preset} in {time.monotonic() - started:.0f} s", flush=True)
+        return folder
+
+
+def tail(path, lines):
+    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+
+
+# -- C tests ------------------------------------------------------------------------------
+
+def c_tests(folder, wanted):
+    """[(name, command, working folder)] of the tests CMake registered, by their name."""
+    listed = json.loads(subprocess.run(["ctest", "--test-dir", folder, "--show-only=json-v1"], check=True,
+                                       capture_output=True, stdin=subprocess.DEVNULL).stdout)
+    found = []
+    for test in listed["tests"]:
+        properties = {entry["name"]: entry["value"] for entry in test.get("properties", [])}
+        if wanted(test["name"]) and "command" in test:
+            found.append((test["name"], test["command"], properties.get("WORKING_DIRECTORY", str(folder))))
+    return found
+
+
+def cmocka_tally(results):
+    """Counts the test cases in the XML files one executable wrote."""
+    tally = Tally()
+    for path in results.glob("*.xml"):
+        for case in xml.etree.ElementTree.parse(path).iter("testcase"):
+            if case.find("skipped") is not None:
+                tally.skipped += 1
+            elif case.find("failure") is not None or case.find("error") is not None:
+                tally.failed += 1
+            else:
+                tally.passed += 1
+    return tally
+
+
+def run_c_test(run, test, environment):
+    name, command, folder = test
+    results = pathlib.Path(tempfile.mkdtemp(prefix=name, dir=run.scratch))
+    environment = {**os.environ, **environment, "CMOCKA_MESSAGE_OUTPUT": "xml",
+                   "CMOCKA_XML_FILE": str(results / "%g.xml")}
+    output, code = b"", None
+    try:
+        done = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
+        output, code = done.stdout, done.returncode
+    except subprocess.TimeoutExpired as late:
+        output, code = (late.stdout or b"") + b"\nit did not end in 300 s", -1
+    try:
+        tally = cmocka_tally(results)
+    except xml.etree.ElementTree.ParseError:
+        tally = Tally()
+    # A crash, a leak report or a program without cmocka: the exit status counts as one.
+    if code != 0 and tally.failed == 0:
+        tally.failed = 1
+    elif code == 0 and tally == Tally():
+        tally.passed = 1
+    if tally.failed:
+        failures = "\n".join(xml_failures(results))
+        print(f"FAILED {name} (exit {code})\n{failures}\n{output.decode(errors='replace')[-6000:]}", flush=True)
+    return tally
+
+
+def xml_failures(results):
+    for path in results.glob("*.xml"):
+        try:
+            for case in xml.etree.ElementTree.parse(path).iter("testcase"):
+                for failure in case.findall("failure"):
+                    yield f"  {case.get('name')}: {(failure.text or '').strip()}"
+        except xml.etree.ElementTree.ParseError:
+            yield path.read_text(errors="replace")[-3000:]
+
+
+def run_c_tests(run, preset, wanted, environment=None):
+    folder = run.build(preset)
+    if folder is None:
+        return Tally(failed=1)
+    environment = {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1",
+                   "TSAN_OPTIONS": f"suppressions={ROOT}/tests/integration/tsan.supp", **(environment or {})}
+    total = Tally()
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        for tally in pool.map(lambda test: run_c_test(run, test, environment), c_tests(folder, wanted)):
+            total.add(tally)
+    return total
+
+
+def needs_database(name):
+    return name.startswith("integration_")
+
+
+class Database:
+    """A cluster for the C tests, told to them in JOBGATE_TEST_PG."""
+
+    def __enter__(self):
+        self.folder = system.temporary_folder("c")
+        self.cluster = postgres.Cluster(self.folder).start()
+        self.cluster.create_roles()
+        name = self.cluster.create_database()
+        return {"JOBGATE_TEST_PG": self.cluster.dsn(name)}
+
+    def __exit__(self, *_):
+        self.cluster.stop("immediate")
+        system.remove_folder(self.folder)
+
+
+# -- pytest -------------------------------------------------------------------------------
+
+def run_pytest(run, preset, *arguments, environment=None):
+    folder = run.build(preset)
+    if folder is None:
+        return Tally(failed=1)
+    results = run.scratch / f"pytest-{len(list(run.scratch.iterdir()))}.xml"
+    environment = {**os.environ, "JOBGATE_BUILD": str(folder), **(environment or {})}
+    if run.full:
+        environment["JOBGATE_TEST_FULL"] = "1"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-c", str(ROOT / "tests" / "pytest.ini"), f"--junit-xml={results}",
+         *arguments, *run.extra], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL)
+    tally = Tally()
+    if results.exists():
+        for suite in xml.etree.ElementTree.parse(results).iter("testsuite"):
+            failed = int(suite.get("failures")) + int(suite.get("errors"))
+            skipped = int(suite.get("skipped"))
+            tally.add(Tally(int(suite.get("tests")) - failed - skipped, failed, skipped))
+    if done.returncode != 0 and tally.failed == 0:
+        tally.failed = 1
+    return tally
+
+
+# -- the parts ----------------------------------------------------------------------------
+
+def lint(run):
+    """Rules are programs: they print what they found and exit non-zero."""
+    tally = Tally()
+    run.build("dev")  # the generated headers and compile commands some rules read
+    rules = sorted(path for path in (ROOT / "tests/lint/rules").iterdir() if os.access(path, os.X_OK))
+
+    def check(rule):
+        return rule, subprocess.run([rule, ROOT], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                    stdin=subprocess.DEVNULL, text=True, cwd=ROOT)
+
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        for rule, done in pool.map(check, rules):
+            if done.returncode == 0:
+                tally.passed += 1
+            else:
+                tally.failed += 1
+                print(f"FAILED {rule.name}\n{done.stdout}", flush=True)
+    tally.add(run_pytest(run, "dev", "tests/lint/rules_test.py"))
+    return tally
+
+
+def unit(run, preset="dev"):
+    return run_c_tests(run, preset, lambda name: not needs_database(name))
+
+
+def integration(run, preset="dev", *arguments):
+    tally = Tally()
+    if not run.extra:
+        with Database() as environment:
+            tally.add(run_c_tests(run, preset, needs_database, environment))
+    required = ["--require-coverage"] if preset == "dev" and not run.extra else []
+    tally.add(run_pytest(run, preset, *required, *(arguments or ["tests/integration"])))
+    return tally
+
+
+def sanitized(preset):
+    def part(run):
+        tally = unit(run, preset)
+        tally.add(integration(run, preset))
+        return tally
+    return part
+
+
+def contract(run):
+    return run_pytest(run, "dev", "tests/contract")
+
+
+def faults(run):
+    return run_pytest(run, "dev", "tests/faults")
+
+
+def deploy(run):
+    return run_pytest(run, "release", "tests/deploy")
+
+
+def bench(run):
+    """Every benchmark once, small: that it runs and prints its line, not what it says."""
+    program = ROOT / "tests/bench/run"
+    if run.build("release") is None or not program.exists():
+        return Tally(failed=1)
+    done = subprocess.run([program, "--smoke", *run.extra], cwd=ROOT, stdin=subprocess.DEVNULL)
+    return Tally(passed=1) if done.returncode == 0 else Tally(failed=1)
+
+
+def fuzz(run):
+    """Every libFuzzer target for a few seconds from its corpus (minutes with --full)."""
+    folder = run.build("fuzz")
+    if folder is None:
+        return Tally(failed=1)
+    tally = Tally()
+    for target in sorted(path for path in folder.rglob("*_fuzz") if os.access(path, os.X_OK)):
+        corpus = ROOT / "tests/fuzz/corpus" / target.name.removesuffix("_fuzz")
+        found = run.scratch / target.name
+        found.mkdir()
+        arguments = [target, f"-max_total_time={300 if run.full else 5}", f"-artifact_prefix={found}/", found]
+        if corpus.is_dir():
+            arguments.append(corpus)
+        done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        if done.returncode == 0:
+            tally.passed += 1
+        else:
+            tally.failed += 1
+            print(f"FAILED {target.name}\n{done.stdout.decode(errors='replace')[-4000:]}", flush=True)
+    return tally
+
+
+@dataclasses.dataclass
+class Part:
+    name: str
+    run: object
+    about: str
+    usual: bool = True  # runs when no part is named
+
+
+PARTS = [
+    Part("lint", lint, "format, cppcheck, layers, banned functions, spelling, sizes"),
+    Part("unit", unit, "the cmocka executables of the dev build"),
+    Part("integration", integration, "real PostgreSQL, real gateway; every exchange against openapi.yaml"),
+    Part("contract", contract, "schemathesis against the running gateway"),
+    Part("faults", faults, "kill -9, PostgreSQL away, two gateways (all of it with --full)"),
+    Part("deploy", deploy, "deploy/up and deploy/down in a folder of their own"),
+    Part("asan", sanitized("asan"), "unit and integration with AddressSanitizer and UBSan"),
+    Part("tsan", sanitized("tsan"), "unit and integration with ThreadSanitizer"),
+    Part("fuzz", fuzz, "the libFuzzer targets, a few seconds each"),
+    Part("bench-smoke", bench, "every benchmark once, small"),
+]
+
+
+def arguments():
+    names = [part.name for part in PARTS]
+    parser = argparse.ArgumentParser(prog="tests/run", description="Runs jobgate's tests.",
+                                     epilog="What follows from the first other option on goes to pytest.")
+    parser.add_argument("--full", action="store_true", help="the long campaigns as well")
+    parser.add_argument("--list", action="store_true", help="say which parts there are")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(names))
+    own = ("--full", "--list", "--help", "-h")
+    words = sys.argv[1:]
+    end = next((n for n, word in enumerate(words) if word.startswith("-") and word not in own), len(words))
+    options = parser.parse_args(words[:end])
+    options.extra = words[end:]
+    unknown = set(options.parts) - set(names)
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))} (there are {', '.join(names)})")
+    return options
+
+
+def main():
+    options = arguments()
+    if options.list:
+        for part in PARTS:
+            print(f"{part.name:12} {part.about}")
+        return 0
+    run, total = Run(options), Tally()
+    wanted = options.parts or [part.name for part in PARTS if part.usual]
+    for part in PARTS:
+        if part.name not in wanted:
+            continue
+        print(f"== {part.name}: {part.about}", flush=True)
+        started = time.monotonic()
+        tally = part.run(run)
+        total.add(tally)
+        print(f"   {part.name}: {tally.passed} ok, {tally.failed} bad, {tally.skipped} left out, "
+              f"{time.monotonic() - started:.1f} s", flush=True)
+    shutil.rmtree(run.scratch, ignore_errors=True)
+    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
+    return 1 if total.failed or (IN_CI and total.skipped) or total == Tally() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
