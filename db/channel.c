@@ -60,14 +60,14 @@ int gw_db_metrics_init(struct gw_db_metrics *dm, struct gw_metrics *m, const cha
                 const char *name;
                 const char *help;
         } rows[] = {
-            {&dm->up, GW_METRIC_GAUGE, "jobgate_db_up", "Whether the channel is connected"},
-            {&dm->pending, GW_METRIC_GAUGE, "jobgate_db_pending_commands",
-             "Commands accepted and not finished"},
-            {&dm->commands, GW_METRIC_COUNTER, "jobgate_db_commands", "Commands finished"},
-            {&dm->batch, GW_METRIC_SIZES, "jobgate_db_batch_commands",
-             "Commands sent together in one pipeline"},
-            {&dm->lost, GW_METRIC_COUNTER, "jobgate_db_connections_lost",
-             "Database connections lost"},
+                {&dm->up, GW_METRIC_GAUGE, "jobgate_db_up", "Whether the channel is connected"},
+                {&dm->pending, GW_METRIC_GAUGE, "jobgate_db_pending_commands",
+                 "Commands accepted and not finished"},
+                {&dm->commands, GW_METRIC_COUNTER, "jobgate_db_commands", "Commands finished"},
+                {&dm->batch, GW_METRIC_SIZES, "jobgate_db_batch_commands",
+                 "Commands sent together in one pipeline"},
+                {&dm->lost, GW_METRIC_COUNTER, "jobgate_db_connections_lost",
+                 "Database connections lost"},
         };
         dm->channels = channels;
         for (size_t i = 0; i < GW_COUNT(rows); i++) {
@@ -246,7 +246,7 @@ static void back_off(struct gw_db_channel *ch)
 {
         unsigned twice = ch->backoff_ms * 2;
         ch->backoff_ms =
-            twice == 0 ? BACKOFF_FIRST_MS : (twice > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : twice);
+                twice == 0 ? BACKOFF_FIRST_MS : (twice > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : twice);
         unsigned ms = ch->backoff_ms / 2 + arc4random_uniform(ch->backoff_ms / 2 + 1);
         ch->retry_at_us = gw_clock_mono_us() + (int64_t)ms * 1000;
 }

@@ -27,11 +27,11 @@ static const struct type_row {
         unsigned oid;
         unsigned array_oid;
 } types[GW_DB_TYPE_COUNT] = {
-    [GW_DB_BOOL] = {"boolean", 16, 1000},       [GW_DB_INT4] = {"integer", 23, 1007},
-    [GW_DB_INT8] = {"bigint", 20, 1016},        [GW_DB_FLOAT8] = {"float8", 701, 1022},
-    [GW_DB_TEXT] = {"text", 25, 1009},          [GW_DB_UUID] = {"uuid", 2950, 2951},
-    [GW_DB_JSON] = {"json", 114, 199},          [GW_DB_JSONB] = {"jsonb", 3802, 3807},
-    [GW_DB_TIME] = {"timestamptz", 1184, 1185}, [GW_DB_BYTES] = {"bytea", 17, 1001},
+        [GW_DB_BOOL] = {"boolean", 16, 1000},       [GW_DB_INT4] = {"integer", 23, 1007},
+        [GW_DB_INT8] = {"bigint", 20, 1016},        [GW_DB_FLOAT8] = {"float8", 701, 1022},
+        [GW_DB_TEXT] = {"text", 25, 1009},          [GW_DB_UUID] = {"uuid", 2950, 2951},
+        [GW_DB_JSON] = {"json", 114, 199},          [GW_DB_JSONB] = {"jsonb", 3802, 3807},
+        [GW_DB_TIME] = {"timestamptz", 1184, 1185}, [GW_DB_BYTES] = {"bytea", 17, 1001},
 };
 
 /* (SELECT 0 AS ord, $1::uuid AS id, …) */

@@ -134,8 +134,9 @@ struct gw_db_session *gw_db_session_open(const struct gw_db_session_settings *se
                 return NULL;
         }
         gw_db_input_init(&s->input);
-        s->patience_ms =
-            settings->statement_timeout_ms ? (int)settings->statement_timeout_ms + SILENCE_MS : -1;
+        s->patience_ms = settings->statement_timeout_ms
+                                 ? (int)settings->statement_timeout_ms + SILENCE_MS
+                                 : -1;
         if (start(s, settings, err) < 0) {
                 gw_db_session_close(s);
                 return NULL;
