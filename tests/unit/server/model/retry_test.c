@@ -11,10 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/base/cleanup.h"
 #include "server/model/duration.h"
 #include "server/model/retry.h"
-
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Reads JSON text; returns what gw_retry_from_json does. */
 static int read_text(const char *text, struct gw_retry *r, struct gw_faults *faults)
@@ -94,15 +93,15 @@ static void test_exit_codes(void **state)
 }
 
 static const enum gw_reason listable[] = {
-    GW_REASON_EXIT_CODE,      GW_REASON_SIGNAL,        GW_REASON_OUT_OF_MEMORY,
-    GW_REASON_TIME_LIMIT,     GW_REASON_NODE_FAILURE,  GW_REASON_PREEMPTED,
-    GW_REASON_EVICTED,        GW_REASON_IMAGE_PULL,    GW_REASON_LAUNCH_FAILED,
-    GW_REASON_HEARTBEAT_LOST, GW_REASON_BACKEND_ERROR,
+        GW_REASON_EXIT_CODE,      GW_REASON_SIGNAL,        GW_REASON_OUT_OF_MEMORY,
+        GW_REASON_TIME_LIMIT,     GW_REASON_NODE_FAILURE,  GW_REASON_PREEMPTED,
+        GW_REASON_EVICTED,        GW_REASON_IMAGE_PULL,    GW_REASON_LAUNCH_FAILED,
+        GW_REASON_HEARTBEAT_LOST, GW_REASON_BACKEND_ERROR,
 };
 
 static bool may(enum gw_reason reason)
 {
-        for (size_t i = 0; i < COUNT(listable); i++) {
+        for (size_t i = 0; i < GW_COUNT(listable); i++) {
                 if (listable[i] == reason)
                         return true;
         }
@@ -171,35 +170,35 @@ static void test_bad_members(void **state)
         static const struct {
                 const char *text, *pointer;
         } cases[] = {
-            {"[]", "/retry"},
-            {"3", "/retry"},
-            {"null", "/retry"},
-            {"{\"limit\": -1}", "/retry/limit"},
-            {"{\"limit\": 101}", "/retry/limit"},
-            {"{\"limit\": 1.0}", "/retry/limit"},
-            {"{\"limit\": \"3\"}", "/retry/limit"},
-            {"{\"limit\": null}", "/retry/limit"},
-            {"{\"delay\": -1}", "/retry/delay"},
-            {"{\"delay\": 1.5}", "/retry/delay"},
-            {"{\"delay\": \"1.5h\"}", "/retry/delay"},
-            {"{\"delay\": 3155760001}", "/retry/delay"},
-            {"{\"delay\": []}", "/retry/delay"},
-            {"{\"max_delay\": \"soon\"}", "/retry/max_delay"},
-            {"{\"max_delay\": true}", "/retry/max_delay"},
-            {"{\"backoff\": 0.99}", "/retry/backoff"},
-            {"{\"backoff\": 100.1}", "/retry/backoff"},
-            {"{\"backoff\": \"2\"}", "/retry/backoff"},
-            {"{\"on\": \"signal\"}", "/retry/on"},
-            {"{\"on\": {}}", "/retry/on"},
-            {"{\"on\": [0]}", "/retry/on/0"},
-            {"{\"on\": [1, 256]}", "/retry/on/1"},
-            {"{\"on\": [-1]}", "/retry/on/0"},
-            {"{\"on\": [1.5]}", "/retry/on/0"},
-            {"{\"on\": [null]}", "/retry/on/0"},
-            {"{\"on\": [\"oom\"]}", "/retry/on/0"},
-            {"{\"on\": [\"\"]}", "/retry/on/0"},
+                {"[]", "/retry"},
+                {"3", "/retry"},
+                {"null", "/retry"},
+                {"{\"limit\": -1}", "/retry/limit"},
+                {"{\"limit\": 101}", "/retry/limit"},
+                {"{\"limit\": 1.0}", "/retry/limit"},
+                {"{\"limit\": \"3\"}", "/retry/limit"},
+                {"{\"limit\": null}", "/retry/limit"},
+                {"{\"delay\": -1}", "/retry/delay"},
+                {"{\"delay\": 1.5}", "/retry/delay"},
+                {"{\"delay\": \"1.5h\"}", "/retry/delay"},
+                {"{\"delay\": 3155760001}", "/retry/delay"},
+                {"{\"delay\": []}", "/retry/delay"},
+                {"{\"max_delay\": \"soon\"}", "/retry/max_delay"},
+                {"{\"max_delay\": true}", "/retry/max_delay"},
+                {"{\"backoff\": 0.99}", "/retry/backoff"},
+                {"{\"backoff\": 100.1}", "/retry/backoff"},
+                {"{\"backoff\": \"2\"}", "/retry/backoff"},
+                {"{\"on\": \"signal\"}", "/retry/on"},
+                {"{\"on\": {}}", "/retry/on"},
+                {"{\"on\": [0]}", "/retry/on/0"},
+                {"{\"on\": [1, 256]}", "/retry/on/1"},
+                {"{\"on\": [-1]}", "/retry/on/0"},
+                {"{\"on\": [1.5]}", "/retry/on/0"},
+                {"{\"on\": [null]}", "/retry/on/0"},
+                {"{\"on\": [\"oom\"]}", "/retry/on/0"},
+                {"{\"on\": [\"\"]}", "/retry/on/0"},
         };
-        for (size_t i = 0; i < COUNT(cases); i++) {
+        for (size_t i = 0; i < GW_COUNT(cases); i++) {
                 struct gw_faults faults;
                 struct gw_retry r = {.limit = 77};
                 if (read_text(cases[i].text, &r, &faults) == 0)
@@ -218,10 +217,10 @@ static void test_all_bad_members_at_once(void **state)
         struct gw_faults faults;
         struct gw_retry r = {.limit = 77};
         assert_int_equal(
-            read_text("{\"limit\": -1, \"delay\": \"x\", \"backoff\": 0, \"max_delay\": "
-                      "\"x\", \"on\": [0, \"lost\", \"?\"]}",
-                      &r, &faults),
-            -1);
+                read_text("{\"limit\": -1, \"delay\": \"x\", \"backoff\": 0, \"max_delay\": "
+                          "\"x\", \"on\": [0, \"lost\", \"?\"]}",
+                          &r, &faults),
+                -1);
         assert_int_equal(faults.count, 7);
         assert_int_equal(faults.code, GW_ERR_INVALID);
         assert_int_equal(r.limit, 77);
@@ -232,7 +231,7 @@ static void test_delay(void **state)
         (void)state;
         struct gw_retry r = gw_retry_default();
         static const int64_t want[] = {10, 20, 40, 80, 160, 320, 600, 600, 600};
-        for (unsigned i = 0; i < COUNT(want); i++)
+        for (unsigned i = 0; i < GW_COUNT(want); i++)
                 assert_int_equal(gw_retry_delay_s(&r, i + 1), want[i]);
         assert_int_equal(gw_retry_delay_s(&r, UINT_MAX), 600); /* 2^4294967294 is infinite */
 
@@ -254,7 +253,7 @@ static void test_delay(void **state)
         assert_int_equal(gw_retry_delay_s(&r, 9), 3600);
 
         r = (struct gw_retry){
-            .delay_s = GW_MAX_DURATION_S, .backoff = 100, .max_delay_s = GW_MAX_DURATION_S};
+                .delay_s = GW_MAX_DURATION_S, .backoff = 100, .max_delay_s = GW_MAX_DURATION_S};
         for (unsigned i = 1; i <= GW_MAX_RETRIES; i++)
                 assert_int_equal(gw_retry_delay_s(&r, i), GW_MAX_DURATION_S);
 }
@@ -281,15 +280,15 @@ static void test_delay_is_monotonic(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-            cmocka_unit_test(test_default_wants),
-            cmocka_unit_test(test_limit_zero_never_retries),
-            cmocka_unit_test(test_exit_codes),
-            cmocka_unit_test(test_each_reason_listed_alone),
-            cmocka_unit_test(test_reads_members),
-            cmocka_unit_test(test_bad_members),
-            cmocka_unit_test(test_all_bad_members_at_once),
-            cmocka_unit_test(test_delay),
-            cmocka_unit_test(test_delay_is_monotonic),
+                cmocka_unit_test(test_default_wants),
+                cmocka_unit_test(test_limit_zero_never_retries),
+                cmocka_unit_test(test_exit_codes),
+                cmocka_unit_test(test_each_reason_listed_alone),
+                cmocka_unit_test(test_reads_members),
+                cmocka_unit_test(test_bad_members),
+                cmocka_unit_test(test_all_bad_members_at_once),
+                cmocka_unit_test(test_delay),
+                cmocka_unit_test(test_delay_is_monotonic),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,161 @@
+/*
+ * Sets of ordinals as sorted spans. The three operations are one sweep over the borders of
+ * both lists and differ in a four-entry truth table. Any thread, each set on its own.
+ */
+#include "server/model/spans.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "server/base/limits.h"
+
+#define END (UINT64_C(1) << 32) /* one past the highest ordinal */
+
+void gw_spans_done(struct gw_spans *s)
+{
+        free(s->items);
+        *s = GW_SPANS_INIT;
+}
+
+static int grow(struct gw_spans *s, struct gw_error *err)
+{
+        size_t cap = s->cap ? s->cap * 2 : 8;
+        struct gw_span *items = NULL;
+        if (s->cap < GW_MAX_ARRAY)
+                items = realloc(s->items, cap * sizeof *items);
+        if (!items)
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        s->items = items;
+        s->cap = cap;
+        return 0;
+}
+
+int gw_spans_append(struct gw_spans *s, uint32_t first, uint32_t last, struct gw_error *err)
+{
+        assert(first <= last);
+        if (s->count > 0) {
+                struct gw_span *top = &s->items[s->count - 1];
+                assert(first > top->last);
+                if (first - 1 == top->last) {
+                        top->last = last;
+                        return 0;
+                }
+        }
+        if (s->count == s->cap && grow(s, err))
+                return -1;
+        s->items[s->count++] = (struct gw_span){first, last};
+        return 0;
+}
+
+uint64_t gw_spans_total(const struct gw_spans *s)
+{
+        uint64_t total = 0;
+        for (size_t i = 0; i < s->count; i++)
+                total += (uint64_t)s->items[i].last - s->items[i].first + 1;
+        return total;
+}
+
+bool gw_spans_contains(const struct gw_spans *s, uint32_t ordinal)
+{
+        size_t lo = 0, hi = s->count;
+        while (lo < hi) {
+                size_t mid = lo + (hi - lo) / 2;
+                if (s->items[mid].last < ordinal)
+                        lo = mid + 1;
+                else
+                        hi = mid;
+        }
+        return lo < s->count && s->items[lo].first <= ordinal;
+}
+
+bool gw_spans_equal(const struct gw_spans *a, const struct gw_spans *b)
+{
+        if (a->count != b->count)
+                return false;
+        for (size_t i = 0; i < a->count; i++) {
+                if (a->items[i].first != b->items[i].first || a->items[i].last != b->items[i].last)
+                        return false;
+        }
+        return true;
+}
+
+/* One list during a sweep: items before i end below the position. */
+struct side {
+        const struct gw_spans *spans;
+        size_t i;
+};
+
+static bool inside(const struct side *s, uint64_t position)
+{
+        return s->i < s->spans->count && s->spans->items[s->i].first <= position;
+}
+
+/* The next position at which inside() changes. */
+static uint64_t border(const struct side *s, uint64_t position)
+{
+        if (s->i == s->spans->count)
+                return END;
+        const struct gw_span *span = &s->spans->items[s->i];
+        return span->first <= position ? (uint64_t)span->last + 1 : span->first;
+}
+
+static void advance(struct side *s, uint64_t position)
+{
+        if (s->i < s->spans->count && s->spans->items[s->i].last < position)
+                s->i++;
+}
+
+static int combine(const struct gw_spans *left, const struct gw_spans *right, const bool keep[4],
+                   struct gw_spans *ret, struct gw_error *err)
+{
+        struct side a = {left, 0}, b = {right, 0};
+        uint64_t position = 0;
+
+        *ret = GW_SPANS_INIT;
+        while (position < END) {
+                uint64_t to_a = border(&a, position), to_b = border(&b, position);
+                uint64_t next = to_a < to_b ? to_a : to_b;
+                if (keep[inside(&a, position) * 2 + inside(&b, position)] &&
+                    gw_spans_append(ret, (uint32_t)position, (uint32_t)(next - 1), err)) {
+                        gw_spans_done(ret);
+                        return -1;
+                }
+                position = next;
+                advance(&a, position);
+                advance(&b, position);
+        }
+        return 0;
+}
+
+/* Truth tables: in neither, in b alone, in a alone, in both. */
+
+int gw_spans_intersect(const struct gw_spans *a, const struct gw_spans *b, struct gw_spans *ret,
+                       struct gw_error *err)
+{
+        return combine(a, b, (const bool[4]){false, false, false, true}, ret, err);
+}
+
+int gw_spans_union(const struct gw_spans *a, const struct gw_spans *b, struct gw_spans *ret,
+                   struct gw_error *err)
+{
+        return combine(a, b, (const bool[4]){false, true, true, true}, ret, err);
+}
+
+int gw_spans_subtract(const struct gw_spans *a, const struct gw_spans *b, struct gw_spans *ret,
+                      struct gw_error *err)
+{
+        return combine(a, b, (const bool[4]){false, false, true, false}, ret, err);
+}
+
+void gw_spans_format(const struct gw_spans *s, struct gw_buf *out)
+{
+        for (size_t i = 0; i < s->count; i++) {
+                if (i > 0)
+                        gw_buf_char(out, ',');
+                gw_buf_int(out, s->items[i].first);
+                if (s->items[i].last == s->items[i].first)
+                        continue;
+                gw_buf_char(out, '-');
+                gw_buf_int(out, s->items[i].last);
+        }
+}

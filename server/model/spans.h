@@ -1,0 +1,53 @@
+/*
+ * Sets of an array's tasks, by ordinal: what one submission, one cancel or one event is about.
+ *
+ * A set is a sorted list of spans that neither overlap nor touch, so two equal sets hold equal
+ * lists. It owns its memory and belongs to one thread. Pure.
+ */
+#ifndef GW_MODEL_SPANS_H
+#define GW_MODEL_SPANS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/base/buf.h"
+#include "server/base/error.h"
+
+/* Ordinals first … last, both included. */
+struct gw_span {
+        uint32_t first, last;
+};
+
+struct gw_spans {
+        struct gw_span *items;
+        size_t count;
+        size_t cap;
+};
+
+#define GW_SPANS_INIT ((struct gw_spans){0})
+
+void gw_spans_done(struct gw_spans *s); /* frees; empty and usable again */
+
+/* Adds first … last, all of which lie above every ordinal in s. Returns 0, or -1 with
+ * GW_ERR_NOMEM (all spans of the largest array fit). */
+int gw_spans_append(struct gw_spans *s, uint32_t first, uint32_t last, struct gw_error *err);
+
+uint64_t gw_spans_total(const struct gw_spans *s); /* how many ordinals */
+bool gw_spans_contains(const struct gw_spans *s, uint32_t ordinal);
+bool gw_spans_equal(const struct gw_spans *a, const struct gw_spans *b);
+
+/* What is in both, in either, in a alone. *ret is overwritten and must be none of the two;
+ * the caller ends it with gw_spans_done. Returns 0, or -1 with GW_ERR_NOMEM and *ret empty. */
+int gw_spans_intersect(const struct gw_spans *a, const struct gw_spans *b, struct gw_spans *ret,
+                       struct gw_error *err);
+int gw_spans_union(const struct gw_spans *a, const struct gw_spans *b, struct gw_spans *ret,
+                   struct gw_error *err);
+int gw_spans_subtract(const struct gw_spans *a, const struct gw_spans *b, struct gw_spans *ret,
+                      struct gw_error *err);
+
+/* "0-4,7": what the record holds as ordinals; gw_indexset_parse() and gw_indexset_to_spans()
+ * read it back. */
+void gw_spans_format(const struct gw_spans *s, struct gw_buf *out);
+
+#endif
