@@ -22,7 +22,9 @@
 #define GW_MAX_FAULTS 32 /* bad fields reported in one answer */
 
 /* YAML */
-#define GW_MAX_YAML_NODES 100000 /* of one document, aliases counted where they are used */
+#define GW_MAX_YAML_NODES 100000           /* of one document, aliases counted where used */
+#define GW_MAX_YAML_ALIASES 1000           /* resolved, likewise */
+#define GW_MAX_YAML_TEXT (8 * 1024 * 1024) /* bytes of its scalars, counted likewise */
 
 /* Mailboxes */
 #define GW_MAX_QUEUED_COMMANDS 8192 /* waiting for one database connection */

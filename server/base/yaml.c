@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/base/buf.h"
 #include "server/base/cleanup.h"
 #include "server/base/limits.h"
 #include "server/base/str.h"
@@ -23,7 +24,7 @@ struct reader {
         const char *name;
         struct gw_error *err;
         int line, column; /* of the last scalar met, from 1 */
-        size_t nodes;
+        size_t nodes, aliases, text_bytes;
 };
 
 static json_t *convert(struct reader *r, struct fy_node *node, int depth);
@@ -50,7 +51,7 @@ static bool is_printable(const char *s, size_t len)
         /* C1 controls but NEL, and U+FFFE and U+FFFF */
         if (c == 0xC2)
                 return (unsigned char)s[1] >= 0xA0 || (unsigned char)s[1] == 0x85;
-        return memcmp(s, "\xEF\xBF\xBE", 3) != 0 && memcmp(s, "\xEF\xBF\xBF", 3) != 0;
+        return len != 3 || (memcmp(s, "\xEF\xBF\xBE", 3) != 0 && memcmp(s, "\xEF\xBF\xBF", 3) != 0);
 }
 
 static int check_text(struct reader *r, const char *text, size_t len)
@@ -75,12 +76,12 @@ static const struct {
         const char *text;
         enum { NOTHING, YES, NO, NO_NUMBER } meaning;
 } words[] = {
-    {"", NOTHING},        {"~", NOTHING},       {"null", NOTHING},    {"Null", NOTHING},
-    {"NULL", NOTHING},    {"true", YES},        {"True", YES},        {"TRUE", YES},
-    {"false", NO},        {"False", NO},        {"FALSE", NO},        {".inf", NO_NUMBER},
-    {".Inf", NO_NUMBER},  {".INF", NO_NUMBER},  {"+.inf", NO_NUMBER}, {"+.Inf", NO_NUMBER},
-    {"+.INF", NO_NUMBER}, {"-.inf", NO_NUMBER}, {"-.Inf", NO_NUMBER}, {"-.INF", NO_NUMBER},
-    {".nan", NO_NUMBER},  {".NaN", NO_NUMBER},  {".NAN", NO_NUMBER},
+        {"", NOTHING},        {"~", NOTHING},       {"null", NOTHING},    {"Null", NOTHING},
+        {"NULL", NOTHING},    {"true", YES},        {"True", YES},        {"TRUE", YES},
+        {"false", NO},        {"False", NO},        {"FALSE", NO},        {".inf", NO_NUMBER},
+        {".Inf", NO_NUMBER},  {".INF", NO_NUMBER},  {"+.inf", NO_NUMBER}, {"+.Inf", NO_NUMBER},
+        {"+.INF", NO_NUMBER}, {"-.inf", NO_NUMBER}, {"-.Inf", NO_NUMBER}, {"-.INF", NO_NUMBER},
+        {".nan", NO_NUMBER},  {".NaN", NO_NUMBER},  {".NAN", NO_NUMBER},
 };
 
 static json_t *convert_word(struct reader *r, size_t word)
@@ -196,10 +197,10 @@ static enum tag read_tag(struct fy_node *node)
                 const char *text;
                 enum tag tag;
         } known[] = {
-            {"!", TAG_STRING},
-            {"tag:yaml.org,2002:str", TAG_STRING},
-            {"tag:yaml.org,2002:map", TAG_COLLECTION},
-            {"tag:yaml.org,2002:seq", TAG_COLLECTION},
+                {"!", TAG_STRING},
+                {"tag:yaml.org,2002:str", TAG_STRING},
+                {"tag:yaml.org,2002:map", TAG_COLLECTION},
+                {"tag:yaml.org,2002:seq", TAG_COLLECTION},
         };
         size_t len = 0;
         const char *text = fy_node_get_tag(node, &len);
@@ -211,16 +212,51 @@ static enum tag read_tag(struct fy_node *node)
         return TAG_UNKNOWN;
 }
 
-/* A scalar's text, or NULL with the error set; it lives as long as the document. */
-static const char *scalar_text(struct reader *r, struct fy_node *node, size_t *ret_len)
+/*
+ * Appends what a scalar means. Not with fy_node_get_scalar(), which loses a block of memory
+ * for each text of many lines or escapes. Of the doubled quotes of a quoted text, the
+ * library gives the second once more when another pair follows; the parts point into the
+ * source, where the next pair begins two bytes later, so the surplus is known by its place.
+ */
+static int read_scalar(struct fy_node *node, struct gw_buf *out)
 {
-        const char *text = fy_node_is_null(node) ? "" : fy_node_get_scalar(node, ret_len);
-        if (fy_node_is_null(node))
-                *ret_len = 0;
-        if (!text || !gw_str_utf8(text, *ret_len)) {
-                fail(r, "the text cannot be read, or holds a NUL");
+        bool quoted = fy_node_get_style(node) == FYNS_SINGLE_QUOTED;
+        struct fy_token_iter *iter = fy_token_iter_create(fy_node_get_scalar_token(node));
+        const struct fy_iter_chunk *part = NULL;
+        const char *last_quote = NULL;
+        int rc = iter ? 0 : -1;
+        while (rc == 0 && (part = fy_token_iter_chunk_next(iter, part, &rc))) {
+                if (quoted && part->len == 1 && *part->str == '\'') {
+                        if (last_quote && part->str == last_quote + 1)
+                                continue;
+                        last_quote = part->str;
+                }
+                gw_buf_add(out, part->str, part->len);
+        }
+        fy_token_iter_destroy(iter);
+        return rc;
+}
+
+/* A scalar's text, which the caller frees; NULL with the error set. */
+static char *scalar_text(struct reader *r, struct fy_node *node, size_t *ret_len)
+{
+        struct gw_buf buf = GW_BUF_INIT(GW_MAX_YAML_TEXT - r->text_bytes);
+        const char *fault = NULL;
+        if (!fy_node_is_null(node) && read_scalar(node, &buf))
+                fault = "the text cannot be read";
+        else if (!gw_buf_ok(&buf))
+                fault = "the document is too large";
+        else if (!gw_str_utf8(buf.data, buf.len))
+                fault = "the text holds a NUL";
+        if (fault) {
+                gw_buf_done(&buf);
+                fail(r, fault);
                 return NULL;
         }
+        r->text_bytes += buf.len;
+        char *text = gw_buf_take(&buf, ret_len);
+        if (!text)
+                owned(r, NULL);
         return text;
 }
 
@@ -230,14 +266,12 @@ static json_t *convert_scalar(struct reader *r, struct fy_node *node)
         if (tag == TAG_UNKNOWN || tag == TAG_COLLECTION)
                 return fail(r, "this tag is not supported");
         size_t len;
-        const char *text = scalar_text(r, node, &len);
+        gw_autofree char *text = scalar_text(r, node, &len);
         if (!text)
                 return NULL;
         if (tag == TAG_STRING || fy_node_get_style(node) != FYNS_PLAIN)
                 return owned(r, json_stringn(text, len));
-
-        gw_autofree char *copy = strndup(text, len);
-        return copy ? convert_plain(r, copy) : owned(r, NULL);
+        return convert_plain(r, text);
 }
 
 static json_t *convert_sequence(struct reader *r, struct fy_node *node, int depth)
@@ -259,10 +293,13 @@ static json_t *convert_sequence(struct reader *r, struct fy_node *node, int dept
 
 static bool is_merge_key(struct fy_node *key)
 {
-        size_t len = 0;
-        const char *text = key && fy_node_is_scalar(key) ? fy_node_get_scalar(key, &len) : NULL;
-        return text && len == 2 && memcmp(text, "<<", 2) == 0 &&
-               fy_node_get_style(key) == FYNS_PLAIN;
+        if (!key || !fy_node_is_scalar(key) || fy_node_get_style(key) != FYNS_PLAIN)
+                return false;
+        struct gw_buf text = GW_BUF_INIT(strlen("<<"));
+        bool yes = read_scalar(key, &text) == 0 && gw_buf_ok(&text) && text.len == 2 &&
+                   memcmp(text.data, "<<", 2) == 0;
+        gw_buf_done(&text);
+        return yes;
 }
 
 static int add_member(struct reader *r, json_t *object, struct fy_node_pair *pair, int depth)
@@ -275,7 +312,7 @@ static int add_member(struct reader *r, json_t *object, struct fy_node_pair *pai
                 return -1;
         }
         size_t len;
-        const char *text = scalar_text(r, key, &len);
+        gw_autofree char *text = scalar_text(r, key, &len);
         if (!text)
                 return -1;
         if (json_object_getn(object, text, len)) {
@@ -352,6 +389,9 @@ static json_t *convert(struct reader *r, struct fy_node *node, int depth)
         if (++r->nodes > GW_MAX_YAML_NODES)
                 return fail(r, "the document is too large");
         if (fy_node_is_alias(node)) {
+                /* Bounded by themselves: each look-up walks all anchors. */
+                if (++r->aliases > GW_MAX_YAML_ALIASES)
+                        return fail(r, "too many aliases");
                 node = fy_node_resolve_alias(node);
                 if (!node)
                         return fail(r, "no such anchor");
@@ -414,9 +454,9 @@ json_t *gw_yaml_parse(const char *name, const char *text, size_t len, struct gw_
         fy_diag_set_collect_errors(diag, true);
 
         struct fy_parse_cfg config = {
-            .flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_DISABLE_MMAP_OPT | FYPCF_JSON_NONE |
-                     FYPCF_ALLOW_DUPLICATE_KEYS,
-            .diag = diag,
+                .flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_DISABLE_MMAP_OPT |
+                         FYPCF_JSON_NONE | FYPCF_ALLOW_DUPLICATE_KEYS,
+                .diag = diag,
         };
         json_t *value = NULL;
         struct fy_parser *parser = fy_parser_create(&config);

@@ -12,8 +12,8 @@
  * follow the YAML 1.2 core schema (null, ~, true, false, integers, floats), quoted ones are
  * strings. What JSON cannot hold is refused: keys that are no scalars, NUL, NaN, infinity,
  * numbers out of range, every tag but !!str, !!map and !!seq. Nesting is limited to
- * GW_MAX_JSON_DEPTH, size to GW_MAX_YAML_NODES. `name` goes in front of messages:
- * "name:line:column: what". The caller owns the result; NULL on error (GW_ERR_INVALID, or
+ * GW_MAX_JSON_DEPTH, size to the GW_MAX_YAML_ limits. `name` goes in front of
+ * messages: "name:line:column: what". The caller owns the result; NULL on error (GW_ERR_INVALID, or
  * GW_ERR_NOMEM). Any thread.
  */
 json_t *gw_yaml_parse(const char *name, const char *text, size_t len, struct gw_error *err);

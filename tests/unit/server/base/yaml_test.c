@@ -93,6 +93,7 @@ static void strings(void **state)
         gives("a: plain\n  folded", "{\"a\":\"plain folded\"}");
         gives("a: \"x\\ty\\u00e9\\U0001F600\"", "{\"a\":\"x\\ty\\u00e9\\ud83d\\ude00\"}");
         gives("a: 'it''s'", "{\"a\":\"it's\"}");
+        gives("['''', '''''', 'a''''b''''''c''d''e']", "[\"'\",\"''\",\"a''b'''c'd'e\"]");
         gives("a: |\n  x\n   y\n", "{\"a\":\"x\\n y\\n\"}");
         gives("\xef\xbb\xbf"
               "a: \xc3\xa9",
@@ -194,8 +195,8 @@ static void what_json_cannot_hold(void **state)
         refused("? [1, 2]\n: 3", "f.yaml:1:4: a key must be");
         refused("a: 1\n? {b: c}\n: 3", "f.yaml:2:4: a key must be");
         refused("? \n: 3", "f.yaml:");
-        refused("a: \"x\\0y\"", "f.yaml:1:5: the text cannot be read, or holds a NUL");
-        refused("\"\\0\": 1", "f.yaml:1:2: the text cannot be read, or holds a NUL");
+        refused("a: \"x\\0y\"", "f.yaml:1:5: the text holds a NUL");
+        refused("\"\\0\": 1", "f.yaml:1:2: the text holds a NUL");
 }
 
 static void tags(void **state)
@@ -249,6 +250,23 @@ static void nesting(void **state)
         refused(absurd, "f.yaml:1:");
 }
 
+/* Exactly the bound, and one more. */
+static void aliases_are_bounded(void **state)
+{
+        (void)state;
+        char *text = calloc(GW_MAX_YAML_ALIASES + 4, 5);
+        assert_non_null(text);
+        strcpy(text, "- &x 1\n");
+        char *end = text + strlen(text);
+        for (int i = 0; i < GW_MAX_YAML_ALIASES; i++)
+                end = stpcpy(end, "- *x\n");
+        json_auto_t *v = gw_yaml_parse("f", text, strlen(text), NULL);
+        assert_int_equal(json_array_size(v), GW_MAX_YAML_ALIASES + 1);
+        strcpy(end, "- *x");
+        refused(text, "f.yaml:1002:4: too many aliases");
+        free(text);
+}
+
 static void aliases_expand_to_a_bound(void **state)
 {
         (void)state;
@@ -260,7 +278,7 @@ static void aliases_expand_to_a_bound(void **state)
                          i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
                 strcat(bomb, line);
         }
-        refused(bomb, "f.yaml:1:");
+        refused(bomb, "f.yaml:2:19: too many aliases");
 }
 
 /* The sequence and its items: exactly the bound, and one more. */
@@ -276,6 +294,41 @@ static void size_is_bounded(void **state)
         assert_int_equal(json_array_size(v), items);
         memcpy(text + items * 4, "- x\n", 4);
         refused_n(text, (items + 1) * 4, "f.yaml:100000:3: the document is too large");
+}
+
+/* Nine texts of a mebibyte, of which eight are aliases: over the eight that are allowed, and
+ * with one less just within. */
+static void text_is_bounded(void **state)
+{
+        (void)state;
+        static const char tail[] = "', *x, *x, *x, *x, *x, *x, *x, *x]";
+        size_t head = strlen("[&x '"), text = 1024 * 1024, len = head + text + strlen(tail);
+        gw_autofree char *yaml = malloc(len + 1);
+        assert_non_null(yaml);
+        memcpy(yaml, "[&x '", head);
+        memset(yaml + head, 'y', text);
+        memcpy(yaml + head + text, tail, sizeof tail);
+        refused_n(yaml, len, "f.yaml:1:1048614: the document is too large");
+        memcpy(yaml + len - 5, "]   ", 4);
+        yaml[len - 1] = ' ';
+        json_auto_t *v = gw_yaml_parse("f", yaml, len, NULL);
+        assert_int_equal(json_array_size(v), 8);
+}
+
+/* Texts of many lines and escapes: a leak in them is the sanitizer's to see. */
+static void texts_of_many_parts(void **state)
+{
+        (void)state;
+        char quotes[600] = "'", lines[700] = "|\n";
+        for (int i = 0; i < 200; i++) {
+                strcat(quotes, "''");
+                strcat(lines, " x\n");
+        }
+        strcat(quotes, "'");
+        json_auto_t *v = gw_yaml_parse("f", quotes, strlen(quotes), NULL);
+        assert_int_equal(json_string_length(v), 200);
+        json_auto_t *w = gw_yaml_parse("f", lines, strlen(lines), NULL);
+        assert_int_equal(json_string_length(w), 400);
 }
 
 static void length_is_respected(void **state)
@@ -312,26 +365,29 @@ static void prints_nothing(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-            cmocka_unit_test(words),
-            cmocka_unit_test(integers),
-            cmocka_unit_test(floats),
-            cmocka_unit_test(strings),
-            cmocka_unit_test(collections),
-            cmocka_unit_test(empty_is_null),
-            cmocka_unit_test(anchors),
-            cmocka_unit_test(copies_are_separate),
-            cmocka_unit_test(merge_keys),
-            cmocka_unit_test(duplicates),
-            cmocka_unit_test(syntax_errors_say_where),
-            cmocka_unit_test(one_document_only),
-            cmocka_unit_test(what_json_cannot_hold),
-            cmocka_unit_test(tags),
-            cmocka_unit_test(bytes),
-            cmocka_unit_test(nesting),
-            cmocka_unit_test(aliases_expand_to_a_bound),
-            cmocka_unit_test(size_is_bounded),
-            cmocka_unit_test(length_is_respected),
-            cmocka_unit_test(prints_nothing),
+                cmocka_unit_test(words),
+                cmocka_unit_test(integers),
+                cmocka_unit_test(floats),
+                cmocka_unit_test(strings),
+                cmocka_unit_test(collections),
+                cmocka_unit_test(empty_is_null),
+                cmocka_unit_test(anchors),
+                cmocka_unit_test(copies_are_separate),
+                cmocka_unit_test(merge_keys),
+                cmocka_unit_test(duplicates),
+                cmocka_unit_test(syntax_errors_say_where),
+                cmocka_unit_test(one_document_only),
+                cmocka_unit_test(what_json_cannot_hold),
+                cmocka_unit_test(tags),
+                cmocka_unit_test(bytes),
+                cmocka_unit_test(nesting),
+                cmocka_unit_test(aliases_are_bounded),
+                cmocka_unit_test(aliases_expand_to_a_bound),
+                cmocka_unit_test(size_is_bounded),
+                cmocka_unit_test(text_is_bounded),
+                cmocka_unit_test(texts_of_many_parts),
+                cmocka_unit_test(length_is_respected),
+                cmocka_unit_test(prints_nothing),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
