@@ -10,7 +10,7 @@ while IFS= read -r -d '' file; do
         *) continue ;;
         esac
         shellcheck -x -f gcc "$file" || status=1
-        if ! grep -q '^set -eu' "$file"; then
+        if ! grep -Eq '^set -E?eu' "$file"; then
                 echo "$file:1: no set -eu at the start"
                 status=1
         fi
