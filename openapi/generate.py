@@ -128,7 +128,7 @@ class Schemas:
         if 'anyOf' in node:
             return self.union(node, where)
         kind = node.get('type')
-        if kind not in KEYWORDS:
+        if not isinstance(kind, str) or kind not in KEYWORDS:
             refuse(where, f'type {kind!r} is not enforced')
         for keyword in node.keys() - KEYWORDS[kind] - NOTES - {'type', 'default'}:
             refuse(f'{where}/{keyword}', f'not enforced for {kind}')

@@ -256,12 +256,31 @@ static const struct gw_member *find_member(const struct gw_schema *schema, const
         return NULL;
 }
 
+/* The nearest name among the members, or among those of a member that is an object: people
+ * write "memory" where "resources" has it. */
+static const char *find_near(const struct gw_schema *schema, const char *key, const char **ret_home)
+{
+        const char *near = gw_str_nearest(key, read_member_name, schema);
+        *ret_home = NULL;
+        for (size_t i = 0; !near && i < schema->member_count; i++) {
+                const struct gw_member *m = &schema->members[i];
+                if (m->schema->type != GW_SCHEMA_OBJECT)
+                        continue;
+                near = gw_str_nearest(key, read_member_name, m->schema);
+                *ret_home = m->name;
+        }
+        return near;
+}
+
 static void fault_unknown(struct walk *w, const struct gw_schema *schema, const char *key)
 {
         char shown[SHOWN];
+        const char *home, *near = find_near(schema, key, &home);
         gw_str_copy(shown, sizeof shown, key);
-        const char *near = gw_str_nearest(key, read_member_name, schema);
-        if (near)
+        if (near && home)
+                fault(w, GW_ERR_INVALID, "unknown field \"%s\"; did you mean \"%s\" in \"%s\"?",
+                      shown, near, home);
+        else if (near)
                 fault(w, GW_ERR_INVALID, "unknown field \"%s\"; did you mean \"%s\"?", shown, near);
         else
                 fault(w, GW_ERR_INVALID, "unknown field \"%s\"", shown);

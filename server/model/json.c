@@ -114,25 +114,25 @@ static void write_pointer(const struct place *at, char out[GW_ERROR_POINTER])
         out[n] = '\0';
 }
 
-/* How deep the text nests, at most; *ret_at is where it gets deeper than allowed. A text that is
- * no JSON gives a number that does not matter. */
-static size_t measure_depth(const char *text, size_t len, size_t *ret_at)
+/* Whether the text nests deeper than allowed, and where. For a text that is no JSON the answer
+ * does not matter. */
+static bool too_deep(const char *text, size_t len, size_t *ret_at)
 {
         size_t depth = 0;
         const char *end = text + len;
         for (const char *p = text; p < end; p++) {
                 if (*p == '"') {
                         p = skip_string(p + 1, end);
-                } else if ((*p | 0x20) == '{') { /* '{' and '[' */
+                } else if (*p == '{' || *p == '[') {
                         if (++depth > GW_MAX_JSON_DEPTH) {
                                 *ret_at = (size_t)(p - text);
-                                return depth;
+                                return true;
                         }
-                } else if ((*p | 0x20) == '}' && depth > 0) {
+                } else if ((*p == '}' || *p == ']') && depth > 0) {
                         depth--;
                 }
         }
-        return 0;
+        return false;
 }
 
 /* What jansson says, in words for someone who does not know jansson. */
@@ -185,19 +185,31 @@ static void add_parse_fault(struct gw_faults *faults, const char *text, size_t l
                       e->column);
 }
 
+/* A fault at a byte, found without jansson. */
+static json_t *refuse_at(struct gw_faults *faults, const char *text, size_t position,
+                         const char *words)
+{
+        struct place at;
+        char pointer[GW_ERROR_POINTER];
+        find_place(text, position, &at);
+        write_pointer(&at, pointer);
+        gw_faults_add(faults, GW_ERR_INVALID, pointer, "%s (byte %zu)", words, position + 1);
+        return NULL;
+}
+
+#define TEXT_OF_(x) #x
+#define TEXT_OF(x) TEXT_OF_(x)
+
 json_t *gw_json_parse(const char *text, size_t len, struct gw_faults *faults)
 {
-        size_t deep_at = 0;
-        if (measure_depth(text, len, &deep_at) > GW_MAX_JSON_DEPTH) {
-                struct place at;
-                char pointer[GW_ERROR_POINTER];
-                find_place(text, deep_at, &at);
-                write_pointer(&at, pointer);
-                gw_faults_add(faults, GW_ERR_INVALID, pointer,
-                              "nests deeper than %d levels of objects and arrays",
-                              GW_MAX_JSON_DEPTH);
-                return NULL;
-        }
+        size_t deep_at;
+        text = text ? text : ""; /* no body at all */
+        const char *nul = memchr(text, '\0', len);
+        if (nul)
+                return refuse_at(faults, text, (size_t)(nul - text), "holds a NUL byte");
+        if (too_deep(text, len, &deep_at))
+                return refuse_at(faults, text, deep_at,
+                                 "nests deeper than " TEXT_OF(GW_MAX_JSON_DEPTH) " levels");
 
         json_error_t e = {.position = 0};
         json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
