@@ -1,0 +1,141 @@
+/*
+ * The HTTP server: loops, exchanges and answers. The only part that knows libmicrohttpd.
+ *
+ * One loop per core: an MHD daemon with the external epoll loop and its own SO_REUSEPORT
+ * socket, run by one thread. An exchange is one request and its answer; it is born, lives
+ * and dies on its loop's thread, and everything below that takes one is called there only.
+ *
+ *   head ──► body ──► resume … ──► end
+ *
+ * The application's functions say what comes next. After GW_NEXT_WAIT the exchange is
+ * suspended until work whose home is gw_exchange_home() and whose owner is the exchange
+ * comes back; every work sent out comes back, so an exchange outlives its work. With several
+ * out, resume says GW_NEXT_WAIT until it has seen the last.
+ */
+#ifndef GW_HTTP_HTTP_H
+#define GW_HTTP_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/base/buf.h"
+#include "server/base/error.h"
+#include "server/base/id.h"
+#include "server/base/mailbox.h"
+#include "server/base/metrics.h"
+
+struct gw_http;
+struct gw_exchange;
+struct gw_response;
+
+enum gw_next {
+        GW_NEXT_RESPOND, /* an answer was set: send it */
+        GW_NEXT_WAIT,    /* work is out: suspend until it returns */
+        GW_NEXT_BODY,    /* from head (or a resume before the body): go on and collect the body */
+};
+
+struct gw_http_app {
+        void *self;
+        /* The header is complete, nothing of the body was read. May set
+         * gw_exchange_limit_body(). */
+        enum gw_next (*head)(void *self, struct gw_exchange *x);
+        /* The body is complete. Not called when head answered. */
+        enum gw_next (*body)(void *self, struct gw_exchange *x);
+        /* Work came home. */
+        enum gw_next (*resume)(void *self, struct gw_exchange *x, struct gw_work *work);
+        /* http itself refuses (413, 408, 431 …): set an answer for this error. */
+        void (*refuse)(void *self, struct gw_exchange *x, const struct gw_error *err);
+        /* The client hung up while work is out; called once, may be NULL. Cancel what can be
+         * cancelled: the work must still come home, and resume is called as ever. Noticed
+         * within about abandon_check_ms. A client that closes only its sending half counts as
+         * gone. Also called for every exchange that still waits when gw_http_stop()'s grace is
+         * over. */
+        void (*abandon)(void *self, struct gw_exchange *x);
+        /* Answered, or the client is gone: release what gw_exchange_set_state holds, log,
+         * count. */
+        void (*end)(void *self, struct gw_exchange *x);
+};
+
+/* 0 stands for the default of server/base/limits.h, unless it says otherwise. */
+struct gw_http_settings {
+        const char *address;      /* "127.0.0.1", "::" (both families) …; borrowed during start */
+        uint16_t port;            /* 0: any; see gw_http_port() */
+        unsigned loops;           /* 0: one per core */
+        unsigned max_connections; /* in equal parts for the loops */
+        size_t max_body_bytes;    /* default of gw_exchange_limit_body */
+        size_t max_bodies_bytes;  /* held for all bodies together */
+        unsigned body_timeout_ms; /* from the header's end to the body's end, then 408 */
+        unsigned idle_timeout_s;  /* from the last answer to the next header's end, then closed */
+        unsigned abandon_check_ms; /* how often waiting clients are looked at; 0: 5000 */
+};
+
+/* Opens the sockets and starts the loops. A port in use is GW_ERR_CONFLICT with a message that
+ * names it. app is copied; metrics may be NULL. */
+struct gw_http *gw_http_start(const struct gw_http_settings *settings,
+                              const struct gw_http_app *app, struct gw_metrics *metrics,
+                              struct gw_error *err);
+uint16_t gw_http_port(const struct gw_http *http);
+
+/* Graceful end: closes the listening sockets, lets every exchange that was accepted finish
+ * (answers say Connection: close), at most grace_ms; then stops the loops and frees. All
+ * receivers of work must still be running. */
+void gw_http_stop(struct gw_http *http, unsigned grace_ms);
+
+/* ---- the request -------------------------------------------------------------------- */
+
+const char *gw_exchange_method(const struct gw_exchange *x); /* as sent */
+const char *gw_exchange_path(const struct gw_exchange *x);   /* raw, without the query */
+/* First field of that name, or NULL. Names compare without case. */
+const char *gw_exchange_header(const struct gw_exchange *x, const char *name);
+/* Calls each(arg, name, value) per query parameter in order, decoded ('+' is a space), value ""
+ * when there is none; stops when it returns false. Returns 0; or -1 with GW_ERR_INVALID for a
+ * malformed escape, a value that is not UTF-8 or holds a NUL, or too many parameters: those
+ * before it were reported. The strings live as long as the exchange. */
+int gw_exchange_query(struct gw_exchange *x,
+                      bool (*each)(void *arg, const char *name, const char *value), void *arg,
+                      struct gw_error *err);
+/* Never NULL, and a NUL follows it. Complete from the body call on. */
+const char *gw_exchange_body(const struct gw_exchange *x, size_t *ret_len);
+/* Only before the body, that is from head, or from a resume that answers head's wait. */
+void gw_exchange_limit_body(struct gw_exchange *x, size_t max_bytes);
+
+/* Made by the server: 32 hexadecimal digits, also in the answer's X-Request-Id. */
+const char *gw_exchange_request_id(const struct gw_exchange *x);
+int64_t gw_exchange_started_us(const struct gw_exchange *x); /* monotonic */
+/* The loop's mailbox. Work that comes home with done == NULL has the exchange as its owner and
+ * goes to resume(); other work is given to its own done() on the loop's thread. */
+struct gw_mailbox *gw_exchange_home(struct gw_exchange *x);
+unsigned gw_exchange_loop(const struct gw_exchange *x); /* number of its loop, from 0 */
+
+/* The application's own state. */
+void gw_exchange_set_state(struct gw_exchange *x, void *state);
+void *gw_exchange_state(const struct gw_exchange *x);
+
+/* Zeroed memory that lives as long as the exchange; NULL without memory. */
+void *gw_exchange_alloc(struct gw_exchange *x, size_t size);
+
+/* ---- the answer ---------------------------------------------------------------------- */
+
+/* An answer of its own: content is taken (malloc'ed, may be NULL when len is 0). A HEAD request
+ * is sent the same header fields without the content. */
+void gw_respond(struct gw_exchange *x, unsigned status, const char *content_type, char *content,
+                size_t len);
+/* Bytes [offset, offset + len) of a regular file; fd is taken. */
+void gw_respond_file(struct gw_exchange *x, unsigned status, const char *content_type, int fd,
+                     uint64_t offset, uint64_t len);
+/* Adds a field to the answer that was set. The value is checked: control characters end the
+ * process in tests (assert) and are dropped otherwise. */
+void gw_respond_header(struct gw_exchange *x, const char *name, const char *value);
+unsigned gw_exchange_status(const struct gw_exchange *x); /* of the answer set, or 0 */
+
+/* A counted, immutable answer that several exchanges, on any loop, may send (status 200). */
+struct gw_response *gw_response_new(const char *content_type, const char *etag, char *content,
+                                    size_t len);
+struct gw_response *gw_response_ref(struct gw_response *r);
+void gw_response_unref(struct gw_response *r); /* NULL allowed */
+size_t gw_response_size(const struct gw_response *r);
+/* Sends it; with If-None-Match naming its ETag answers 304. r stays the caller's. */
+void gw_respond_shared(struct gw_exchange *x, struct gw_response *r);
+
+#endif

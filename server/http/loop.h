@@ -1,0 +1,90 @@
+/*
+ * A loop: one thread, one MHD daemon, one listening socket and the connections accepted from
+ * it. Private to server/http. Everything here belongs to the loop's thread, except what is
+ * atomic, the mailbox, and the fields of gw_http that never change after the start.
+ */
+#ifndef GW_HTTP_LOOP_H
+#define GW_HTTP_LOOP_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/http/arena.h"
+#include "server/http/http.h"
+#include "server/http/lane.h"
+
+struct MHD_Connection;
+struct MHD_Daemon;
+
+/* Why http itself refuses a request: the label of its counter. */
+enum gw_refusal {
+        GW_REFUSED_MALFORMED,
+        GW_REFUSED_URI,
+        GW_REFUSED_HEADERS,
+        GW_REFUSED_BODY,
+        GW_REFUSED_TIMEOUT,
+        GW_REFUSED_OVERLOADED,
+};
+
+struct gw_http {
+        struct gw_http_settings settings; /* zeros replaced by the defaults */
+        struct gw_http_app app;
+        uint16_t port;
+        atomic_size_t bodies_bytes; /* held by all bodies together */
+        struct gw_metric_family *connections, *exchanges, *body_bytes, *refused;
+        unsigned loop_count;
+        struct gw_loop *loops;
+};
+
+/* One TCP connection. */
+struct gw_conn {
+        struct gw_loop *loop;
+        struct MHD_Connection *mhd;
+        int fd;
+        struct gw_exchange *x; /* the one going on, or NULL */
+        /* In idle: no complete request header yet. In body, linger, waiting: see the lane. */
+        struct gw_seat seat;
+        struct gw_conn *prev, *next;
+};
+
+struct gw_loop {
+        struct gw_http *http;
+        unsigned number;
+        pthread_t thread;
+        struct MHD_Daemon *daemon;
+        int listen_fd, epoll_fd;
+        struct gw_mailbox box;
+        struct gw_pages pages;
+        uint64_t random[2];
+
+        struct gw_conn *conns;
+        struct gw_lane idle;    /* between requests, or sending a request's header */
+        struct gw_lane body;    /* sending a body */
+        struct gw_lane linger;  /* answered for good, may still be sending */
+        struct gw_lane waiting; /* suspended; looked at now and then */
+        size_t waiting_count;
+
+        atomic_int grace_ms; /* -1 until gw_http_stop() */
+        bool draining;
+        int64_t drain_until_us;
+        bool cut; /* the grace is over */
+};
+
+/* Starts the daemon on listen_fd, which is taken, also on failure; not yet the thread. */
+int gw_loop_init(struct gw_loop *loop, struct gw_http *http, unsigned number, int listen_fd,
+                 struct gw_error *err);
+/* Undoes gw_loop_init; the thread was not started, or has been joined. */
+void gw_loop_done(struct gw_loop *loop);
+
+int gw_loop_start(struct gw_loop *loop, struct gw_error *err);
+/* Any thread: begins the graceful end. */
+void gw_loop_stop(struct gw_loop *loop, int grace_ms);
+void gw_loop_join(struct gw_loop *loop);
+
+/* 64 random bits, good enough for a request's name. */
+uint64_t gw_loop_random(struct gw_loop *loop);
+
+#endif

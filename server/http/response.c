@@ -1,0 +1,170 @@
+/*
+ * Answers. An exchange's answer is an MHD_Response of its own, because each carries its own
+ * X-Request-Id; a shared answer's content is counted and never copied. Runs on the loop's
+ * thread, except for counting, which is any thread's.
+ */
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/http/exchange.h"
+
+struct gw_response {
+        atomic_uint refs;
+        char *content_type; /* in `text` */
+        char *etag;         /* in `text`, quoted, or NULL */
+        char *content;
+        size_t len;
+        char text[];
+};
+
+void gw_answer_clear(struct gw_exchange *x)
+{
+        if (x->answer.response)
+                MHD_destroy_response(x->answer.response);
+        x->answer = (struct gw_answer){0};
+}
+
+static bool is_clean(const char *value)
+{
+        for (; *value; value++)
+                if (((unsigned char)*value < ' ' && *value != '\t') || *value == 0x7f)
+                        return false;
+        return true;
+}
+
+void gw_respond_header(struct gw_exchange *x, const char *name, const char *value)
+{
+        assert(is_clean(name) && is_clean(value));
+        if (x->answer.response)
+                MHD_add_response_header(x->answer.response, name, value);
+}
+
+/* Replaces the answer. response is taken; NULL leaves the exchange without one, and its
+ * connection is closed instead. */
+static void set_answer(struct gw_exchange *x, unsigned status, struct MHD_Response *response,
+                       const char *content_type)
+{
+        gw_answer_clear(x);
+        if (!response)
+                return;
+        x->answer.status = status;
+        x->answer.response = response;
+        gw_respond_header(x, "X-Request-Id", x->request_id);
+        if (content_type)
+                gw_respond_header(x, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+}
+
+void gw_respond(struct gw_exchange *x, unsigned status, const char *content_type, char *content,
+                size_t len)
+{
+        struct MHD_Response *response =
+                MHD_create_response_from_buffer(len, content, MHD_RESPMEM_MUST_FREE);
+        if (!response) {
+                free(content);
+                content = NULL;
+        }
+        set_answer(x, status, response, content_type);
+        if (response) {
+                x->answer.content = content;
+                x->answer.len = len;
+        }
+}
+
+void gw_respond_file(struct gw_exchange *x, unsigned status, const char *content_type, int fd,
+                     uint64_t offset, uint64_t len)
+{
+        struct MHD_Response *response = MHD_create_response_from_fd_at_offset64(len, fd, offset);
+        if (!response)
+                close(fd);
+        set_answer(x, status, response, content_type);
+}
+
+unsigned gw_exchange_status(const struct gw_exchange *x)
+{
+        return x->answer.status;
+}
+
+/* ---- shared answers ------------------------------------------------------------------------ */
+
+struct gw_response *gw_response_new(const char *content_type, const char *etag, char *content,
+                                    size_t len)
+{
+        size_t type_size = strlen(content_type) + 1;
+        size_t etag_size = etag ? strlen(etag) + 1 : 0;
+        struct gw_response *r = malloc(sizeof *r + type_size + etag_size);
+        if (!r) {
+                free(content);
+                return NULL;
+        }
+        atomic_init(&r->refs, 1);
+        r->content = content;
+        r->len = len;
+        r->content_type = memcpy(r->text, content_type, type_size);
+        r->etag = etag ? memcpy(r->text + type_size, etag, etag_size) : NULL;
+        return r;
+}
+
+struct gw_response *gw_response_ref(struct gw_response *r)
+{
+        atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
+        return r;
+}
+
+void gw_response_unref(struct gw_response *r)
+{
+        if (!r || atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) > 1)
+                return;
+        free(r->content);
+        free(r);
+}
+
+size_t gw_response_size(const struct gw_response *r)
+{
+        return r->len;
+}
+
+static void unref_response(void *cls)
+{
+        gw_response_unref(cls);
+}
+
+/* Whether a list of entity tags names ours, by the weak comparison of RFC 9110. */
+static bool names_etag(const char *list, const char *etag)
+{
+        size_t len = strlen(etag);
+        for (;;) {
+                list += strspn(list, " \t,");
+                if (*list == '*')
+                        return true;
+                if (strncmp(list, "W/", 2) == 0)
+                        list += 2;
+                const char *end = *list == '"' ? strchr(list + 1, '"') : NULL;
+                if (!end)
+                        return false;
+                if ((size_t)(end + 1 - list) == len && memcmp(list, etag, len) == 0)
+                        return true;
+                list = end + 1;
+        }
+}
+
+/* A 304 states the length of what it stands for; libmicrohttpd sends no content with it. */
+void gw_respond_shared(struct gw_exchange *x, struct gw_response *r)
+{
+        const char *known = r->etag ? gw_exchange_header(x, MHD_HTTP_HEADER_IF_NONE_MATCH) : NULL;
+        bool fresh = known && names_etag(known, r->etag);
+        struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
+                r->len, r->content, unref_response, gw_response_ref(r));
+        if (!response)
+                gw_response_unref(r);
+        set_answer(x, fresh ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, response,
+                   fresh ? NULL : r->content_type);
+        if (!response)
+                return;
+        x->answer.content = r->content;
+        x->answer.len = r->len;
+        if (r->etag)
+                gw_respond_header(x, MHD_HTTP_HEADER_ETAG, r->etag);
+}
