@@ -20,6 +20,9 @@
 #include "server/model/retry.h"
 #include "server/model/spec_check.h"
 
+/* Most bytes of a resolved text; a body within GW_MAX_BODY_BYTES never gets there. */
+#define GW_MAX_SPEC_TEXT (8 * 1024 * 1024)
+
 struct gw_spec {
         json_t *json; /* the spec as resolved, a reference of its own */
         char *text;   /* the same, compact, members in the client's order, then the defaults */
@@ -30,7 +33,7 @@ struct gw_spec {
         const char *project; /* NULL: none named */
         const char *backend; /* NULL: none named, the project's default is meant */
 
-        /* What one task needs in all, on all its nodes. */
+        /* What one task needs. */
         int64_t cpus_milli; /* thousandths of a core, > 0 */
         int64_t memory_bytes;
         int gpus;
@@ -50,11 +53,11 @@ struct gw_spec {
  * text, as the project's name and its default backend, is put in before); *ret takes a
  * reference of its own. now_us: the wall time of the submission. Returns 0 and appends the
  * rules of thumb that are not kept to `warnings` (which may be NULL); or -1 with every broken
- * rule in `faults` (GW_ERR_UNPROCESSABLE; GW_ERR_NOMEM when memory is short) and *ret
+ * rule in `faults` (GW_ERR_UNPROCESSABLE; GW_ERR_TOO_LARGE, GW_ERR_NOMEM) and *ret
  * untouched. Pointers begin at the spec: "/command/0".
  */
-int gw_spec_resolve(json_t *spec, int64_t now_us, struct gw_spec *ret,
-                    struct gw_warnings *warnings, struct gw_faults *faults);
+int gw_spec_resolve(json_t *spec, int64_t now_us, struct gw_spec *ret, struct gw_warnings *warnings,
+                    struct gw_faults *faults);
 
 /* Reads a stored text back, for the engine; ret->text is a copy. Returns 0, or -1 with
  * GW_ERR_INTERNAL when the record holds what no gw_spec_resolve() made, or GW_ERR_NOMEM. */

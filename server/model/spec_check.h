@@ -5,7 +5,6 @@
 #ifndef GW_MODEL_SPEC_CHECK_H
 #define GW_MODEL_SPEC_CHECK_H
 
-#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,10 +28,11 @@ void gw_warnings_init(struct gw_warnings *w);
 
 struct gw_spec;
 
-/* Adds a fault for every rule that the decoded spec breaks. */
-void gw_spec_check(const json_t *spec, int64_t now_us, struct gw_faults *faults);
+/* Adds a fault for every rule that the spec breaks. now_us: the time of its submission. The
+ * spec is read as far as it could be: what has a fault already is 0 or NULL in it. */
+void gw_spec_check(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults);
 
-/* Adds a warning for every rule of thumb that the resolved spec does not keep. The rules:
+/* Appends a warning for every rule of thumb that the resolved spec does not keep. The rules:
  * time_limit, gpu_per_process, cpus_per_gpu, memory_per_gpu, retry_limit. */
 void gw_spec_advise(const struct gw_spec *spec, struct gw_warnings *warnings);
 

@@ -1,0 +1,276 @@
+/*
+ * Resolving a job's spec, and reading a stored one back. Any thread; pure but for memory;
+ * gw_spec_resolve() runs on every submit.
+ *
+ * Both ways end in read_spec(), so that what the engine reads later is what the client was
+ * told. A decoded spec has the right shape; a stored one is not believed to.
+ */
+#include "server/model/spec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/buf.h"
+#include "server/base/cleanup.h"
+#include "server/base/clock.h"
+#include "server/model/duration.h"
+#include "server/model/quantity.h"
+#include "server/model/spec_text.h"
+
+#define DEFAULT_CPUS 1
+#define DEFAULT_MEMORY (INT64_C(1) << 30)
+#define CPUS_PER_GPU 4
+#define MEMORY_PER_GPU (INT64_C(8) << 30)
+#define MAX_GPUS 65536
+
+/* ---- reading --------------------------------------------------------------------------- */
+
+static bool damaged(struct gw_faults *faults, const char *pointer)
+{
+        gw_faults_add(faults, GW_ERR_INVALID, pointer, "is not what it should be");
+        return false;
+}
+
+/* The member that a pointer of one or two steps names; NULL when there is none. */
+static const json_t *member(const json_t *spec, const char *pointer)
+{
+        const char *slash = strchr(pointer + 1, '/');
+        if (!slash)
+                return json_object_get(spec, pointer + 1);
+        const json_t *home = json_object_getn(spec, pointer + 1, (size_t)(slash - pointer - 1));
+        return json_object_get(home, slash + 1);
+}
+
+/* An optional whole number in [lo, hi], else 0. */
+static int64_t read_integer(const json_t *spec, const char *pointer, int64_t lo, int64_t hi,
+                            struct gw_faults *faults)
+{
+        const json_t *v = member(spec, pointer);
+        int64_t n = json_integer_value(v);
+        if (v && (!json_is_integer(v) || n < lo || n > hi))
+                return damaged(faults, pointer);
+        return n;
+}
+
+static int read_amount_text(const json_t *v, int64_t *ret,
+                            int (*parse)(const char *, int64_t *, struct gw_error *),
+                            const char *pointer, struct gw_faults *faults)
+{
+        struct gw_error err = {.code = GW_OK};
+        if (parse(json_string_value(v), ret, &err) == 0)
+                return 0;
+        gw_faults_add(faults, err.code, pointer, "%s", err.message);
+        return -1;
+}
+
+/* An optional duration in seconds or size in bytes, else 0. */
+static int64_t read_amount(const json_t *spec, const char *pointer,
+                           int (*parse)(const char *, int64_t *, struct gw_error *),
+                           struct gw_faults *faults)
+{
+        const json_t *v = member(spec, pointer);
+        int64_t n = 0;
+        if (!json_is_string(v))
+                return read_integer(spec, pointer, 0, INT64_MAX, faults);
+        return read_amount_text(v, &n, parse, pointer, faults) ? 0 : n;
+}
+
+static int64_t read_cpus(const json_t *spec, const char *pointer, struct gw_faults *faults)
+{
+        const json_t *v = member(spec, pointer);
+        int64_t milli = 0;
+        if (json_is_string(v))
+                return read_amount_text(v, &milli, gw_cpus_parse, pointer, faults) ? 0 : milli;
+        if (!json_is_number(v) || gw_cpus_from_number(json_number_value(v), &milli, NULL))
+                return damaged(faults, pointer);
+        return milli;
+}
+
+static int64_t read_time(const json_t *spec, const char *pointer, struct gw_faults *faults)
+{
+        const json_t *v = member(spec, pointer);
+        int64_t us = 0;
+        if (v && (!json_is_string(v) || gw_time_parse(json_string_value(v), &us)))
+                return damaged(faults, pointer);
+        return us;
+}
+
+static const char *read_string(const json_t *spec, const char *pointer, struct gw_faults *faults)
+{
+        const json_t *v = member(spec, pointer);
+        if (v && !json_is_string(v))
+                damaged(faults, pointer);
+        return json_string_value(v);
+}
+
+static bool read_boolean(const json_t *spec, const char *pointer, struct gw_faults *faults)
+{
+        const json_t *v = member(spec, pointer);
+        if (v && !json_is_boolean(v))
+                return damaged(faults, pointer);
+        return json_is_true(v);
+}
+
+static void read_numbers(const json_t *json, struct gw_spec *spec, struct gw_faults *faults)
+{
+        spec->cpus_milli = read_cpus(json, "/resources/cpus", faults);
+        spec->memory_bytes = read_amount(json, "/resources/memory", gw_quantity_parse, faults);
+        spec->gpus = (int)read_integer(json, "/resources/gpus", 0, MAX_GPUS, faults);
+        spec->priority = (int)read_integer(json, "/priority", INT32_MIN, INT32_MAX, faults);
+        spec->time_limit_s = read_amount(json, "/time_limit", gw_duration_parse, faults);
+        spec->deadline_s = read_amount(json, "/deadline", gw_duration_parse, faults);
+        spec->start_deadline_s = read_amount(json, "/start_deadline", gw_duration_parse, faults);
+        spec->not_before_us = read_time(json, "/not_before", faults);
+}
+
+/* Fills all that is read from the JSON, which *spec then owns a reference of. */
+static void read_spec(json_t *json, struct gw_spec *spec, struct gw_faults *faults)
+{
+        spec->json = json_incref(json);
+        spec->name = read_string(json, "/name", faults);
+        if (!spec->name)
+                damaged(faults, "/name");
+        spec->project = read_string(json, "/project", faults);
+        spec->backend = read_string(json, "/backend", faults);
+        spec->hold = read_boolean(json, "/hold", faults);
+        read_numbers(json, spec, faults);
+        gw_retry_from_json(json_object_get(json, "retry"), &spec->retry, faults);
+}
+
+/* ---- writing --------------------------------------------------------------------------- */
+
+/* Text of up to GW_MAX_SPEC_TEXT bytes. NULL with a fault. */
+static char *write_json(const json_t *json, size_t *ret_len, struct gw_faults *faults)
+{
+        struct gw_buf out = GW_BUF_INIT(GW_MAX_SPEC_TEXT);
+        gw_buf_reserve(&out, 1024);
+        gw_spec_text(&out, json);
+        char *text = gw_buf_take(&out, ret_len);
+        if (!text)
+                gw_faults_add(faults, GW_ERR_TOO_LARGE, "",
+                              "must be at most %d bytes once resolved", GW_MAX_SPEC_TEXT);
+        gw_buf_done(&out);
+        return text;
+}
+
+static void write_texts(struct gw_spec *spec, struct gw_faults *faults)
+{
+        const json_t *labels = json_object_get(spec->json, "labels");
+        size_t len;
+
+        spec->text = write_json(spec->json, &spec->text_len, faults);
+        if (json_object_size(labels) > 0)
+                spec->labels = write_json(labels, &len, faults);
+}
+
+/* ---- the defaults that depend on other members ------------------------------------------ */
+
+static int complete_memory(json_t *resources, int64_t gpus)
+{
+        char text[GW_QUANTITY_TEXT];
+        if (json_object_get(resources, "memory"))
+                return 0;
+        gw_quantity_format(gpus > 0 ? gpus * MEMORY_PER_GPU : DEFAULT_MEMORY, text);
+        return json_object_set_new(resources, "memory", json_string(text));
+}
+
+static int complete_cpus(json_t *resources, int64_t gpus)
+{
+        int64_t cpus = gpus > 0 ? gpus * CPUS_PER_GPU : DEFAULT_CPUS;
+        if (json_object_get(resources, "cpus"))
+                return 0;
+        return json_object_set_new(resources, "cpus", json_integer(cpus));
+}
+
+static int complete(json_t *spec)
+{
+        json_t *resources = json_object_get(spec, "resources");
+        if (!resources) {
+                resources = json_object();
+                if (json_object_set_new(spec, "resources", resources))
+                        return -1;
+        }
+        int64_t gpus = json_integer_value(json_object_get(resources, "gpus"));
+        if (gpus > MAX_GPUS) /* a fault later */
+                gpus = 0;
+        return complete_cpus(resources, gpus) || complete_memory(resources, gpus) ? -1 : 0;
+}
+
+/* ---- the interface --------------------------------------------------------------------- */
+
+static size_t count_faults(const struct gw_faults *faults)
+{
+        return faults->count + faults->dropped;
+}
+
+int gw_spec_resolve(json_t *spec, int64_t now_us, struct gw_spec *ret, struct gw_warnings *warnings,
+                    struct gw_faults *faults)
+{
+        size_t before = count_faults(faults);
+        struct gw_spec s = {0};
+
+        if (complete(spec))
+                gw_faults_add(faults, GW_ERR_NOMEM, "", "out of memory");
+        read_spec(spec, &s, faults);
+        gw_spec_check(&s, now_us, faults);
+        if (count_faults(faults) == before)
+                write_texts(&s, faults);
+        if (count_faults(faults) != before) {
+                gw_spec_done(&s);
+                return -1;
+        }
+        if (warnings)
+                gw_spec_advise(&s, warnings);
+        *ret = s;
+        return 0;
+}
+
+static int load_texts(const char *text, size_t len, struct gw_spec *spec, struct gw_faults *faults)
+{
+        size_t labels_len;
+        const json_t *labels = json_object_get(spec->json, "labels");
+
+        spec->text = malloc(len + 1);
+        if (!spec->text)
+                return -1;
+        memcpy(spec->text, text, len);
+        spec->text[len] = '\0';
+        spec->text_len = len;
+        if (json_object_size(labels) > 0)
+                spec->labels = write_json(labels, &labels_len, faults);
+        return 0;
+}
+
+int gw_spec_load(const char *text, size_t len, struct gw_spec *ret, struct gw_error *err)
+{
+        struct gw_faults faults;
+        struct gw_spec s = {0};
+        json_error_t where;
+        json_t *json = json_loadb(text, len, 0, &where);
+
+        if (!json_is_object(json)) {
+                json_decref(json);
+                return gw_fail(err, GW_ERR_INTERNAL, "the record's spec is no JSON object");
+        }
+        gw_faults_init(&faults);
+        read_spec(json, &s, &faults);
+        json_decref(json);
+        int rc = load_texts(text, len, &s, &faults);
+        if (rc == 0 && !gw_faults_any(&faults)) {
+                *ret = s;
+                return 0;
+        }
+        gw_spec_done(&s);
+        if (rc)
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        return gw_fail(err, GW_ERR_INTERNAL, "the record's spec is damaged at \"%s\": %s",
+                       faults.items[0].pointer, faults.items[0].detail);
+}
+
+void gw_spec_done(struct gw_spec *spec)
+{
+        json_decref(spec->json);
+        free(spec->text);
+        free(spec->labels);
+        *spec = (struct gw_spec){0};
+}

@@ -1,0 +1,241 @@
+/*
+ * The rules across a job spec's members, as two tables: what is refused, and what is only
+ * remarked on. Pure; any thread. Every rule stands alone and is told all it finds.
+ */
+#include "server/model/spec_check.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "server/base/cleanup.h"
+#include "server/base/clock.h"
+#include "server/base/str.h"
+#include "server/model/duration.h"
+#include "server/model/quantity.h"
+#include "server/model/spec.h"
+
+#define RESERVED "JOBGATE_"
+#define MOST_RETRIES 5
+#define LEAST_CPUS_PER_GPU 2000 /* thousandths */
+#define MOST_CPUS_PER_GPU 4000
+#define LEAST_MEMORY_PER_GPU (INT64_C(4) << 30)
+#define MOST_MEMORY_PER_GPU (INT64_C(8) << 30)
+
+/* ---- what is refused ------------------------------------------------------------------- */
+
+static void refuse(struct gw_faults *faults, const char *pointer, const char *detail)
+{
+        gw_faults_add(faults, GW_ERR_UNPROCESSABLE, pointer, "%s", detail);
+}
+
+static void check_program(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
+{
+        (void)now_us;
+        const json_t *command = json_object_get(spec->json, "command");
+        const json_t *script = json_object_get(spec->json, "script");
+        const json_t *program = json_array_get(command, 0);
+
+        if (!command && !script)
+                refuse(faults, "/command", "is missing: a job needs a command or a script");
+        if (command && script)
+                refuse(faults, "/script", "must not stand beside command: a job has one of them");
+        if (json_is_string(program) && json_string_length(program) == 0)
+                refuse(faults, "/command/0", "must name a program");
+}
+
+/* A first line that no kernel can follow: the job would only fail later. */
+static void check_interpreter(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
+{
+        (void)now_us;
+        const char *script = json_string_value(json_object_get(spec->json, "script"));
+        if (!script || strncmp(script, "#!", 2) != 0)
+                return;
+        const char *path = script + 2 + strspn(script + 2, " \t");
+        size_t len = strcspn(path, "\n");
+        if (*path != '/')
+                refuse(faults, "/script",
+                       "has no interpreter: #! is followed by an absolute path, as in #!/bin/sh");
+        else if (path[len - 1] == '\r')
+                refuse(faults, "/script",
+                       "has lines that end with a carriage return: #! would look for an "
+                       "interpreter of that name; save it with Unix line ends");
+}
+
+static void check_environment(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
+{
+        (void)now_us;
+        json_t *environment = json_object_get(spec->json, "environment");
+        const char *name;
+        json_t *value;
+
+        json_object_foreach(environment, name, value)
+        {
+                if (strncmp(name, RESERVED, strlen(RESERVED)) != 0)
+                        continue;
+                char pointer[GW_ERROR_POINTER];
+                snprintf(pointer, sizeof pointer, "/environment/%s", name);
+                refuse(faults, pointer,
+                       "is reserved: names that begin with " RESERVED " are set by the gateway");
+        }
+}
+
+static void check_gpus(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
+{
+        (void)now_us;
+        const json_t *resources = json_object_get(spec->json, "resources");
+        if (json_object_get(resources, "gpu_type") && spec->gpus == 0)
+                refuse(faults, "/resources/gpu_type", "asks for no GPU: set gpus too");
+}
+
+/* Longer than the whole job may take, it could never be reached. */
+static void check_deadlines(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
+{
+        (void)now_us;
+        if (spec->deadline_s > 0 && spec->start_deadline_s > spec->deadline_s)
+                refuse(faults, "/start_deadline", "must not be longer than deadline");
+}
+
+static void check_not_before(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
+{
+        const struct {
+                const char *name;
+                int64_t seconds;
+        } ends[] = {{"deadline", spec->deadline_s}, {"start_deadline", spec->start_deadline_s}};
+
+        for (size_t i = 0; i < GW_COUNT(ends); i++) {
+                if (ends[i].seconds == 0 ||
+                    (spec->not_before_us - now_us) / GW_SECOND < ends[i].seconds)
+                        continue;
+                gw_faults_add(faults, GW_ERR_UNPROCESSABLE, "/not_before",
+                              "must be before %s is over: it could never start", ends[i].name);
+                return;
+        }
+}
+
+void gw_spec_check(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
+{
+        static void (*const rules[])(const struct gw_spec *, int64_t, struct gw_faults *) = {
+                check_program, check_interpreter, check_environment,
+                check_gpus,    check_deadlines,   check_not_before,
+        };
+        for (size_t i = 0; i < GW_COUNT(rules); i++)
+                rules[i](spec, now_us, faults);
+}
+
+/* ---- what is remarked on --------------------------------------------------------------- */
+
+/* Returns true and fills the detail when the rule is not kept. */
+typedef bool rule_of_thumb(const struct gw_spec *spec, char *detail, size_t size);
+
+static bool advise_time_limit(const struct gw_spec *spec, char *detail, size_t size)
+{
+        if (spec->time_limit_s > 0)
+                return false;
+        gw_str_copy(detail, size,
+                    "no time limit: give every job one, so that one that hangs does not hold its "
+                    "place for ever");
+        return true;
+}
+
+static bool is_launcher(const char *text)
+{
+        static const char *const launchers[] = {
+                "torchrun", "torch.distributed", "accelerate", "deepspeed",
+                "mpirun",   "mpiexec",           "horovodrun", "srun"};
+        for (size_t i = 0; text && i < GW_COUNT(launchers); i++)
+                if (strstr(text, launchers[i]))
+                        return true;
+        return false;
+}
+
+static bool has_launcher(const json_t *spec)
+{
+        const json_t *command = json_object_get(spec, "command");
+        for (size_t i = 0; i < json_array_size(command); i++)
+                if (is_launcher(json_string_value(json_array_get(command, i))))
+                        return true;
+        return is_launcher(json_string_value(json_object_get(spec, "script")));
+}
+
+static bool advise_gpu_per_process(const struct gw_spec *spec, char *detail, size_t size)
+{
+        if (spec->gpus <= 1 || has_launcher(spec->json))
+                return false;
+        snprintf(detail, size,
+                 "%d GPUs for what looks like one process: a trainer uses one GPU per process; "
+                 "start one for each, as torchrun --nproc-per-node=%d does",
+                 spec->gpus, spec->gpus);
+        return true;
+}
+
+static bool is_within(int64_t v, int64_t lo, int64_t hi)
+{
+        return v >= lo && v <= hi;
+}
+
+static bool advise_cpus_per_gpu(const struct gw_spec *spec, char *detail, size_t size)
+{
+        char cpus[GW_QUANTITY_TEXT];
+        int64_t n = spec->gpus;
+        if (n == 0 || is_within(spec->cpus_milli, n * LEAST_CPUS_PER_GPU, n * MOST_CPUS_PER_GPU))
+                return false;
+        gw_cpus_format(spec->cpus_milli, cpus);
+        snprintf(detail, size, "cpus is %s with gpus %d: 2 to 4 cores for each GPU are usual", cpus,
+                 spec->gpus);
+        return true;
+}
+
+static bool advise_memory_per_gpu(const struct gw_spec *spec, char *detail, size_t size)
+{
+        char memory[GW_QUANTITY_TEXT];
+        int64_t n = spec->gpus;
+        if (n == 0 ||
+            is_within(spec->memory_bytes, n * LEAST_MEMORY_PER_GPU, n * MOST_MEMORY_PER_GPU))
+                return false;
+        gw_quantity_format(spec->memory_bytes, memory);
+        snprintf(detail, size, "memory is %s with gpus %d: 4Gi to 8Gi for each GPU are usual",
+                 memory, spec->gpus);
+        return true;
+}
+
+static bool advise_retry_limit(const struct gw_spec *spec, char *detail, size_t size)
+{
+        if (spec->retry.limit <= MOST_RETRIES)
+                return false;
+        snprintf(detail, size,
+                 "up to %u retries: 3 to 5 are enough for what passes; more hide what does not",
+                 spec->retry.limit);
+        return true;
+}
+
+static const struct {
+        const char *rule, *pointer;
+        rule_of_thumb *advise;
+} rules_of_thumb[] = {
+        {"time_limit", "/time_limit", advise_time_limit},
+        {"gpu_per_process", "/resources/gpus", advise_gpu_per_process},
+        {"cpus_per_gpu", "/resources/cpus", advise_cpus_per_gpu},
+        {"memory_per_gpu", "/resources/memory", advise_memory_per_gpu},
+        {"retry_limit", "/retry/limit", advise_retry_limit},
+};
+
+void gw_warnings_init(struct gw_warnings *w)
+{
+        w->count = 0;
+}
+
+void gw_spec_advise(const struct gw_spec *spec, struct gw_warnings *warnings)
+{
+        for (size_t i = 0; i < GW_COUNT(rules_of_thumb) && warnings->count < GW_MAX_WARNINGS; i++) {
+                struct gw_warning *w = &warnings->items[warnings->count];
+                if (!rules_of_thumb[i].advise(spec, w->detail, sizeof w->detail))
+                        continue;
+                w->rule = rules_of_thumb[i].rule;
+                gw_str_copy(w->pointer, sizeof w->pointer, rules_of_thumb[i].pointer);
+                warnings->count++;
+        }
+}
