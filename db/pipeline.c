@@ -152,6 +152,11 @@ static void add_next(struct gw_db_pipeline *p, size_t first, size_t count, unsig
                 p->next[p->next_count++] = (struct range){first, count, repeats, false};
 }
 
+static const char *kind_name(const struct gw_db_kind *kind)
+{
+        return kind->name ? kind->name : "unprepared";
+}
+
 /* Never the parameters and never PostgreSQL's message, which may quote them; of a statement
  * that does not even parse the message is the program's own text. */
 static void log_fault(const struct gw_db_kind *kind, const char *sqlstate, const PGresult *result)
@@ -159,7 +164,7 @@ static void log_fault(const struct gw_db_kind *kind, const char *sqlstate, const
         const char *constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
         const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
         bool own = strncmp(sqlstate, "42", 2) == 0;
-        gw_log(GW_LOG_ERROR, "db.statement", "{s:s, s:s, s:s*, s:s*}", "kind", kind->name,
+        gw_log(GW_LOG_ERROR, "db.statement", "{s:s, s:s, s:s*, s:s*}", "kind", kind_name(kind),
                "sqlstate", sqlstate, "constraint", constraint, "message", own ? message : NULL);
 }
 
@@ -186,7 +191,7 @@ static void blame(struct gw_db_pipeline *p, const struct range *r, enum gw_db_ve
 static void repeat(struct gw_db_pipeline *p, const struct range *r, const char *sqlstate)
 {
         gw_log(GW_LOG_WARN, "db.repeat", "{s:s, s:s, s:i}", "kind",
-               p->entries[r->first].command->kind->name, "sqlstate", sqlstate, "repeats",
+               kind_name(p->entries[r->first].command->kind), "sqlstate", sqlstate, "repeats",
                (int)r->repeats);
         if (r->repeats < MAX_REPEATS)
                 add_next(p, r->first, r->count, r->repeats + 1);
@@ -254,7 +259,9 @@ static int gather(struct gw_db_session *s, struct gw_work *first, size_t count)
         for (struct gw_work *w = first; w; w = w->next, n++) {
                 struct entry *e = &p->entries[n];
                 *e = (struct entry){.command = command_of(w), .place = (unsigned)n};
-                if (find_statement(s, e->command->kind, &e->statement) < 0)
+                if (!e->command->kind->name)
+                        e->statement = MAX_STATEMENTS + e->place; /* of its own */
+                else if (find_statement(s, e->command->kind, &e->statement) < 0)
                         return -1;
         }
         if (count > 1)
@@ -275,17 +282,24 @@ static void statement_name(const struct gw_db_kind *kind, enum gw_db_form form, 
         snprintf(out, MAX_NAME, "%s/%s", kind->name, form == GW_DB_ONE ? "1" : "n");
 }
 
+/* The statement's text and its parameters' types. */
+static void statement_text(const struct gw_db_kind *kind, enum gw_db_form form, struct gw_buf *sql,
+                           Oid oids[GW_DB_MAX_COLUMNS])
+{
+        gw_db_kind_sql(kind, form, sql);
+        assert(gw_buf_ok(sql));
+        for (size_t i = 0; i < kind->column_count; i++)
+                oids[i] = gw_db_kind_oid(kind, form, i);
+}
+
 /* The Parse is a unit of its own, so that its answer is not mixed with the statement's. */
 static int send_prepare(struct gw_db_session *s, const struct gw_db_kind *kind,
                         enum gw_db_form form)
 {
         struct gw_buf sql = GW_BUF_INIT(GW_DB_MAX_SQL);
-        gw_db_kind_sql(kind, form, &sql);
-        assert(gw_buf_ok(&sql));
         Oid oids[GW_DB_MAX_COLUMNS];
-        for (size_t i = 0; i < kind->column_count; i++)
-                oids[i] = gw_db_kind_oid(kind, form, i);
         char name[MAX_NAME];
+        statement_text(kind, form, &sql, oids);
         statement_name(kind, form, name);
         bool ok = PQsendPrepare(s->conn, name, sql.data, (int)kind->column_count, oids) &&
                   PQpipelineSync(s->conn);
@@ -293,21 +307,30 @@ static int send_prepare(struct gw_db_session *s, const struct gw_db_kind *kind,
         return ok ? 0 : -1;
 }
 
+/* Sends what is in s->input, as a prepared statement or, without a name, with its text. */
 static int send_execute(struct gw_db_session *s, const struct gw_db_kind *kind,
                         enum gw_db_form form)
 {
         const char *values[GW_DB_MAX_COLUMNS];
         int lengths[GW_DB_MAX_COLUMNS];
         int formats[GW_DB_MAX_COLUMNS];
+        int count = (int)kind->column_count;
+        bool ok;
         gw_db_input_params(&s->input, form, values, lengths);
-        for (size_t i = 0; i < kind->column_count; i++)
+        for (int i = 0; i < count; i++)
                 formats[i] = 1;
-        char name[MAX_NAME];
-        statement_name(kind, form, name);
-        bool ok = PQsendQueryPrepared(s->conn, name, (int)kind->column_count, values, lengths,
-                                      formats, 1) &&
-                  PQpipelineSync(s->conn);
-        return ok ? 0 : -1;
+        if (kind->name) {
+                char name[MAX_NAME];
+                statement_name(kind, form, name);
+                ok = PQsendQueryPrepared(s->conn, name, count, values, lengths, formats, 1);
+        } else {
+                struct gw_buf sql = GW_BUF_INIT(GW_DB_MAX_SQL);
+                Oid oids[GW_DB_MAX_COLUMNS];
+                statement_text(kind, form, &sql, oids);
+                ok = PQsendQueryParams(s->conn, sql.data, count, oids, values, lengths, formats, 1);
+                gw_buf_done(&sql);
+        }
+        return ok && PQpipelineSync(s->conn) ? 0 : -1;
 }
 
 /* Encodes commands from the range's first on, as many as one statement takes. */
@@ -341,8 +364,8 @@ static int send_some(struct gw_db_session *s, struct range *r)
                 return 0;
         }
         enum gw_db_form form = form_of(&some);
-        bool *prepared = &s->statements[e->statement].prepared[form];
-        if (!*prepared) {
+        bool *prepared = kind->name ? &s->statements[e->statement].prepared[form] : NULL;
+        if (prepared && !*prepared) {
                 if (send_prepare(s, kind, form) < 0)
                         return -1;
                 some.prepares = *prepared = true;

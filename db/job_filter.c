@@ -1,0 +1,80 @@
+/* Filters to SQL: a condition per filter that is set. Pure. */
+#include "db/job_filter.h"
+
+#include <string.h>
+
+#include "db/sql.h"
+
+/* The lowest id of a moment: ids made before it are smaller (RFC 9562, version 7). */
+static struct gw_id id_at(int64_t us)
+{
+        struct gw_id id = {{0}};
+        uint64_t ms = us > 0 ? (uint64_t)(us / 1000) : 0;
+        for (int i = 0; i < 6; i++)
+                id.bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
+        id.bytes[15] = 1; /* not the nil id, which is sent as null */
+        return id;
+}
+
+static void put_moment(struct gw_db_input *in, int64_t us)
+{
+        if (us)
+                gw_db_put_uuid(in, id_at(us));
+        else
+                gw_db_put_null(in);
+}
+
+void gw_job_filter_encode(const struct gw_job_filter *f, struct gw_db_input *in)
+{
+        gw_db_put_text(in, f->projects);
+        gw_db_put_text(in, f->states);
+        gw_db_put_text(in, f->ids);
+        gw_db_put_int8(in, f->user_id);
+        gw_db_put_text(in, f->owner);
+        gw_db_put_text(in, f->name);
+        gw_db_put_text(in, f->backend);
+        gw_db_put_text(in, f->idempotency_key);
+        gw_db_put_text(in, f->labels);
+        gw_db_put_text(in, f->label_names);
+        put_moment(in, f->created_after_us);
+        put_moment(in, f->created_before_us);
+}
+
+/* One value compares with =, which keeps the index's order for ORDER BY id; several with ANY. */
+static void add_set(struct gw_buf *sql, const char *values, const char *one, const char *many)
+{
+        if (values)
+                gw_buf_str(sql, strchr(values, ',') ? many : one);
+}
+
+static void add(struct gw_buf *sql, bool set, const char *condition)
+{
+        if (set)
+                gw_buf_str(sql, condition);
+}
+
+void gw_job_filter_where(const struct gw_job_filter *f, struct gw_buf *sql)
+{
+        gw_buf_str(sql, " WHERE ");
+        if (*f->projects)
+                add_set(sql, f->projects, "j.project_id = d.projects::bigint",
+                        "j.project_id = ANY (" GW_SQL_PROJECTS("d.projects") ")");
+        else
+                gw_buf_str(sql, "false");
+        add_set(sql, f->states, " AND j.state = d.states",
+                " AND j.state = ANY (string_to_array(d.states, ','))");
+        add_set(sql, f->ids, " AND j.id = d.ids::uuid",
+                " AND j.id = ANY (string_to_array(d.ids, ',')::uuid[])");
+        add(sql, f->user_id != 0, " AND j.user_id = d.user_id");
+        add(sql, f->owner != NULL,
+            " AND j.user_id IN (SELECT o.id FROM users o WHERE o.name = d.owner)");
+        add(sql, f->name != NULL, " AND j.name = d.name");
+        add(sql, f->backend != NULL, " AND j.backend = d.backend");
+        add(sql, f->idempotency_key != NULL,
+            " AND j.id IN (SELECT k.job_id FROM idempotency k WHERE k.key = d.key"
+            " AND k.project_id = ANY (" GW_SQL_PROJECTS("d.projects") "))");
+        add(sql, f->labels != NULL, " AND j.labels @> d.labels");
+        add(sql, f->label_names != NULL, " AND j.labels ?& string_to_array(d.label_names, ',')");
+        add(sql, f->created_after_us != 0, " AND j.id >= d.after");
+        add(sql, f->created_before_us != 0, " AND j.id < d.before");
+}

@@ -1,0 +1,168 @@
+/*
+ * Recording a new job: key, job, spec, timers and event in one statement, so that a batch of
+ * them is one transaction; and finding out what became of one that gave no row.
+ */
+#include "db/jobs.h"
+#include "db/sql.h"
+
+#include <string.h>
+
+static const struct gw_db_column insert_columns[] = {
+        {"id", GW_DB_UUID},
+        {"project_id", GW_DB_INT8},
+        {"user_id", GW_DB_INT8},
+        {"backend", GW_DB_TEXT},
+        {"name", GW_DB_TEXT},
+        {"labels", GW_DB_JSONB},
+        {"cpus", GW_DB_INT4},
+        {"memory", GW_DB_INT8},
+        {"gpus", GW_DB_INT4},
+        {"priority", GW_DB_INT4},
+        {"held", GW_DB_BOOL},
+        {"not_before", GW_DB_TIME},
+        {"start_deadline", GW_DB_TIME},
+        {"deadline", GW_DB_TIME},
+        {"retry_of", GW_DB_UUID},
+        {"spec", GW_DB_JSON},
+        {"key", GW_DB_TEXT},
+        {"sha", GW_DB_BYTES},
+        {"request_id", GW_DB_TEXT},
+};
+
+static void insert_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
+{
+        const struct gw_db_job_insert *c = GW_DB_COMMAND(cmd, struct gw_db_job_insert);
+        gw_db_put_uuid(in, c->id);
+        gw_db_put_int8(in, c->project_id);
+        gw_db_put_int8(in, c->user_id);
+        gw_db_put_text(in, c->backend);
+        gw_db_put_text(in, c->name);
+        gw_db_put_text(in, c->labels);
+        gw_db_put_int4(in, c->cpus_milli);
+        gw_db_put_int8(in, c->memory);
+        gw_db_put_int4(in, c->gpus);
+        gw_db_put_int4(in, c->priority);
+        gw_db_put_bool(in, c->held);
+        gw_db_put_time(in, c->not_before_us);
+        gw_db_put_time(in, c->start_deadline_us);
+        gw_db_put_time(in, c->deadline_us);
+        gw_db_put_uuid(in, c->retry_of);
+        gw_db_put_textn(in, c->spec, c->spec_len);
+        gw_db_put_text(in, c->key);
+        if (c->key)
+                gw_db_put_bytes(in, c->sha256, sizeof c->sha256);
+        else
+                gw_db_put_null(in);
+        gw_db_put_text(in, c->request_id);
+}
+
+/* Two replicas that insert the same keys take them in the same order. */
+static int insert_order(const struct gw_db_command *ca, const struct gw_db_command *cb)
+{
+        const struct gw_db_job_insert *a = GW_DB_COMMAND(ca, struct gw_db_job_insert);
+        const struct gw_db_job_insert *b = GW_DB_COMMAND(cb, struct gw_db_job_insert);
+        if (a->project_id != b->project_id)
+                return a->project_id < b->project_id ? -1 : 1;
+        if (a->user_id != b->user_id)
+                return a->user_id < b->user_id ? -1 : 1;
+        if (!a->key || !b->key)
+                return (a->key != NULL) - (b->key != NULL);
+        return strcmp(a->key, b->key);
+}
+
+/* The advisory lock comes after every row lock of the statement: event numbers are in commit
+ * order, and it is held no longer than the commit takes. */
+/* clang-format off: SQL keeps its own lines */
+static const struct gw_db_kind insert_kind = {
+        .name = "job_insert",
+        .sql = "WITH d AS MATERIALIZED (SELECT * FROM {input} input),"
+               " k AS (INSERT INTO idempotency (project_id, user_id, key, request_sha256, job_id, "
+               "expires_at)"
+               "  SELECT project_id, user_id, key, sha, id, now() + interval '7 days' FROM d"
+               "  WHERE key IS NOT NULL ON CONFLICT DO NOTHING RETURNING job_id),"
+               " j AS (INSERT INTO jobs (id, project_id, user_id, backend, name, labels, reason, cpus,"
+               "   memory, gpus, priority, held, claimable, not_before, retry_of)"
+               "  SELECT id, project_id, user_id, backend, name, labels,"
+               "   CASE WHEN held THEN 'held' WHEN not_before IS NOT NULL THEN 'not_before' END,"
+               "   cpus, memory, gpus, priority, held, NOT held AND not_before IS NULL, not_before, "
+               "retry_of"
+               "  FROM d WHERE key IS NULL OR id IN (SELECT job_id FROM k)"
+               "  ON CONFLICT DO NOTHING RETURNING id, reason),"
+               " s AS (INSERT INTO job_specs (job_id, spec) SELECT id, d.spec FROM j JOIN d USING (id)"
+               "  RETURNING 1),"
+               " t AS (INSERT INTO timers (job_id, kind, backend, due_at)"
+               "  SELECT id, v.kind, d.backend, v.due_at FROM j JOIN d USING (id), LATERAL (VALUES"
+               "   ('not_before', d.not_before), ('start_deadline', d.start_deadline),"
+               "   ('deadline', d.deadline)) v (kind, due_at) WHERE v.due_at IS NOT NULL RETURNING "
+               "1)," GW_SQL_LOCK(
+                       "(SELECT count(*) FROM s) + (SELECT count(*) FROM t)") " e AS (INSERT INTO events (n, "
+                                                                              "project_id, job_id, kind, "
+                                                                              "state, reason, actor, "
+                                                                              "request_id)"
+                                                                              "  SELECT nextval('events_n'), "
+                                                                              "d.project_id, id, 'submitted', "
+                                                                              "'queued', j.reason,"
+                                                                              "   d.user_id, d.request_id "
+                                                                              "FROM l, j JOIN d USING (id) "
+                                                                              "RETURNING n, "
+                                                                              "job_id)," GW_SQL_NOTIFY
+                                                                              " SELECT d.ord FROM x, e JOIN d "
+                                                                              "ON d.id = e.job_id",
+        .columns = insert_columns,
+        .column_count = GW_COUNT(insert_columns),
+        .encode = insert_encode,
+        .order = insert_order,
+};
+/* clang-format on */
+
+void gw_db_job_insert_init(struct gw_db_job_insert *c)
+{
+        c->cmd.kind = &insert_kind;
+}
+
+static const struct gw_db_column settle_columns[] = {
+        {"id", GW_DB_UUID},
+        {"project_id", GW_DB_INT8},
+        {"user_id", GW_DB_INT8},
+        {"key", GW_DB_TEXT},
+};
+
+static void settle_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
+{
+        const struct gw_db_job_settle *c = GW_DB_COMMAND(cmd, struct gw_db_job_settle);
+        gw_db_put_uuid(in, c->id);
+        gw_db_put_int8(in, c->project_id);
+        gw_db_put_int8(in, c->user_id);
+        gw_db_put_text(in, c->key);
+}
+
+static void settle_row(struct gw_db_command *cmd, const struct gw_db_row *row)
+{
+        struct gw_db_job_settle *c = GW_DB_COMMAND(cmd, struct gw_db_job_settle);
+        size_t len = 0;
+        c->holder = gw_db_get_uuid(row, 1);
+        const void *sha = gw_db_get_bytes(row, 2, &len);
+        c->has_key = sha && len == sizeof c->sha256;
+        if (c->has_key)
+                memcpy(c->sha256, sha, sizeof c->sha256);
+        c->exists = gw_db_get_bool(row, 3);
+}
+
+/* clang-format off: SQL keeps its own lines */
+static const struct gw_db_kind settle_kind = {
+        .name = "job_settle",
+        .sql = "SELECT d.ord, coalesce(i.job_id, d.id), i.request_sha256,"
+               " EXISTS (SELECT FROM jobs j WHERE j.id = coalesce(i.job_id, d.id))"
+               " FROM {input} d LEFT JOIN idempotency i"
+               " ON i.project_id = d.project_id AND i.user_id = d.user_id AND i.key = d.key",
+        .columns = settle_columns,
+        .column_count = GW_COUNT(settle_columns),
+        .encode = settle_encode,
+        .row = settle_row,
+};
+/* clang-format on */
+
+void gw_db_job_settle_init(struct gw_db_job_settle *c)
+{
+        c->cmd.kind = &settle_kind;
+}

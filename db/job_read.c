@@ -1,0 +1,223 @@
+/*
+ * Reading jobs: one by id, pages by filters, and the attempts of a task. Runs on the
+ * thread of whichever session it is given to.
+ */
+#include "db/jobs.h"
+
+#include "db/job_filter.h"
+
+#define JOB_COLUMNS(spec)                                                                          \
+        "j.id, j.project_id, j.user_id, p.name, u.name, j.backend, j.name, j.labels::text,"        \
+        " j.version, j.state, j.reason, j.message, j.exit_code::int, j.signal::int, j.task_count," \
+        " j.priority, j.attempt, to_json(j.counts)::text, j.held, j.not_before,"                   \
+        " j.cancel_requested_at, j.started_at, j.ended_at, j.retry_of, " spec
+
+/* The columns of JOB_COLUMNS, after ord. */
+enum {
+        C_ID = 1,
+        C_PROJECT_ID,
+        C_USER_ID,
+        C_PROJECT,
+        C_OWNER,
+        C_BACKEND,
+        C_NAME,
+        C_LABELS,
+        C_VERSION,
+        C_STATE,
+        C_REASON,
+        C_MESSAGE,
+        C_EXIT_CODE,
+        C_SIGNAL,
+        C_TASK_COUNT,
+        C_PRIORITY,
+        C_ATTEMPT,
+        C_COUNTS,
+        C_HELD,
+        C_NOT_BEFORE,
+        C_CANCEL,
+        C_STARTED,
+        C_ENDED,
+        C_RETRY_OF,
+        C_SPEC
+};
+
+static void read_job(const struct gw_db_row *row, struct gw_job_row *ret)
+{
+        *ret = (struct gw_job_row){
+                .id = gw_db_get_uuid(row, C_ID),
+                .project_id = gw_db_get_int8(row, C_PROJECT_ID),
+                .user_id = gw_db_get_int8(row, C_USER_ID),
+                .project = gw_db_get_text(row, C_PROJECT, NULL),
+                .owner = gw_db_get_text(row, C_OWNER, NULL),
+                .backend = gw_db_get_text(row, C_BACKEND, NULL),
+                .name = gw_db_get_text(row, C_NAME, NULL),
+                .labels = gw_db_get_text(row, C_LABELS, NULL),
+                .version = gw_db_get_int4(row, C_VERSION),
+                .reason = gw_db_get_text(row, C_REASON, NULL),
+                .message = gw_db_get_text(row, C_MESSAGE, NULL),
+                .exit_code =
+                        gw_db_is_null(row, C_EXIT_CODE) ? -1 : gw_db_get_int4(row, C_EXIT_CODE),
+                .signal = gw_db_get_int4(row, C_SIGNAL),
+                .task_count = gw_db_get_int4(row, C_TASK_COUNT),
+                .priority = gw_db_get_int4(row, C_PRIORITY),
+                .attempt = gw_db_get_int4(row, C_ATTEMPT),
+                .counts = gw_db_get_text(row, C_COUNTS, NULL),
+                .held = gw_db_get_bool(row, C_HELD),
+                .not_before_us = gw_db_get_time(row, C_NOT_BEFORE),
+                .cancel_requested_us = gw_db_get_time(row, C_CANCEL),
+                .started_us = gw_db_get_time(row, C_STARTED),
+                .ended_us = gw_db_get_time(row, C_ENDED),
+                .retry_of = gw_db_get_uuid(row, C_RETRY_OF),
+        };
+        ret->spec = gw_db_get_text(row, C_SPEC, &ret->spec_len);
+        /* The column holds only what gw_state_name() wrote. */
+        if (gw_state_parse(gw_db_get_text(row, C_STATE, NULL), &ret->state) < 0)
+                ret->state = GW_QUEUED;
+}
+
+/* ---- one --------------------------------------------------------------------------------- */
+
+static const struct gw_db_column get_columns[] = {{"id", GW_DB_UUID}};
+
+static void get_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
+{
+        gw_db_put_uuid(in, GW_DB_COMMAND(cmd, struct gw_db_job_get)->id);
+}
+
+static void get_row(struct gw_db_command *cmd, const struct gw_db_row *row)
+{
+        struct gw_db_job_get *c = GW_DB_COMMAND(cmd, struct gw_db_job_get);
+        struct gw_job_row job;
+        read_job(row, &job);
+        c->each(c->arg, &job);
+}
+
+/* clang-format off: SQL keeps its own lines */
+static const struct gw_db_kind get_kind = {
+        .name = "job_get",
+        .sql = "SELECT d.ord, " JOB_COLUMNS(
+                "s.spec::text") " FROM {input} d JOIN jobs j ON j.id = d.id JOIN job_specs s ON s.job_id = "
+                                "d.id"
+                                " JOIN projects p ON p.id = j.project_id JOIN users u ON u.id = j.user_id",
+        .columns = get_columns,
+        .column_count = GW_COUNT(get_columns),
+        .encode = get_encode,
+        .row = get_row,
+};
+/* clang-format on */
+
+void gw_db_job_get_init(struct gw_db_job_get *c)
+{
+        c->cmd.kind = &get_kind;
+}
+
+/* ---- many -------------------------------------------------------------------------------- */
+
+static void list_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
+{
+        const struct gw_db_job_list *c = GW_DB_COMMAND(cmd, struct gw_db_job_list);
+        gw_job_filter_encode(&c->filter, in);
+        gw_db_put_uuid(in, c->before);
+        gw_db_put_int4(in, c->limit);
+}
+
+static void list_row(struct gw_db_command *cmd, const struct gw_db_row *row)
+{
+        struct gw_db_job_list *c = GW_DB_COMMAND(cmd, struct gw_db_job_list);
+        struct gw_job_row job;
+        read_job(row, &job);
+        c->each(c->arg, &job);
+}
+
+static const struct gw_db_column list_columns[] = {
+        GW_JOB_FILTER_COLUMNS,
+        {"cursor", GW_DB_UUID},
+        {"lim", GW_DB_INT4},
+};
+
+int gw_db_job_list_init(struct gw_db_job_list *c)
+{
+        struct gw_buf sql = GW_BUF_INIT(GW_JOB_FILTER_SQL);
+        gw_buf_str(&sql, "SELECT d.ord, ");
+        gw_buf_str(&sql, c->with_spec ? JOB_COLUMNS("s.spec::text") : JOB_COLUMNS("NULL::text"));
+        gw_buf_str(&sql, " FROM {input} d JOIN jobs j ON true");
+        if (c->with_spec)
+                gw_buf_str(&sql, " JOIN job_specs s ON s.job_id = j.id");
+        gw_buf_str(&sql,
+                   " JOIN projects p ON p.id = j.project_id JOIN users u ON u.id = j.user_id");
+        gw_job_filter_where(&c->filter, &sql);
+        if (!gw_id_is_nil(c->before))
+                gw_buf_str(&sql, " AND j.id < d.cursor");
+        gw_buf_str(&sql, " ORDER BY j.id DESC LIMIT (SELECT lim FROM {input} i)");
+        c->sql = gw_buf_take(&sql, NULL);
+        c->kind = (struct gw_db_kind){
+                .sql = c->sql,
+                .columns = list_columns,
+                .column_count = GW_COUNT(list_columns),
+                .encode = list_encode,
+                .row = list_row,
+                .batch_max = 1,
+        };
+        c->cmd.kind = &c->kind;
+        return c->sql ? 0 : -1;
+}
+
+void gw_db_job_list_done(struct gw_db_job_list *c)
+{
+        free(GW_TAKE(c->sql));
+}
+
+/* ---- attempts ---------------------------------------------------------------------------- */
+
+static const struct gw_db_column attempts_columns[] = {{"job_id", GW_DB_UUID},
+                                                       {"ordinal", GW_DB_INT4}};
+
+static void attempts_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
+{
+        const struct gw_db_attempts *c = GW_DB_COMMAND(cmd, struct gw_db_attempts);
+        gw_db_put_uuid(in, c->job);
+        gw_db_put_int4(in, c->ordinal);
+}
+
+static void attempts_row(struct gw_db_command *cmd, const struct gw_db_row *row)
+{
+        struct gw_db_attempts *c = GW_DB_COMMAND(cmd, struct gw_db_attempts);
+        struct gw_attempt_row a = {
+                .ordinal = gw_db_get_int4(row, 1),
+                .no = gw_db_get_int4(row, 2),
+                .submission = gw_db_get_int4(row, 3),
+                .restart = gw_db_get_int4(row, 4),
+                .origin = gw_db_get_text(row, 5, NULL),
+                .state = gw_db_get_text(row, 6, NULL),
+                .provisional_reason = gw_db_get_text(row, 7, NULL),
+                .reason = gw_db_get_text(row, 8, NULL),
+                .message = gw_db_get_text(row, 9, NULL),
+                .exit_code = gw_db_is_null(row, 10) ? -1 : gw_db_get_int4(row, 10),
+                .signal = gw_db_get_int4(row, 11),
+                .node = gw_db_get_text(row, 12, NULL),
+                .usage = gw_db_get_text(row, 13, NULL),
+                .started_us = gw_db_get_time(row, 14),
+                .ended_us = gw_db_get_time(row, 15),
+        };
+        c->each(c->arg, &a);
+}
+
+/* clang-format off: SQL keeps its own lines */
+static const struct gw_db_kind attempts_kind = {
+        .name = "attempts",
+        .sql = "SELECT d.ord, a.ordinal, a.no, a.submission, a.restart, a.origin, a.state,"
+               " a.provisional_reason, a.reason, a.message, a.exit_code::int, a.signal::int, a.node,"
+               " a.usage::text, a.started_at, a.ended_at"
+               " FROM {input} d JOIN attempts a ON a.job_id = d.job_id AND a.ordinal = d.ordinal"
+               " ORDER BY d.ord, a.no",
+        .columns = attempts_columns,
+        .column_count = GW_COUNT(attempts_columns),
+        .encode = attempts_encode,
+        .row = attempts_row,
+};
+/* clang-format on */
+
+void gw_db_attempts_init(struct gw_db_attempts *c)
+{
+        c->cmd.kind = &attempts_kind;
+}

@@ -1,0 +1,178 @@
+/*
+ * The record as the leader reads it (one row shape for four questions) and writes it (one
+ * statement for all that follows from gw_job_apply). Used on the leader's own session.
+ */
+#include "db/record.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "db/sql.h"
+#include "server/base/buf.h"
+#include "server/base/limits.h"
+#include "server/base/str.h"
+
+/* ---- reading ------------------------------------------------------------------------------ */
+
+/* j: the job; s: its open submission, or nothing. */
+#define RECORD_COLUMNS                                                                             \
+        "j.id, j.project_id, j.user_id, p.name, j.name, j.version, j.state, j.reason, j.message,"  \
+        " j.exit_code::int, j.signal::int, j.held, j.stop, j.submission, j.attempt, j.not_before," \
+        " j.started_at, j.cancel_requested_at IS NOT NULL, j.cancel_requested_by, s.state, s.ref," \
+        " sp.spec::text, pb.identity::text, at.started_at, at.restart"
+#define RECORD_JOINS                                                                                \
+        " JOIN job_specs sp ON sp.job_id = j.id JOIN projects p ON p.id = j.project_id"             \
+        " LEFT JOIN project_backends pb ON pb.project_id = j.project_id AND pb.backend = j.backend" \
+        " LEFT JOIN attempts at ON at.job_id = j.id AND at.ordinal = 0 AND at.no = j.attempt"
+#define OPEN_SUBMISSION                                                                            \
+        " LEFT JOIN submissions s ON s.job_id = j.id AND s.no = j.submission"                      \
+        " AND s.state NOT IN ('refused', 'closed')"
+
+enum {
+        C_ID = 1,
+        C_PROJECT_ID,
+        C_USER_ID,
+        C_PROJECT,
+        C_NAME,
+        C_VERSION,
+        C_STATE,
+        C_REASON,
+        C_MESSAGE,
+        C_EXIT_CODE,
+        C_SIGNAL,
+        C_HELD,
+        C_STOP,
+        C_SUBMISSION,
+        C_ATTEMPT,
+        C_DELAYED,
+        C_FIRST_STARTED,
+        C_CANCEL,
+        C_CANCEL_BY,
+        C_SUBMISSION_STATE,
+        C_REF,
+        C_SPEC,
+        C_IDENTITY,
+        C_STARTED,
+        C_RESTART,
+        C_TIMER
+};
+
+static const struct gw_db_column read_columns[] = {{"backend", GW_DB_TEXT}, {"lim", GW_DB_INT4}};
+
+static void read_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
+{
+        const struct gw_db_record_read *c = GW_DB_COMMAND(cmd, struct gw_db_record_read);
+        gw_db_put_text(in, c->backend);
+        gw_db_put_int4(in, c->limit);
+}
+
+static enum gw_reason reason_of(const struct gw_db_row *row, int column)
+{
+        enum gw_reason r = GW_REASON_NONE;
+        const char *name = gw_db_get_text(row, column, NULL);
+        if (name && gw_reason_parse(name, &r) < 0)
+                r = GW_REASON_BACKEND_ERROR;
+        return r;
+}
+
+static void read_job(const struct gw_db_row *row, struct gw_job *job)
+{
+        enum gw_submission_state open = GW_SUBMISSION_NONE;
+        const char *text = gw_db_get_text(row, C_SUBMISSION_STATE, NULL);
+        if (text)
+                (void)gw_submission_state_parse(text, &open);
+        (void)gw_state_parse(gw_db_get_text(row, C_STATE, NULL), &job->state);
+        job->id = gw_db_get_uuid(row, C_ID);
+        job->step = gw_job_step_of(job->state, open);
+        job->reason = reason_of(row, C_REASON);
+        text = gw_db_get_text(row, C_MESSAGE, NULL);
+        gw_str_copy(job->message, sizeof job->message, text ? text : "");
+        job->exit_code = gw_db_is_null(row, C_EXIT_CODE) ? -1 : gw_db_get_int4(row, C_EXIT_CODE);
+        job->signal = gw_db_get_int4(row, C_SIGNAL);
+        job->held = job->reason == GW_REASON_HELD;
+        job->stop = reason_of(row, C_STOP);
+        job->submission = (uint32_t)gw_db_get_int4(row, C_SUBMISSION);
+        job->attempt = (uint32_t)gw_db_get_int4(row, C_ATTEMPT);
+        job->restart = (uint32_t)gw_db_get_int4(row, C_RESTART);
+        job->delayed_us = gw_db_get_time(row, C_DELAYED);
+        job->first_started_us = gw_db_get_time(row, C_FIRST_STARTED);
+        job->started_us = gw_db_get_time(row, C_STARTED);
+}
+
+static void read_row(struct gw_db_command *cmd, const struct gw_db_row *row)
+{
+        struct gw_db_record_read *c = GW_DB_COMMAND(cmd, struct gw_db_record_read);
+        struct gw_record_row r = {
+                .project_id = gw_db_get_int8(row, C_PROJECT_ID),
+                .user_id = gw_db_get_int8(row, C_USER_ID),
+                .project = gw_db_get_text(row, C_PROJECT, NULL),
+                .name = gw_db_get_text(row, C_NAME, NULL),
+                .version = gw_db_get_int4(row, C_VERSION),
+                .ref = gw_db_get_text(row, C_REF, NULL),
+                .identity = gw_db_get_text(row, C_IDENTITY, NULL),
+                .wants_hold = gw_db_get_bool(row, C_HELD),
+                .cancel = gw_db_get_bool(row, C_CANCEL),
+                .cancel_by = gw_db_get_int8(row, C_CANCEL_BY),
+                .timer = gw_db_get_text(row, C_TIMER, NULL),
+        };
+        read_job(row, &r.job);
+        r.spec = gw_db_get_text(row, C_SPEC, &r.spec_len);
+        c->each(c->arg, &r);
+}
+
+#define READ_KIND(kind_name, statement)                                                            \
+        {                                                                                          \
+                .name = (kind_name), .sql = (statement), .columns = read_columns,                  \
+                .column_count = GW_COUNT(read_columns), .encode = read_encode, .row = read_row,    \
+                .batch_max = 1                                                                     \
+        }
+
+/*
+ * Claims go per project in turn: the projects that have something are found by hopping along
+ * the index, each offers its first jobs, and the offers are taken by turn, a project of weight
+ * w giving w a turn.
+ */
+/* clang-format off: SQL keeps its own lines */
+static const struct gw_db_kind read_kinds[] = {
+        [GW_RECORD_OPEN] = READ_KIND(
+                "record_open",
+                "SELECT d.ord, " RECORD_COLUMNS ", NULL::text FROM {input} d"
+                " JOIN submissions s ON s.backend = d.backend AND s.state NOT IN ('refused', 'closed')"
+                " JOIN jobs j ON j.id = s.job_id AND j.submission = s.no" RECORD_JOINS
+                " ORDER BY j.id"),
+        [GW_RECORD_CLAIM] = READ_KIND(
+                "record_claim",
+                "WITH RECURSIVE p AS ("
+                " (SELECT j.project_id FROM {input} d JOIN jobs j ON j.backend = d.backend AND j.claimable"
+                "  ORDER BY j.project_id LIMIT 1)"
+                " UNION ALL SELECT (SELECT j.project_id FROM {input} d JOIN jobs j"
+                "  ON j.backend = d.backend AND j.claimable AND j.project_id > p.project_id"
+                "  ORDER BY j.project_id LIMIT 1) FROM p WHERE p.project_id IS NOT NULL),"
+                " o AS (SELECT f.id, f.place, p.project_id, (f.place - 1) / w.weight AS turn"
+                "  FROM p JOIN projects w ON w.id = p.project_id, LATERAL ("
+                "   SELECT j.id, row_number() OVER (ORDER BY j.priority DESC, j.id) AS place"
+                "   FROM {input} d JOIN jobs j ON j.backend = d.backend AND j.claimable"
+                "   AND j.project_id = p.project_id ORDER BY j.priority DESC, j.id"
+                "   LIMIT (SELECT lim FROM {input} i)) f"
+                "  ORDER BY turn, p.project_id, f.place LIMIT (SELECT lim FROM {input} i))"
+                " SELECT 0, " RECORD_COLUMNS
+                ", NULL::text FROM o JOIN jobs j ON j.id = o.id" OPEN_SUBMISSION RECORD_JOINS
+                " ORDER BY o.turn, o.project_id, o.place"),
+        [GW_RECORD_WISHES] = READ_KIND(
+                "record_wishes",
+                "SELECT d.ord, " RECORD_COLUMNS ", NULL::text FROM {input} d"
+                " JOIN jobs j ON j.backend = d.backend AND j.wished" OPEN_SUBMISSION RECORD_JOINS
+                " ORDER BY j.id LIMIT (SELECT lim FROM {input} i)"),
+        [GW_RECORD_TIMERS] = READ_KIND(
+                "record_timers", "SELECT d.ord, " RECORD_COLUMNS ", t.kind FROM {input} d"
+                                 " JOIN timers t ON t.backend = d.backend AND t.due_at <= now()"
+                                 " JOIN jobs j ON j.id = t.job_id" OPEN_SUBMISSION RECORD_JOINS
+                                 " ORDER BY t.due_at, t.job_id LIMIT (SELECT lim FROM {input} i)"),
+};
+/* clang-format on */
+
+void gw_db_record_read_init(struct gw_db_record_read *c, enum gw_record_what what)
+{
+        assert(what < GW_COUNT(read_kinds));
+        c->cmd.kind = &read_kinds[what];
+}

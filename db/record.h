@@ -1,0 +1,68 @@
+/*
+ * The record as the leader reads and writes it. Every write is fenced: it locks the lease row
+ * FOR SHARE and gives no rows when the epoch is over.
+ */
+#ifndef GW_DB_RECORD_H
+#define GW_DB_RECORD_H
+
+#include "db/db.h"
+#include "server/model/job.h"
+
+/* A job as the leader needs it; texts borrowed until the row function returns. */
+struct gw_record_row {
+        struct gw_job job; /* retry is not set: it comes from the spec */
+        int64_t project_id, user_id;
+        const char *project, *name;
+        int32_t version;
+        const char *spec;
+        size_t spec_len;
+        const char *ref;      /* of the open submission, or NULL */
+        const char *identity; /* JSON or NULL */
+        bool cancel;          /* the wish: somebody asked to cancel … */
+        int64_t cancel_by;    /* … who */
+        bool wants_hold;      /* the wish, as recorded */
+        const char *timer;    /* gw_record_timers: the kind that is due */
+};
+
+enum gw_record_what {
+        GW_RECORD_OPEN,   /* every job with an open submission */
+        GW_RECORD_CLAIM,  /* what can be handed over, per project in turn */
+        GW_RECORD_WISHES, /* jobs with an unread wish */
+        GW_RECORD_TIMERS, /* jobs with a timer that is due */
+};
+
+struct gw_db_record_read {
+        struct gw_db_command cmd;
+        const char *backend;
+        int32_t limit; /* ignored for GW_RECORD_OPEN */
+        void (*each)(void *arg, const struct gw_record_row *row);
+        void *arg;
+};
+void gw_db_record_read_init(struct gw_db_record_read *c, enum gw_record_what what);
+
+/* One job after gw_job_apply(): everything that follows from the effect, in one statement. rows
+ * is 0 when the lease is lost, or the job is no longer what it was (an intent whose job was
+ * held or cancelled meanwhile). */
+struct gw_db_record_write {
+        struct gw_db_command cmd;
+        const char *lease;
+        int64_t epoch;
+        const char *backend;
+        const struct gw_job *job;
+        const struct gw_job_effect *effect;
+        bool claimable;
+        int32_t version;         /* as last read or written */
+        bool wish_read;          /* clears `wished` unless another wish came since version */
+        const char *ref;         /* the scheduler's id, or NULL */
+        const char *error;       /* why a submission was refused, or NULL */
+        const char *timer_fired; /* the kind of the timer this event was, or NULL: it goes */
+        int64_t send_before_us;
+        char *attempts; /* private */
+        /* out */
+        int32_t new_version;
+};
+/* Returns 0, or -1 without memory. */
+int gw_db_record_write_init(struct gw_db_record_write *c);
+void gw_db_record_write_done(struct gw_db_record_write *c);
+
+#endif

@@ -1,0 +1,192 @@
+/*
+ * Writing what gw_job_apply() found: the job, its submission, attempts, timers and the event
+ * in one statement, fenced by the lease's epoch.
+ */
+#include "db/record.h"
+
+#include "db/sql.h"
+#include "server/base/buf.h"
+
+static const struct gw_db_column write_columns[] = {
+        {"lease", GW_DB_TEXT},      {"epoch", GW_DB_INT8},       {"backend", GW_DB_TEXT},
+        {"id", GW_DB_UUID},         {"version", GW_DB_INT4},     {"state", GW_DB_TEXT},
+        {"reason", GW_DB_TEXT},     {"message", GW_DB_TEXT},     {"exit_code", GW_DB_INT4},
+        {"signal", GW_DB_INT4},     {"claimable", GW_DB_BOOL},   {"stop", GW_DB_TEXT},
+        {"submission", GW_DB_INT4}, {"attempt", GW_DB_INT4},     {"not_before", GW_DB_TIME},
+        {"started_at", GW_DB_TIME}, {"ended_at", GW_DB_TIME},    {"wish_read", GW_DB_BOOL},
+        {"sub_no", GW_DB_INT4},     {"sub_state", GW_DB_TEXT},   {"sub_ref", GW_DB_TEXT},
+        {"sub_error", GW_DB_TEXT},  {"send_before", GW_DB_TIME}, {"attempts", GW_DB_JSONB},
+        {"delay_due", GW_DB_TIME},  {"timer_fired", GW_DB_TEXT}, {"ended", GW_DB_BOOL},
+        {"event", GW_DB_TEXT},
+};
+
+static void put_small(struct gw_db_input *in, int value, int none)
+{
+        if (value == none)
+                gw_db_put_null(in);
+        else
+                gw_db_put_int4(in, value);
+}
+
+static void put_job(struct gw_db_input *in, const struct gw_db_record_write *c)
+{
+        const struct gw_job *job = c->job;
+        gw_db_put_uuid(in, job->id);
+        gw_db_put_int4(in, c->version);
+        gw_db_put_text(in, gw_state_name(job->state));
+        gw_db_put_text(in, gw_reason_name(job->reason));
+        gw_db_put_text(in, *job->message ? job->message : NULL);
+        put_small(in, job->exit_code, -1);
+        put_small(in, job->signal, 0);
+        gw_db_put_bool(in, c->claimable);
+        gw_db_put_text(in, gw_reason_name(job->stop));
+        gw_db_put_int4(in, (int32_t)job->submission);
+        gw_db_put_int4(in, (int32_t)job->attempt);
+        gw_db_put_time(in, job->delayed_us);
+        gw_db_put_time(in, job->first_started_us);
+        gw_db_put_time(in, job->ended_us);
+        gw_db_put_bool(in, c->wish_read);
+}
+
+static void write_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
+{
+        const struct gw_db_record_write *c = GW_DB_COMMAND(cmd, struct gw_db_record_write);
+        gw_db_put_text(in, c->lease);
+        gw_db_put_int8(in, c->epoch);
+        gw_db_put_text(in, c->backend);
+        put_job(in, c);
+        gw_db_put_int4(in, (int32_t)c->effect->submission_no);
+        gw_db_put_text(in, gw_submission_state_name(c->effect->submission));
+        gw_db_put_text(in, c->ref);
+        gw_db_put_text(in, c->error);
+        gw_db_put_time(in, c->send_before_us);
+        gw_db_put_text(in, c->attempts);
+        gw_db_put_time(in, c->effect->delay_timer_us);
+        gw_db_put_text(in, c->timer_fired);
+        gw_db_put_bool(in, c->effect->ended);
+        gw_db_put_text(in, c->effect->state_changed ? "state" : NULL);
+}
+
+static void write_row(struct gw_db_command *cmd, const struct gw_db_row *row)
+{
+        GW_DB_COMMAND(cmd, struct gw_db_record_write)->new_version = gw_db_get_int4(row, 1);
+}
+
+static int write_order(const struct gw_db_command *a, const struct gw_db_command *b)
+{
+        return gw_id_compare(&GW_DB_COMMAND(a, struct gw_db_record_write)->job->id,
+                             &GW_DB_COMMAND(b, struct gw_db_record_write)->job->id);
+}
+
+/* An intent is recorded only for a job that is still as it was claimed: people may have held or
+ * cancelled it meanwhile. */
+/* clang-format off: SQL keeps its own lines */
+static const struct gw_db_kind write_kind = {
+        .name = "record_write",
+        .sql = "WITH d AS MATERIALIZED (SELECT * FROM {input} input),"
+               " f AS MATERIALIZED (SELECT 1 FROM leases WHERE name = (SELECT lease FROM d LIMIT 1)"
+               "  AND epoch = (SELECT epoch FROM d LIMIT 1) FOR SHARE),"
+               " u AS (UPDATE jobs j SET version = j.version + 1, state = d.state, reason = d.reason,"
+               "   message = d.message, exit_code = d.exit_code, signal = d.signal,"
+               "   claimable = d.claimable AND NOT j.held AND j.cancel_requested_at IS NULL,"
+               "   stop = d.stop, submission = d.submission, attempt = d.attempt,"
+               "   not_before = d.not_before, started_at = d.started_at, ended_at = d.ended_at,"
+               "   wished = j.wished AND NOT (d.wish_read AND j.version = d.version)"
+               "  FROM d, f WHERE j.id = d.id AND j.state IN " GW_SQL_LIVE
+               "  AND (d.sub_state IS DISTINCT FROM 'intended' OR j.submission = d.submission OR j.claimable)"
+               "  RETURNING j.id, j.project_id, j.version),"
+               " s AS (INSERT INTO submissions (job_id, no, backend, epoch, attempt, state, send_before, ref, error)"
+               "  SELECT d.id, d.sub_no, d.backend, d.epoch, d.attempt, d.sub_state, d.send_before, d.sub_ref,"
+               "   d.sub_error FROM d JOIN u USING (id) WHERE d.sub_state IS NOT NULL"
+               "  ON CONFLICT (job_id, no) DO UPDATE SET state = excluded.state, epoch = excluded.epoch,"
+               "   send_before = coalesce(excluded.send_before, submissions.send_before),"
+               "   ref = coalesce(excluded.ref, submissions.ref), error = excluded.error RETURNING 1),"
+               " a AS (INSERT INTO attempts (job_id, ordinal, no, submission, restart, origin, state,"
+               "   provisional_reason, reason, message, exit_code, signal, node, usage, started_at, ended_at)"
+               "  SELECT d.id, 0, r.no, r.submission, r.restart, r.origin, r.state, r.provisional, r.reason,"
+               "   r.message, r.exit_code, r.signal, r.node, r.usage, to_timestamp(r.started / 1e6),"
+               "   to_timestamp(r.ended / 1e6)"
+               "  FROM d JOIN u USING (id), jsonb_to_recordset(d.attempts) AS r (no int, submission int,"
+               "   restart int, origin text, state text, provisional text, reason text, message text,"
+               "   exit_code smallint, signal smallint, node text, usage jsonb, started float8, ended float8)"
+               "  ON CONFLICT (job_id, ordinal, no) DO UPDATE SET restart = excluded.restart,"
+               "   state = excluded.state, provisional_reason = excluded.provisional_reason,"
+               "   reason = excluded.reason, message = excluded.message, exit_code = excluded.exit_code,"
+               "   signal = excluded.signal, node = coalesce(excluded.node, attempts.node),"
+               "   usage = coalesce(excluded.usage, attempts.usage),"
+               "   started_at = coalesce(excluded.started_at, attempts.started_at),"
+               "   ended_at = excluded.ended_at RETURNING 1),"
+               " t AS (INSERT INTO timers (job_id, kind, backend, due_at)"
+               "  SELECT d.id, 'retry_delay', d.backend, d.delay_due FROM d JOIN u USING (id)"
+               "  WHERE d.delay_due IS NOT NULL"
+               "  ON CONFLICT (job_id, kind, ordinal) DO UPDATE SET due_at = excluded.due_at RETURNING 1),"
+               " z AS (DELETE FROM timers x USING d, u WHERE u.id = d.id AND x.job_id = d.id"
+               "  AND (d.ended OR x.kind = d.timer_fired) RETURNING 1)," GW_SQL_LOCK(
+                       "(SELECT count(*) FROM u) + (SELECT count(*) FROM s) + (SELECT count(*) FROM a)"
+                       " + (SELECT count(*) FROM t) + (SELECT count(*) FROM z)") " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, attempt)"
+                                                                                 "  SELECT nextval('events_n'), u.project_id, u.id, d.event, d.state, d.reason, nullif(d.attempt, 0)"
+                                                                                 "  FROM l, u JOIN d USING (id) WHERE d.event IS NOT NULL RETURNING n)," GW_SQL_NOTIFY
+                                                                                 " SELECT d.ord, u.version FROM u JOIN d USING (id) LEFT JOIN x ON true",
+        .columns = write_columns,
+        .column_count = GW_COUNT(write_columns),
+        .encode = write_encode,
+        .row = write_row,
+        .order = write_order,
+};
+/* clang-format on */
+
+static void text_or_null(struct gw_buf *b, const char *name, const char *value)
+{
+        gw_buf_printf(b, ",\"%s\":", name);
+        gw_buf_json_str(b, value && *value ? value : NULL);
+}
+
+static void time_or_null(struct gw_buf *b, const char *name, int64_t us)
+{
+        gw_buf_printf(b, ",\"%s\":", name);
+        if (us)
+                gw_buf_int(b, us);
+        else
+                gw_buf_str(b, "null");
+}
+
+static void add_attempt(struct gw_buf *b, const struct gw_attempt *a)
+{
+        gw_buf_printf(b, "{\"no\":%u,\"submission\":%u,\"restart\":%u", a->no, a->submission,
+                      a->restart);
+        text_or_null(b, "origin", a->by_scheduler ? "scheduler" : "jobgate");
+        text_or_null(b, "state", gw_state_name(a->state));
+        text_or_null(b, "provisional", gw_reason_name(a->provisional));
+        text_or_null(b, "reason", gw_reason_name(a->reason));
+        text_or_null(b, "message", a->message);
+        text_or_null(b, "node", a->node);
+        if (a->exit_code >= 0)
+                gw_buf_printf(b, ",\"exit_code\":%d", a->exit_code);
+        if (a->signal > 0)
+                gw_buf_printf(b, ",\"signal\":%d", a->signal);
+        time_or_null(b, "started", a->started_us);
+        time_or_null(b, "ended", a->ended_us);
+        gw_buf_printf(b, ",\"usage\":%s}", a->usage ? a->usage : "null");
+}
+
+#define ATTEMPTS_MAX (32 * 1024)
+
+int gw_db_record_write_init(struct gw_db_record_write *c)
+{
+        struct gw_buf b = GW_BUF_INIT(ATTEMPTS_MAX);
+        gw_buf_char(&b, '[');
+        for (unsigned i = 0; i < c->effect->attempt_count; i++) {
+                if (i)
+                        gw_buf_char(&b, ',');
+                add_attempt(&b, &c->effect->attempts[i]);
+        }
+        gw_buf_char(&b, ']');
+        c->attempts = gw_buf_take(&b, NULL);
+        c->cmd.kind = &write_kind;
+        return c->attempts ? 0 : -1;
+}
+
+void gw_db_record_write_done(struct gw_db_record_write *c)
+{
+        free(GW_TAKE(c->attempts));
+}
