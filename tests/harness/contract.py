@@ -23,6 +23,14 @@ METHODS = ("get", "put", "post", "delete", "patch", "options", "head", "trace")
 UNIVERSAL = {404: "NotFound", 405: "MethodNotAllowed", 408: "RequestTimeout", 413: "TooLarge", 414: "UriTooLong",
              415: "UnsupportedMedia", 431: "HeadersTooLarge", 500: "InternalError", 400: "Invalid"}
 URI = "urn:jobgate:contract"
+EXCLUSIONS = system.ROOT / "tests" / "contract" / "unexercised.yaml"
+
+
+def read_exclusions(path=EXCLUSIONS):
+    """[(operation, status)] from the committed file; each must carry a reason."""
+    listed = yaml.safe_load(pathlib.Path(path).read_text()) or []
+    assert all(entry.get("reason") for entry in listed), "every exclusion needs a reason"
+    return [(entry["operation"], entry["status"]) for entry in listed]
 
 
 class Violation(AssertionError):

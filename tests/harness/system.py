@@ -112,3 +112,9 @@ def wait_until(condition, seconds=10.0, what="the condition", every=0.02):
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not come within {seconds * PATIENCE:.0f} s")
         time.sleep(every)
+
+
+def own_file(path, text=""):
+    """Writes a file that RUNNER may change."""
+    pathlib.Path(path).write_text(text)
+    return own(path)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.conftest import read_exclusions
+from tests.harness.contract import read_exclusions
 
 
 @pytest.mark.last

@@ -1,23 +1,17 @@
-"""Fixtures of the integration tests: one PostgreSQL for the session, gateways on top.
+"""Fixtures of all Python tests: one PostgreSQL for the session, gateways on top.
 
 `gateway` is shared by the tests that only speak HTTP; each gets projects and users of
 its own (`member`). A test that stops, kills or configures something makes its own with
 `new_gateway`, and its own PostgreSQL with `new_cluster`.
 """
 
-import itertools
 import os
-import pathlib
 
 import pytest
-import yaml
 
-from tests.harness import gateway as gateway_module
-from tests.harness import postgres, system
+from tests.harness import house, system
 from tests.harness.contract import Contract
-
-EXCLUSIONS = system.ROOT / "tests" / "contract" / "unexercised.yaml"
-NAMES = itertools.count(1)
+from tests.harness.gateway import install_binaries
 
 
 def pytest_addoption(parser):
@@ -46,23 +40,12 @@ def folder():
 
 @pytest.fixture(scope="session")
 def binaries(folder):
-    return gateway_module.install_binaries(folder / "bin")
-
-
-def make_cluster(folder, binaries, contract):
-    """A started cluster with the roles and a migrated database to copy."""
-    cluster = postgres.Cluster(system.make_folder(folder)).start()
-    cluster.create_roles()
-    cluster.template = cluster.create_database()
-    migrator = gateway_module.Gateway(folder / "migrator", binaries, cluster, cluster.template, contract)
-    done = migrator.command("--migrate")
-    assert done.returncode == 0, done.stderr
-    return cluster
+    return install_binaries(folder / "bin")
 
 
 @pytest.fixture(scope="session")
 def cluster(folder, binaries, contract):
-    made = make_cluster(folder / "c0", binaries, contract)
+    made = house.make_cluster(folder / "c0", binaries, contract)
     yield made
     made.stop("immediate")
 
@@ -73,7 +56,7 @@ def new_cluster(folder, binaries, contract):
     made = []
 
     def make():
-        made.append(make_cluster(folder / f"c{next(NAMES)}", binaries, contract))
+        made.append(house.make_cluster(folder / f"c{next(house.NAMES)}", binaries, contract))
         return made[-1]
 
     yield make
@@ -81,28 +64,11 @@ def new_cluster(folder, binaries, contract):
         each.stop("immediate")
 
 
-def build_gateway(folder, binaries, cluster, contract, **options):
-    database = options.pop("database", None) or cluster.create_database(cluster.template)
-    return gateway_module.Gateway(folder / f"g{next(NAMES)}", binaries, cluster, database, contract, **options)
-
-
-def end_gateway(gateway):
-    """Stops it and what its jobs left running."""
-    try:
-        gateway.stop()
-    finally:
-        gateway.kill()
-        for shim in gateway.shims():
-            for job in system.children(shim):
-                system.kill(job)
-            system.kill(shim)
-
-
 @pytest.fixture(scope="session")
 def gateway(folder, binaries, cluster, contract):
-    made = build_gateway(folder, binaries, cluster, contract).start()
+    made = house.build_gateway(folder, binaries, cluster, contract).start()
     yield made
-    end_gateway(made)
+    house.end_gateway(made)
 
 
 @pytest.fixture
@@ -112,18 +78,18 @@ def new_gateway(request, folder, binaries, contract):
 
     def make(cluster=None, **options):
         cluster = cluster or request.getfixturevalue("cluster")
-        made.append(build_gateway(folder, binaries, cluster, contract, **options))
+        made.append(house.build_gateway(folder, binaries, cluster, contract, **options))
         return made[-1]
 
     yield make
     for each in made:
-        end_gateway(each)
+        house.end_gateway(each)
 
 
 @pytest.fixture
 def member(gateway):
     """A fresh user with a fresh project; what it left is cancelled."""
-    number = next(NAMES)
+    number = next(house.NAMES)
     made = gateway.member(f"user{number}", f"project{number}")
     yield made
     made.client.post("/v1/jobs/cancel", {"project": made.project})
@@ -138,12 +104,11 @@ def api(member):
 @pytest.fixture
 def other(gateway):
     """Somebody else, in another project."""
-    number = next(NAMES)
+    number = next(house.NAMES)
     return gateway.member(f"user{number}", f"project{number}")
 
 
-def read_exclusions(path=EXCLUSIONS):
-    """[(operation, status)] from the committed file; each must carry a reason."""
-    listed = yaml.safe_load(pathlib.Path(path).read_text()) or []
-    assert all(entry.get("reason") for entry in listed), "every exclusion needs a reason"
-    return [(entry["operation"], entry["status"]) for entry in listed]
+@pytest.fixture
+def tmp_path_shared(folder):
+    """A folder in which the test and its jobs can both write."""
+    return system.make_folder(folder / f"t{next(house.NAMES)}")

@@ -1,0 +1,48 @@
+"""schemathesis against the running gateway, every check on, finds nothing.
+
+Its settings and exclusions, with their reasons, are in schemathesis.toml. Two users of
+two projects take part, so that an object of one shown to the other is a finding.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import xml.etree.ElementTree
+
+import pytest
+
+from tests.harness import system
+
+SETTINGS = pathlib.Path(__file__).with_name("schemathesis.toml")
+
+
+def report_cases(path):
+    """How many operations the JUnit report has, so that a run that saw nothing fails."""
+    return sum(1 for _ in xml.etree.ElementTree.parse(path).iter("testcase"))
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", [1] if not os.environ.get("JOBGATE_TEST_FULL") else [1, 2, 3])
+def test_schemathesis_finds_nothing(new_gateway, contract, tmp_path, seed):
+    gateway = new_gateway(settings={"log": {"level": "warn"}}).start()
+    users = {name: gateway.member(name, f"project-of-{name}", "manager").token for name in ("ana", "bo")}
+    wfc = tmp_path / "wfc.json"
+    wfc.write_text(json.dumps({"auth": [
+        {"name": name, "fixedHeaders": [{"name": "Authorization", "value": f"Bearer {token}"}]}
+        for name, token in users.items()]}))
+    full = bool(os.environ.get("JOBGATE_TEST_FULL"))
+    done = subprocess.run(
+        [pathlib.Path(sys.executable).parent / "st", "--config-file", SETTINGS, "run", f"{gateway.url}/openapi.json",
+         "--seed", str(seed), "-n", "200" if full else "25", "--suppress-health-check", "all", "--max-failures", "50",
+         "--report", "junit", "--report-junit-path", tmp_path / "report.xml", "--no-color"],
+        cwd=tmp_path, env={**os.environ, "JOBGATE_WFC": str(wfc)}, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert gateway.running(), gateway.tail()
+    assert gateway.probe("/ready") == 200
+    assert done.returncode == 0, done.stdout[-20000:]
+    # Exit 0 is also what a run without a single test gives.
+    assert report_cases(tmp_path / "report.xml") >= len(contract.operations)
+    if not system.SANITIZED:
+        assert gateway.rss_kib() < 200 * 1024

@@ -1,0 +1,268 @@
+"""What a hostile or broken client can send: clear errors, stable memory, others served."""
+
+import concurrent.futures
+import json
+import resource
+import socket
+import time
+
+import pytest
+
+from tests.harness import system
+from tests.harness.client import parse_answer, raw_exchange
+
+LIMIT = 1024 * 1024
+
+
+def post_raw(api, data, headers=None):
+    return api.request("POST", "/v1/jobs", raw=data, headers={"Content-Type": "application/json"} | (headers or {}))
+
+
+def test_a_body_at_the_limit_and_one_byte_over(api):
+    spec = b'{"command":["true"],"hold":true}'
+    assert post_raw(api, spec + b" " * (LIMIT - len(spec))).status == 201
+    over = post_raw(api, spec + b" " * (LIMIT - len(spec) + 1))
+    assert (over.status, over.code) == (413, "too_large")
+
+
+def test_a_chunked_body_over_the_limit(gateway, api):
+    chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+    head = (f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: {api.headers['Authorization']}\r\n"
+            "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n").encode()
+    received = b""
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as sock:
+        try:
+            sock.sendall(head + chunk * 17 + b"0\r\n\r\n")
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        try:
+            while part := sock.recv(65536):
+                received += part
+        except ConnectionResetError:
+            pass
+    answer = parse_answer(received)
+    assert (answer.status, answer.code) == (413, "too_large")
+
+
+def nested(depth):
+    return b'{"labels":' * depth + b"{}" + b"}" * depth
+
+
+NOT_JSON = {
+    "nothing": b"",
+    "a word": b"hello",
+    "half": b'{"command": ["true"]',
+    "two": b'{"command": ["true"]} {}',
+    "trailing comma": b'{"command": ["true"],}',
+    "single quotes": b"{'command': ['true']}",
+    "duplicate keys": b'{"command": ["true"], "command": ["false"]}',
+    "duplicate keys below": b'{"command": ["true"], "environment": {"A": "1", "A": "2"}}',
+    "100 deep": nested(100),
+    "100000 deep": b"[" * 100000,
+    "33 deep": nested(33),
+    "invalid UTF-8": b'{"command": ["\xff\xfe"]}',
+    "overlong UTF-8": b'{"command": ["\xc0\x80"]}',
+    "a surrogate in UTF-8": b'{"command": ["\xed\xa0\x80"]}',
+    "byte order mark": b'\xef\xbb\xbf{"command": ["true"]}',
+    "UTF-16": '{"command": ["true"]}'.encode("utf-16"),
+    "NaN": b'{"command": ["true"], "priority": NaN}',
+    "a control character": b'{"command": ["a\nb"]}',
+    "a NUL": b'{"command": ["true"]}\0',
+}
+
+
+@pytest.mark.parametrize("kind", NOT_JSON)
+def test_what_is_no_json(api, kind):
+    answer = post_raw(api, NOT_JSON[kind])
+    assert (answer.status, answer.code) == (400, "invalid"), answer.text
+
+
+POINTED = [
+    (b'{"command": ["\\ud800"]}', "/command/0"),
+    (b'{"command": ["a\\udc00b"]}', "/command/0"),
+    (b'{"command": ["\\u0000"]}', "/command/0"),
+    (b'{"command": ["true"], "environment": {"A": "x\\u0000"}}', "/environment/A"),
+    (b'{"command": ["true"], "priority": 1e400}', "/priority"),
+    (b'{"command": ["true"], "priority": 99999999999999999999}', "/priority"),
+    (b'{"command": ["true"], "priority": 1.5}', "/priority"),
+    (b'{"command": ["true"], "priority": "1"}', "/priority"),
+    (b'{"command": ["true"], "priority": 1001}', "/priority"),
+    (b'{"command": "true"}', "/command"),
+    (b'{"command": []}', "/command"),
+    (b'{"command": null}', "/command"),
+    (b'{"command": ["true"], "hold": 1}', "/hold"),
+    (b'{"command": ["true"], "name": "-x"}', "/name"),
+    (b'{"command": ["true"], "name": ""}', "/name"),
+    (b'{"command": ["true"], "labels": {"": "x"}}', "/labels/"),
+    (b'{"command": ["true"], "labels": {"a~b/c": "x"}}', "/labels/a~0b~1c"),
+    (b'{"command": ["true"], "time_limit": 0}', "/time_limit"),
+    (b'{"command": ["true"], "time_limit": "1h1h"}', "/time_limit"),
+    (b'{"command": ["true"], "resources": {"cpus": 0}}', "/resources/cpus"),
+    (b'{"command": ["true"], "resources": {"memory": "1 Gi"}}', "/resources/memory"),
+    (b'{"command": ["true"], "not_before": "2026-02-30T00:00:00Z"}', "/not_before"),
+    (b'{"command": ["true"], "working_directory": "relative"}', "/working_directory"),
+    (b'{"command": ["true"], "environment": {"1A": "x"}}', "/environment/1A"),
+]
+
+
+@pytest.mark.parametrize("data,pointer", POINTED, ids=[data[:60].decode() for data, _ in POINTED])
+def test_a_bad_field_is_pointed_at(api, data, pointer):
+    answer = post_raw(api, data)
+    assert answer.status == 400, answer.text
+    # Text the parser itself refuses has no place in the tree yet; everything else has.
+    if b"\\ud" in data or b"\\u0000" in data or b"e400" in data or b"9" * 20 in data:
+        assert answer.pointers() == {} or pointer in answer.pointers() or answer.json()["detail"]
+    else:
+        assert pointer in answer.pointers(), answer.text
+
+
+@pytest.mark.parametrize("data", [b"[]", b'"x"', b"1", b"null", b"true"])
+def test_json_that_is_no_object(api, data):
+    assert post_raw(api, data).status == 400
+
+
+def test_no_more_than_32_faults_are_reported(api):
+    answer = post_raw(api, json.dumps({"command": ["true"], "labels": {f"k{n}": n for n in range(32)},
+                                       "environment": {f"K{n}": n for n in range(100)}}).encode())
+    assert answer.status == 400 and 1 <= len(answer.json()["errors"]) <= 32
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "application/jsonx", "application", "",
+                                  "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None])
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs/cancel"])
+def test_another_media_type(api, path, kind):
+    answer = api.request("POST", path, raw=b'{"command": ["true"], "hold": true}', headers={"Content-Type": kind})
+    assert (answer.status, answer.code) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON", "application/json ;x=y"])
+def test_json_by_another_spelling(api, kind):
+    assert post_raw(api, b'{"command": ["true"], "hold": true}', {"Content-Type": kind}).status == 201
+
+
+def test_the_other_body_is_bounded_too(api):
+    answer = api.request("POST", "/v1/jobs/cancel", raw=b" " * (LIMIT + 1),
+                         headers={"Content-Type": "application/json"})
+    assert answer.status == 413
+
+
+@pytest.mark.parametrize("key", ["k" * 256, " x", "x ", "é", "a\tb"])
+def test_an_idempotency_key_that_is_none(gateway, api, key):
+    received = raw_exchange("127.0.0.1", gateway.port, (
+        f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: {api.headers['Authorization']}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 35\r\nConnection: close\r\n").encode()
+        + b"Idempotency-Key:" + key.encode() + b'\r\n\r\n{"command": ["true"], "hold": true}')
+    status = parse_answer(received).status
+    # Blanks around a field's value are no part of it (RFC 9110, 5.5).
+    assert status == (201 if key.strip() == "x" else 400)
+
+
+def test_a_long_target(api):
+    answer = api.get("/v1/jobs?name=" + "x" * 4200)
+    assert (answer.status, answer.code) == (414, "uri_too_long")
+
+
+def test_many_parameters(api):
+    answer = api.get("/v1/jobs?" + "&".join(f"p{number}=1" for number in range(200)))
+    assert answer.status == 400
+
+
+def test_ten_thousand_header_bytes(gateway, api):
+    received = raw_exchange("127.0.0.1", gateway.port, (
+        f"GET /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: {api.headers['Authorization']}\r\n"
+        f"X-Long: {'x' * 10000}\r\nConnection: close\r\n\r\n").encode())
+    answer = parse_answer(received)
+    assert answer.status == 431
+    received = raw_exchange("127.0.0.1", gateway.port, (
+        "GET /v1/jobs HTTP/1.1\r\nHost: x\r\n" + "".join(f"X-{n}: y\r\n" for n in range(2000))
+        + "Connection: close\r\n\r\n").encode())
+    assert parse_answer(received).status == 431
+
+
+GARBAGE = [b"\r\n\r\n", b"GARBAGE\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 200,
+           b"GET /v1/jobs HTTP/9.9\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+           b"POST /v1/jobs HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n{}",
+           b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\nzz\r\n",
+           b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
+           b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n", b"\0" * 100]
+
+
+@pytest.mark.parametrize("data", GARBAGE, ids=range(len(GARBAGE)))
+def test_garbage_ends_only_its_own_connection(gateway, api, data):
+    received = raw_exchange("127.0.0.1", gateway.port, data, timeout=2)
+    assert not received.startswith(b"HTTP/1.1 5"), received[:300]
+    assert api.get("/v1/jobs").status == 200
+
+
+def test_half_requests_and_slow_senders_hold_up_nobody(gateway, api):
+    half = []
+    try:
+        for number in range(200):
+            sock = socket.create_connection(("127.0.0.1", gateway.port))
+            sock.sendall(b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"[:20 + number % 50])
+            half.append(sock)
+        started = time.monotonic()
+        for _ in range(50):
+            assert api.get("/v1/jobs").status == 200
+        assert time.monotonic() - started < 10 * system.PATIENCE
+    finally:
+        for sock in half:
+            sock.close()
+
+
+def test_a_body_that_does_not_come_is_408(gateway, api):
+    head = (f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: {api.headers['Authorization']}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{").encode()
+    received = raw_exchange("127.0.0.1", gateway.port, head, timeout=45)
+    assert parse_answer(received).status == 408
+
+
+def test_five_thousand_connections(new_gateway):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert hard >= 12000, "the open-file limit of this machine is too small for this test"
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    made = new_gateway().start()
+    api = made.member("u", "p").client
+    before = made.rss_kib()
+    crowd = []
+    try:
+        for number in range(5000):
+            # Linux gives one address some 28,000 ports; two addresses keep clear of that.
+            sock = socket.create_connection(("127.0.0.1", made.port), source_address=(f"127.0.0.{2 + number % 2}", 0))
+            sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            crowd.append(sock)
+        for sock in crowd:
+            assert sock.recv(15).startswith(b"HTTP/1.1 200")
+        assert api.submit(["true"], query={"wait": 30})["state"] == "succeeded"
+        if not system.SANITIZED:
+            assert made.rss_kib() - before < 5000 * 48
+    finally:
+        for sock in crowd:
+            sock.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    for _ in range(3):
+        assert api.get("/v1/jobs").status == 200
+    made.stop()
+
+
+def test_256_clients_at_once_do_not_stall(gateway, api):
+    def client(_):
+        return [api.get("/v1/jobs", limit=1).status for _ in range(20)]
+    with concurrent.futures.ThreadPoolExecutor(256) as pool:
+        statuses = [status for result in pool.map(client, range(256)) for status in result]
+    assert statuses == [200] * (256 * 20)
+
+
+def test_memory_is_stable_under_bad_requests(gateway, api):
+    def round_of_bad_requests():
+        for data in NOT_JSON.values():
+            post_raw(api, data)
+        post_raw(api, b" " * (LIMIT + 1))
+        api.get("/v1/jobs?" + "x" * 3000)
+    for _ in range(20):
+        round_of_bad_requests()
+    before = gateway.rss_kib()
+    for _ in range(60):
+        round_of_bad_requests()
+    if not system.SANITIZED:
+        assert gateway.rss_kib() - before < 8 * 1024

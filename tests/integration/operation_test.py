@@ -1,0 +1,139 @@
+"""Probes, metrics, documents, methods, and what every answer has in common."""
+
+import json
+import subprocess
+
+import pytest
+
+from tests.harness import calls, system
+from tests.harness.contract import Contract
+
+CALLS = {call.id: call for call in calls.every_call(Contract())}
+PATHS = sorted({call.path for call in CALLS.values()})
+GETS = [name for name, call in CALLS.items() if call.method == "GET"]
+WITHOUT_PARAMETERS = [name for name, call in CALLS.items() if not call.public]
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS", "QUERY", "PROPFIND", "get"]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/ready", "/startup"])
+def test_probes(gateway, path):
+    assert gateway.client().get(path).json() == {"status": "ok"}
+    assert gateway.client().get(path + "?anything=1").status == 200
+
+
+def test_metrics_pass_promtool(gateway, api):
+    api.submit(["true"], query={"wait": 30})
+    api.get("/v1/jobs/none")
+    text = gateway.client().get("/metrics").text
+    assert text.endswith("# EOF\n")
+    # promtool reads the older text format, which has no end mark.
+    done = subprocess.run(["promtool", "check", "metrics"], input=text.removesuffix("# EOF\n"), text=True,
+                          capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not done.stderr, done.stderr
+
+
+def test_metrics_count_by_operation_and_have_bounded_labels(gateway, api):
+    def series():
+        text = gateway.client().get("/metrics").text
+        return {line.rsplit(" ", 1)[0] for line in text.splitlines() if not line.startswith("#")}
+    api.get("/v1/jobs")
+    before = series()
+    assert any("listJobs" in line for line in before)
+    for number in range(200):
+        api.get(f"/v1/nothing{number}")
+        api.get("/v1/jobs", name=f"x{number}")
+        api.request("X" + "ABCDEFGHIJ"[number % 10], "/v1/jobs")
+    assert len(series() - before) < 20
+
+
+def test_the_contract_is_served_as_it_was_built(gateway, contract):
+    client = gateway.client()
+    answer = client.get("/openapi.json")
+    served = answer.json()
+    assert set(served["paths"]) == set(contract.document["paths"])
+    assert client.get("/openapi.json", headers={"If-None-Match": answer.headers["ETag"]}).status in (200, 304)
+
+
+def test_the_page_for_people(gateway):
+    answer = gateway.client().get("/docs")
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "<html" in answer.text.lower() and "/v1/jobs" in answer.text
+    assert "http://" not in answer.text.replace("http://127.0.0.1", "").replace("http://www.w3.org", "")
+
+
+def test_backends(api):
+    (backend,) = api.get("/v1/backends").json()["items"]
+    assert (backend["name"], backend["type"], backend["reachable"]) == ("local", "local", True)
+    assert backend["offer"]["cpus"] == 16
+
+
+@pytest.mark.parametrize("name", GETS)
+def test_head_is_get_without_the_body(gateway, api, name):
+    call = CALLS[name]
+    client = gateway.client() if call.public else api
+    got, head = client.request("GET", call.path), client.request("HEAD", call.path)
+    assert head.status == got.status and head.body == b""
+    assert head.headers["Content-Type"] == got.headers["Content-Type"]
+    if name != "getMetrics":
+        assert head.headers["Content-Length"] == got.headers["Content-Length"] == str(len(got.body))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_other_method_is_405_with_what_is_allowed(api, path):
+    allowed = {call.method for call in CALLS.values() if call.path == path}
+    if "GET" in allowed:
+        allowed.add("HEAD")
+    for method in METHODS:
+        if method in allowed:
+            continue
+        answer = api.request(method, path)
+        assert (answer.status, answer.code) == (405, "method_not_allowed"), method
+        assert {name.strip() for name in answer.headers["Allow"].split(",")} == allowed
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v1/jobs/", "/V1/jobs", "/v1//jobs", "/v1/jobs/x/y/z",
+                                  "/v2/jobs", "/v1/jobs/../jobs", "/v1/jobs%2f", "/favicon.ico"])
+def test_an_unknown_path(api, path):
+    answer = api.get(path)
+    assert (answer.status, answer.code) == (404, "not_found")
+
+
+@pytest.mark.parametrize("name", WITHOUT_PARAMETERS)
+def test_an_unknown_parameter_is_refused_everywhere(api, name):
+    answer = calls.send(api, calls.with_query(CALLS[name], colour="red"))
+    assert answer.status == 400 and "?colour" in answer.pointers()
+
+
+@pytest.mark.parametrize("bad", ["1", "0193607e-8c1b-7d4f-9a52-6f0c3b1d2e4", "g193607e-8c1b-7d4f-9a52-6f0c3b1d2e4a",
+                                 "0193607e_8c1b-7d4f-9a52-6f0c3b1d2e4a", "%00", "%ff"])
+def test_an_id_that_is_none(api, bad):
+    answer = api.get(f"/v1/jobs/{bad}")
+    assert answer.status == 400 and "{id}" in answer.pointers()
+
+
+@pytest.mark.parametrize("index", ["-1", "1000000", "x", "01", "1.0"])
+def test_an_index_that_is_none(api, index):
+    answer = api.get(f"/v1/jobs/{calls.NO_JOB}/tasks/{index}")
+    assert answer.status == 400 and "{index}" in answer.pointers()
+
+
+def test_request_ids_differ_and_are_in_the_log(gateway, api):
+    ids = [api.get("/v1/jobs").headers["X-Request-Id"] for _ in range(3)]
+    assert len(set(ids)) == 3
+    answer = api.get("/v1/jobs", limit="x")
+    assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
+
+
+def test_log_lines_are_json_and_hold_no_secret(gateway, member):
+    member.client.submit(["echo", "do-not-log-this"], hold=True)
+    lines = gateway.log_lines()
+    assert lines and all({"time", "level", "event"} <= set(line) for line in lines)
+    text = json.dumps(lines)
+    assert member.token not in text and member.token.removeprefix("jg_") not in text and "do-not-log-this" not in text
+
+
+def test_idle_memory_is_small(new_gateway):
+    if system.SANITIZED:
+        return
+    assert new_gateway().start().rss_kib() < 40 * 1024
