@@ -30,22 +30,22 @@ enum gw_job_step {
 };
 
 enum gw_job_event_type {
-        GW_EVENT_CLAIM,        /* the leader takes it: a new submission is intended */
-        GW_EVENT_RECOVER,      /* a new leader found it: what was in flight is unknown */
-        GW_EVENT_DONE,         /* answers of the backend (backends/backend.h) */
+        GW_EVENT_CLAIM,   /* the leader takes it: a new submission is intended */
+        GW_EVENT_RECOVER, /* a new leader found it: what was in flight is unknown */
+        GW_EVENT_DONE,    /* answers of the backend (backends/backend.h) */
         GW_EVENT_REFUSED,
         GW_EVENT_NOT_SENT,
-        GW_EVENT_LOST_ANSWER,  /* GW_ANSWER_UNKNOWN */
+        GW_EVENT_LOST_ANSWER, /* GW_ANSWER_UNKNOWN */
         GW_EVENT_ABSENT,
         GW_EVENT_FACT_PENDING, /* facts of the backend */
         GW_EVENT_FACT_RUNNING,
         GW_EVENT_FACT_ENDING,
         GW_EVENT_FACT_ENDED,
-        GW_EVENT_GONE,         /* a complete read shows nothing of an accepted submission */
-        GW_EVENT_CANCEL,       /* wishes of people; reason says by whom */
+        GW_EVENT_GONE,   /* a complete read shows nothing of an accepted submission */
+        GW_EVENT_CANCEL, /* wishes of people; reason says by whom */
         GW_EVENT_HOLD,
         GW_EVENT_RELEASE,
-        GW_EVENT_TIMER_DELAY,  /* not_before or the retry delay is over */
+        GW_EVENT_TIMER_DELAY, /* not_before or the retry delay is over */
         GW_EVENT_TIMER_START_DEADLINE,
         GW_EVENT_TIMER_DEADLINE,
         GW_EVENT_COUNT
@@ -62,14 +62,14 @@ struct gw_job {
         char message[GW_JOB_MESSAGE]; /* the backend's words, UTF-8, or "" */
         int exit_code;                /* of the last attempt; -1: none */
         int signal;                   /* 0: none */
-        bool held; /* people's wish while it waits; at the backend also what it reports */
+        bool held;           /* people's wish while it waits; at the backend also what it reports */
         enum gw_reason stop; /* why it is to end: cancelled_by_…, deadline, start_deadline; NONE */
         uint32_t submission; /* the highest number used; the open one in steps INTENDED … RUNNING */
         uint32_t attempt;    /* the highest number used */
         uint32_t restart;    /* runs the scheduler began by itself in this submission */
         uint64_t seen;       /* the last observation applied in this epoch */
-        int64_t delayed_us;  /* not to be handed over before (not_before, retry); 0: at once */
-        int64_t started_us;  /* of the current or last attempt */
+        int64_t delayed_us;       /* not to be handed over before (not_before, retry); 0: at once */
+        int64_t started_us;       /* of the current or last attempt */
         int64_t first_started_us; /* of the job; 0: never ran */
         int64_t ended_us;
         struct gw_retry retry;
@@ -80,8 +80,8 @@ struct gw_job_event {
         int64_t at_us;         /* wall time of the event: this module has no clock */
         enum gw_reason reason; /* of a fact, or who cancels */
         int exit_code, signal;
-        uint64_t seen;         /* of a fact and of GONE: observation number */
-        uint32_t restart;      /* of a fact */
+        uint64_t seen;                /* of a fact and of GONE: observation number */
+        uint32_t restart;             /* of a fact */
         int64_t started_us, ended_us; /* of a fact; 0: not known, at_us is taken */
         const char *raw;              /* the backend's words, or NULL */
         const char *node;             /* or NULL */
@@ -115,11 +115,12 @@ struct gw_attempt {
 
 /* What gw_job_apply() found to be recorded, all in one transaction. */
 struct gw_job_effect {
-        bool changed;       /* the job's row differs */
-        bool state_changed; /* state or reason differs: an event is due */
+        bool changed;                        /* the job's row differs */
+        bool state_changed;                  /* state or reason differs: an event is due */
         enum gw_submission_state submission; /* new state of submission_no, or NONE */
         uint32_t submission_no;
-        unsigned attempt_count; /* attempts to write: 0, 1 or 2 (an old one ends, a new one is seen) */
+        unsigned attempt_count; /* attempts to write: 0, 1 or 2 (an old one ends, a new one is seen)
+                                 */
         struct gw_attempt attempts[2];
         int64_t delay_timer_us; /* arm TIMER_DELAY for then; 0: leave it */
         bool ended;             /* terminal now: its timers go */

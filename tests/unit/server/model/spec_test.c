@@ -182,6 +182,7 @@ static void test_load_damaged(void **state)
                 "{}",
                 "{\"name\":7,\"resources\":{\"cpus\":1}}",
                 "{\"name\":\"n\"}",
+                "{\"resources\":{\"cpus\":1}}",
                 "{\"name\":\"n\",\"resources\":7}",
                 "{\"name\":\"n\",\"resources\":{\"cpus\":[]}}",
                 "{\"name\":\"n\",\"resources\":{\"cpus\":\"many\"}}",
