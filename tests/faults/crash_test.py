@@ -1,0 +1,109 @@
+"""The gateway is killed at each step of accept, intent, hand-over, record and finish.
+
+The steps are the named crash points of the source (server/base/crash.h); a build for tests
+ends there as `kill -9` would. Whatever the moment: no accepted job is lost, none runs
+twice, and the states are right afterwards.
+"""
+
+import os
+import random
+import re
+import signal
+import time
+
+import pytest
+
+from tests.faults.load import Load
+from tests.harness import system
+
+FULL = bool(os.environ.get("JOBGATE_TEST_FULL"))
+MIX = ("plain",) * 12 + ("repeated", "timed", "cancelled", "cancelled")
+CALL = re.compile(r'gw_crash_point\("([^"]+)"\)')
+
+
+def crash_points():
+    names = set()
+    for folder in ("server", "db", "backends", "routes"):
+        for path in (system.ROOT / folder).rglob("*.c"):
+            if "shim" not in path.parts:
+                names.update(CALL.findall(path.read_text()))
+    return sorted(names)
+
+
+POINTS = crash_points()
+JOBS = 300 if FULL else max(24, -(-300 // max(1, len(POINTS))))
+CRASHES = 25 if FULL else 6
+
+
+def crash_again_and_again(gateway, point, load, crashes, seed):
+    """Starts the gateway with the crash point armed, over and over; how often it was reached."""
+    choice, reached = random.Random(seed), 0
+    for _ in range(crashes):
+        gateway.spawn({"JOBGATE_CRASH": f"{point}:{choice.choice((1, 1, 2, 3, 5, 8))}"})
+        deadline = time.monotonic() + 10 * system.PATIENCE
+        while gateway.running() and time.monotonic() < deadline:
+            time.sleep(0.02)
+            if not load.submitting() and all_ended(gateway, load):
+                break
+        if gateway.running():
+            gateway.kill()
+            if not load.submitting() and reached:
+                break
+        elif gateway.process.returncode == -signal.SIGKILL:
+            reached += 1
+        else:
+            raise AssertionError(f"the gateway ended with {gateway.process.returncode}:\n{gateway.tail()}")
+    return reached
+
+
+def all_ended(gateway, load):
+    try:
+        answer = load.clients[0].get("/v1/jobs", state="queued,pending,running", limit=1, fields="id")
+    except OSError:
+        return False
+    except Exception:
+        return False
+    return answer.status == 200 and not answer.json()["items"]
+
+
+def test_there_are_crash_points():
+    assert len(POINTS) >= 5, POINTS
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at(new_gateway, tmp_path_shared, point):
+    gateway = new_gateway(settings={"log": {"level": "warn"}}).start()
+    member = gateway.member("u", "p")
+    gateway.stop()
+    load = Load(tmp_path_shared, [gateway.client(member.token) for _ in range(4)], JOBS, MIX, seed=len(point))
+    load.start()
+    try:
+        reached = crash_again_and_again(gateway, point, load, CRASHES, seed=len(point))
+        gateway.start()
+        load.join()
+        load.wait_ended(member.client)
+    finally:
+        load.stop()
+    load.check(member.client)
+    assert reached, f"the crash point {point} was never reached"
+
+
+@pytest.mark.timeout(1200)
+def test_killed_at_any_moment(new_gateway, tmp_path_shared):
+    """kill -9 from outside, at no point in particular."""
+    gateway = new_gateway(settings={"log": {"level": "warn"}}).start()
+    member = gateway.member("u", "p")
+    load = Load(tmp_path_shared, [gateway.client(member.token) for _ in range(4)], 300, MIX).start()
+    choice = random.Random(7)
+    try:
+        for _ in range(60 if FULL else 12):
+            time.sleep(choice.uniform(0.02, 0.6))
+            gateway.kill()
+            gateway.spawn()
+        gateway.wait_ready()
+        load.join()
+        load.wait_ended(member.client)
+    finally:
+        load.stop()
+    load.check(member.client)
