@@ -22,6 +22,7 @@
 #include "server/base/error.h"
 #include "server/base/id.h"
 #include "server/base/mailbox.h"
+#include "server/model/spans.h"
 #include "server/model/state.h"
 
 /* What the scheduler keeps of us: job id and submission number (from 1). Text form
@@ -34,11 +35,6 @@ struct gw_mark {
 #define GW_MARK_TEXT 48
 void gw_mark_format(struct gw_mark mark, char out[GW_MARK_TEXT]);
 int gw_mark_parse(const char *text, struct gw_mark *ret);
-
-/* Ordinals first … last, both included. A plain job is {0, 0}. */
-struct gw_span {
-        uint32_t first, last;
-};
 
 /* One attempt of a set of tasks of one job: the unit of hand-over. */
 struct gw_submission {

@@ -1,0 +1,27 @@
+/* The waits that the hub keeps: by job, by project, and by when they are over. The hub's thread
+ * only, but for count. */
+#ifndef GW_ENGINE_HUB_WAITS_H
+#define GW_ENGINE_HUB_WAITS_H
+
+#include "server/engine/hub.h"
+
+#define HUB_BUCKETS 4096
+
+struct hub_waits {
+        struct gw_hub_wait *by_job[HUB_BUCKETS];
+        struct gw_hub_wait *by_project; /* those without a job */
+        _Atomic size_t count;
+        size_t max;
+        int64_t earliest_us; /* no wait is over before this (monotonic) */
+};
+
+void hub_waits_init(struct hub_waits *w, size_t max);
+void hub_waits_add(struct hub_waits *w, struct gw_hub_wait *wait);
+bool hub_wait_wants(const struct gw_hub_wait *wait, int64_t project_id);
+/* An event: whoever waits for it goes home. */
+void hub_waits_meet(struct hub_waits *w, struct gw_id job, int64_t project_id);
+/* Those whose time is over go home. */
+void hub_waits_expire(struct hub_waits *w, int64_t now_us);
+void hub_waits_drop_abandoned(struct hub_waits *w);
+
+#endif

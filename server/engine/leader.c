@@ -1,0 +1,409 @@
+/*
+ * The leader's thread: take the lease, lead until it is lost or the process stops, step down.
+ *
+ * One turn of the loop: what the backend said is applied and recorded; then, when there was a
+ * hint or a second went by, the record is asked for wishes, timers and claims. The thread
+ * blocks on its own database session, and on nothing else.
+ */
+#include "server/engine/leader_state.h"
+
+#include <poll.h>
+#include <string.h>
+
+#include "db/backends.h"
+#include "db/leases.h"
+#include "server/base/cleanup.h"
+#include "server/base/clock.h"
+#include "server/base/crash.h"
+#include "server/base/log.h"
+#include "server/base/thread.h"
+
+/* ---- what the backend said ----------------------------------------------------------------------
+ */
+
+static const enum gw_job_event_type phase_events[] = {
+        [GW_PHASE_PENDING] = GW_EVENT_FACT_PENDING,
+        [GW_PHASE_RUNNING] = GW_EVENT_FACT_RUNNING,
+        [GW_PHASE_ENDING] = GW_EVENT_FACT_ENDING,
+        [GW_PHASE_ENDED] = GW_EVENT_FACT_ENDED,
+};
+
+/* The live job of a mark, ready for an event; NULL when the mark is not its open submission. */
+static struct live *live_of(struct gw_leader *l, struct gw_mark mark)
+{
+        struct live *v = gw_live_find(&l->live, mark.job);
+        if (v && v->writing) {
+                gw_leader_flush(l);
+                v = gw_live_find(&l->live, mark.job);
+        }
+        return v && v->job.submission == mark.number && !l->lost ? v : NULL;
+}
+
+static void keep_ref(struct live *v, const char *ref)
+{
+        if (!ref || (v->ref && strcmp(v->ref, ref) == 0))
+                return;
+        char *copy = strdup(ref);
+        if (copy) {
+                free(v->ref);
+                v->ref = copy;
+        }
+}
+
+static void on_fact(struct gw_leader *l, const struct gw_fact *f)
+{
+        struct live *v = live_of(l, f->mark);
+        if (!v) {
+                /* Recorded before, or closed: nothing of it is to stay. */
+                if (!l->lost && f->phase == GW_PHASE_ENDED)
+                        (void)l->backend->type->forget(l->backend, f->mark);
+                return;
+        }
+        keep_ref(v, f->ref);
+        if (f->phase == GW_PHASE_ENDED)
+                gw_crash_point("leader.ended");
+        struct gw_job_event e = {
+                .type = phase_events[f->phase],
+                .at_us = gw_clock_wall_us(),
+                .reason = f->reason,
+                .exit_code = f->exit_code,
+                .signal = f->signal,
+                .seen = f->seen,
+                .restart = f->restart,
+                .started_us = f->started_us,
+                .ended_us = f->ended_us,
+                .raw = f->raw,
+                .node = f->node,
+                .usage = f->usage,
+        };
+        gw_leader_apply(l, v, &e, NULL);
+}
+
+static void on_facts(struct gw_leader *l, const struct message *m)
+{
+        for (size_t i = 0; i < m->fact_count && !l->lost; i++)
+                on_fact(l, &m->facts[i]);
+        gw_leader_flush(l); /* the effects borrow from the message */
+}
+
+/* A complete read: what was accepted before it and is not in it is gone. */
+static void on_synced(struct gw_leader *l, const struct message *m)
+{
+        for (size_t i = 0; i < LEADER_BUCKETS && !l->lost; i++) {
+                struct live *next;
+                for (struct live *v = l->live.buckets[i]; v && !l->lost; v = next) {
+                        next = v->next;
+                        bool accepted =
+                                v->job.step == GW_STEP_PENDING || v->job.step == GW_STEP_RUNNING;
+                        if (!accepted || v->writing || v->job.seen >= m->seen ||
+                            v->intended_us >= m->asked_at_us)
+                                continue;
+                        struct gw_job_event e = {.type = GW_EVENT_GONE,
+                                                 .at_us = gw_clock_wall_us(),
+                                                 .seen = m->seen};
+                        gw_leader_apply(l, v, &e, NULL);
+                        gw_leader_flush(l);
+                }
+        }
+}
+
+#define NO_EVENT GW_EVENT_COUNT /* ask again */
+#define SETTLED (-1)            /* nothing follows; facts will tell */
+
+static const int answer_events[][6] = {
+        [GW_REQUEST_SUBMIT] = {[GW_ANSWER_DONE] = GW_EVENT_DONE,
+                               [GW_ANSWER_REFUSED] = GW_EVENT_REFUSED,
+                               [GW_ANSWER_NOT_SENT] = GW_EVENT_NOT_SENT,
+                               [GW_ANSWER_UNKNOWN] = GW_EVENT_LOST_ANSWER,
+                               [GW_ANSWER_ABSENT] = GW_EVENT_LOST_ANSWER,
+                               [GW_ANSWER_BUSY] = NO_EVENT},
+        [GW_REQUEST_RESOLVE] = {[GW_ANSWER_DONE] = GW_EVENT_DONE,
+                                [GW_ANSWER_REFUSED] = GW_EVENT_REFUSED,
+                                [GW_ANSWER_NOT_SENT] = NO_EVENT,
+                                [GW_ANSWER_UNKNOWN] = NO_EVENT,
+                                [GW_ANSWER_ABSENT] = GW_EVENT_ABSENT,
+                                [GW_ANSWER_BUSY] = NO_EVENT},
+        [GW_REQUEST_CANCEL] = {[GW_ANSWER_DONE] = SETTLED,
+                               [GW_ANSWER_REFUSED] = SETTLED,
+                               [GW_ANSWER_NOT_SENT] = NO_EVENT,
+                               [GW_ANSWER_UNKNOWN] = NO_EVENT,
+                               [GW_ANSWER_ABSENT] = SETTLED,
+                               [GW_ANSWER_BUSY] = NO_EVENT},
+        [GW_REQUEST_CHANGE] = {[GW_ANSWER_DONE] = SETTLED,
+                               [GW_ANSWER_REFUSED] = SETTLED,
+                               [GW_ANSWER_NOT_SENT] = NO_EVENT,
+                               [GW_ANSWER_UNKNOWN] = NO_EVENT,
+                               [GW_ANSWER_ABSENT] = SETTLED,
+                               [GW_ANSWER_BUSY] = NO_EVENT},
+        [GW_REQUEST_FORGET] = {SETTLED, SETTLED, SETTLED, SETTLED, SETTLED, SETTLED},
+};
+
+static const unsigned request_actions[] = {
+        [GW_REQUEST_SUBMIT] = GW_ACTION_SUBMIT,
+        [GW_REQUEST_RESOLVE] = GW_ACTION_RESOLVE,
+        [GW_REQUEST_CANCEL] = GW_ACTION_CANCEL,
+        [GW_REQUEST_CHANGE] = GW_ACTION_CHANGE,
+        [GW_REQUEST_FORGET] = 0,
+};
+
+static void on_answer(struct gw_leader *l, const struct message *m)
+{
+        struct live *v = live_of(l, m->mark);
+        if (!v)
+                return;
+        int event = answer_events[m->request][m->answer];
+        if (event == SETTLED)
+                return;
+        gw_crash_point("leader.answered");
+        int64_t now = gw_clock_wall_us();
+        v->asked &= ~request_actions[m->request];
+        keep_ref(v, m->ref);
+        if (event == NO_EVENT || event == GW_EVENT_NOT_SENT)
+                v->again_us = m->retry_at_us > now ? m->retry_at_us : now + LEADER_AGAIN_US;
+        if (event == NO_EVENT)
+                return;
+        struct gw_job_event e = {.type = (enum gw_job_event_type)event,
+                                 .at_us = now,
+                                 .exit_code = -1,
+                                 .raw = m->raw};
+        struct occasion o = {.error = event == GW_EVENT_REFUSED ? m->raw : NULL};
+        gw_leader_apply(l, v, &e, &o);
+}
+
+static void (*const on_message[])(struct gw_leader *l, const struct message *m) = {
+        [MESSAGE_FACTS] = on_facts,
+        [MESSAGE_SYNCED] = on_synced,
+        [MESSAGE_ANSWER] = on_answer,
+};
+
+static void take_messages(struct gw_leader *l)
+{
+        struct gw_work *next;
+        struct gw_work *first = gw_mailbox_take(&l->inbox);
+        for (struct gw_work *w = first; w; w = w->next) {
+                const struct message *m = GW_CONTAINER(w, struct message, work);
+                if (m->epoch == (uint64_t)l->epoch && !l->lost)
+                        on_message[m->kind](l, m);
+        }
+        if (!l->lost)
+                gw_leader_flush(l);
+        for (struct gw_work *w = first; w; w = next) {
+                next = w->next;
+                gw_message_free(GW_CONTAINER(w, struct message, work));
+        }
+        if (atomic_exchange(&l->lost_answer, false))
+                l->lost = true;
+        if (atomic_exchange(&l->refused, false))
+                l->backend->type->resume(l->backend);
+}
+
+/* ---- leadership
+ * ----------------------------------------------------------------------------------- */
+
+static void step_down(struct gw_leader *l)
+{
+        if (l->epoch)
+                gw_log(GW_LOG_INFO, "leader.steps_down", "{s:s, s:I}", "backend", l->backend->name,
+                       "epoch", (json_int_t)l->epoch);
+        atomic_store(&l->leading, false);
+        gw_metric_set(l->settings.metrics.leads, l->settings.metrics.index, 0, 0);
+        if (l->epoch)
+                l->backend->type->yield(l->backend);
+        l->epoch = 0;
+        l->lost = false;
+        l->write_count = 0;
+        gw_live_clear(&l->live);
+        gw_db_session_close(GW_TAKE(l->session));
+}
+
+/* The backend begins to watch, from what the record says is open. */
+static void begin(struct gw_leader *l)
+{
+        size_t count = 0;
+        struct gw_submission *live = calloc(l->live.count + 1, sizeof *live);
+        if (!live) {
+                l->lost = true;
+                return;
+        }
+        for (size_t i = 0; i < LEADER_BUCKETS; i++) {
+                for (struct live *v = l->live.buckets[i]; v; v = v->next) {
+                        v->again_us = 0;
+                        gw_live_submission(v, &live[count++]);
+                }
+        }
+        l->backend->type->lead(l->backend, (uint64_t)l->epoch, live, count, NULL);
+        free(live);
+        l->more = true;
+        l->looked_us = 0;
+        atomic_store(&l->leading, true);
+        gw_metric_set(l->settings.metrics.leads, l->settings.metrics.index, 0, 1);
+        gw_log(GW_LOG_INFO, "leader.leads", "{s:s, s:I, s:I}", "backend", l->backend->name, "epoch",
+               (json_int_t)l->epoch, "live", (json_int_t)count);
+}
+
+/* Returns whether this process leads now. */
+static bool try_to_lead(struct gw_leader *l)
+{
+        struct gw_error err = {0};
+        if (!l->session) {
+                struct gw_db_session_settings s = {.conninfo = l->settings.conninfo,
+                                                   .application_name = "jobgate leader",
+                                                   .statement_timeout_ms = 60000};
+                l->session = gw_db_session_open(&s, &err);
+        }
+        if (!l->session)
+                return false;
+        if (gw_db_lease_take(l->session, l->backend->name, l->settings.holder, &l->epoch, &err) < 0)
+                l->lost = true;
+        if (l->epoch && !l->lost)
+                gw_leader_load(l);
+        if (l->epoch && !l->lost)
+                begin(l);
+        if (l->lost)
+                step_down(l);
+        return l->epoch != 0;
+}
+
+/* ---- the loop
+ * --------------------------------------------------------------------------------------- */
+
+static void record_offer(struct gw_leader *l)
+{
+        pthread_mutex_lock(&l->offer_lock);
+        bool is_new = l->offer_new;
+        char *offer = is_new ? GW_TAKE(l->offer) : NULL;
+        bool reachable = l->reachable;
+        l->offer_new = false;
+        pthread_mutex_unlock(&l->offer_lock);
+        if (!is_new)
+                return;
+        struct gw_db_backend_describe c = {.name = l->backend->name,
+                                           .type = l->backend->type->name,
+                                           .offer = offer,
+                                           .reachable = reachable};
+        gw_db_backend_describe_init(&c);
+        if (gw_db_session_run_one(l->session, &c.cmd, NULL) < 0)
+                l->lost = true;
+        free(offer);
+}
+
+/* Requests that were put off are asked again. */
+static void ask_again(struct gw_leader *l)
+{
+        for (size_t i = 0; i < LEADER_BUCKETS; i++)
+                for (struct live *v = l->live.buckets[i]; v; v = v->next)
+                        gw_leader_act(l, v);
+}
+
+static void turn(struct gw_leader *l)
+{
+        take_messages(l);
+        int64_t now = gw_clock_mono_us();
+        bool hinted = atomic_exchange(&l->hinted, false);
+        bool due = now - l->looked_us >= LEADER_LOOK_US;
+        if (!l->lost && due) {
+                ask_again(l);
+                record_offer(l);
+        }
+        if (!l->lost && (hinted || due)) {
+                l->looked_us = now;
+                l->more = true;
+                gw_leader_look(l);
+        }
+        if (!l->lost && l->more)
+                gw_leader_claim(l);
+        gw_metric_set(l->settings.metrics.live, l->settings.metrics.index, 0,
+                      (int64_t)l->live.count);
+}
+
+static void wait(struct gw_leader *l)
+{
+        struct pollfd fds[2] = {{.fd = l->inbox.fd, .events = POLLIN},
+                                {.fd = -1, .events = POLLIN}};
+        if (l->session && !l->epoch)
+                fds[1].fd = gw_db_session_fd(l->session);
+        if (!atomic_load(&l->hinted) && !atomic_load(&l->stopping))
+                (void)poll(fds, 2, (int)(LEADER_LOOK_US / 1000));
+        if (fds[1].revents && gw_db_session_notifications(l->session, NULL, NULL) < 0)
+                step_down(l);
+}
+
+static void *run(void *arg)
+{
+        struct gw_leader *l = arg;
+        while (!atomic_load(&l->stopping)) {
+                if (l->epoch || try_to_lead(l))
+                        turn(l);
+                else
+                        take_messages(l); /* of an epoch that is over */
+                if (l->lost)
+                        step_down(l);
+                wait(l);
+        }
+        step_down(l);
+        return NULL;
+}
+
+/* ---- the outside
+ * -------------------------------------------------------------------------------------- */
+
+struct gw_leader *gw_leader_new(const struct gw_leader_settings *settings, struct gw_error *err)
+{
+        struct gw_leader *l = calloc(1, sizeof *l);
+        if (l && (l->writes = calloc(LEADER_WRITES, sizeof *l->writes)) &&
+            gw_mailbox_init(&l->inbox, LEADER_INBOX) == 0) {
+                l->settings = *settings;
+                pthread_mutex_init(&l->offer_lock, NULL);
+                return l;
+        }
+        if (l)
+                free(l->writes);
+        free(l);
+        gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        return NULL;
+}
+
+struct gw_backend_host gw_leader_host(struct gw_leader *leader)
+{
+        return gw_leader_inbox_host(leader);
+}
+
+int gw_leader_start(struct gw_leader *leader, struct gw_backend *backend, struct gw_error *err)
+{
+        leader->backend = backend;
+        return gw_thread_start(&leader->thread, "leader", run, leader, err);
+}
+
+void gw_leader_hint(struct gw_leader *leader)
+{
+        if (!atomic_exchange(&leader->hinted, true))
+                gw_mailbox_wake(&leader->inbox);
+}
+
+bool gw_leader_leads(const struct gw_leader *leader)
+{
+        return atomic_load(&leader->leading);
+}
+
+void gw_leader_stop(struct gw_leader *leader)
+{
+        atomic_store(&leader->stopping, true);
+        gw_mailbox_wake(&leader->inbox);
+        gw_thread_join(leader->thread);
+}
+
+void gw_leader_free(struct gw_leader *leader)
+{
+        struct gw_work *next;
+        if (!leader)
+                return;
+        for (struct gw_work *w = gw_mailbox_take(&leader->inbox); w; w = next) {
+                next = w->next;
+                gw_message_free(GW_CONTAINER(w, struct message, work));
+        }
+        gw_mailbox_done(&leader->inbox);
+        pthread_mutex_destroy(&leader->offer_lock);
+        free(leader->offer);
+        free(leader->writes);
+        free(leader);
+}

@@ -1,0 +1,138 @@
+/*
+ * What the backend says, copied into messages for the leader's thread. Runs on the backend's
+ * thread. Facts and syncs are refused when the inbox is full; an answer has its room, and if
+ * memory is short for it, the leader steps down and reads the record anew: what was in flight
+ * is then resolved, never guessed.
+ */
+#include "server/engine/leader_state.h"
+
+#include <string.h>
+
+#include "server/base/cleanup.h"
+#include "server/base/log.h"
+#include "server/base/str.h"
+
+/* Copies a text behind the message; what is not UTF-8 loses its high bytes, for the record keeps
+ * text. */
+static char *pack_text(char **free_space, const char *text)
+{
+        if (!text)
+                return NULL;
+        char *copy = *free_space;
+        size_t len = strlen(text);
+        memcpy(copy, text, len + 1);
+        if (!gw_str_utf8(copy, len))
+                for (char *p = copy; *p; p++)
+                        if ((unsigned char)*p >= 0x80)
+                                *p = '?';
+        *free_space += len + 1;
+        return copy;
+}
+
+static size_t text_size(const char *text)
+{
+        return text ? strlen(text) + 1 : 0;
+}
+
+static struct message *message_new(enum message_kind kind, uint64_t epoch, size_t extra)
+{
+        struct message *m = calloc(1, sizeof *m + extra);
+        if (m) {
+                m->kind = kind;
+                m->epoch = epoch;
+        }
+        return m;
+}
+
+void gw_message_free(struct message *m)
+{
+        free(m);
+}
+
+static int post(struct gw_leader *l, struct message *m)
+{
+        if (m && gw_mailbox_post(&l->inbox, &m->work) == 0)
+                return 0;
+        gw_message_free(m);
+        atomic_store(&l->refused, true);
+        return -1;
+}
+
+static int on_facts(void *self, uint64_t epoch, const struct gw_fact *facts, size_t count)
+{
+        size_t size = count * sizeof *facts;
+        for (size_t i = 0; i < count; i++)
+                size += text_size(facts[i].ref) + text_size(facts[i].node) +
+                        text_size(facts[i].raw) + text_size(facts[i].usage);
+        struct message *m = message_new(MESSAGE_FACTS, epoch, size);
+        if (m) {
+                m->facts = (struct gw_fact *)(void *)(m + 1);
+                m->fact_count = count;
+                memcpy(m->facts, facts, count * sizeof *facts);
+                char *space = (char *)(m->facts + count);
+                for (size_t i = 0; i < count; i++) {
+                        m->facts[i].ref = pack_text(&space, facts[i].ref);
+                        m->facts[i].node = pack_text(&space, facts[i].node);
+                        m->facts[i].raw = pack_text(&space, facts[i].raw);
+                        m->facts[i].usage = pack_text(&space, facts[i].usage);
+                }
+        }
+        return post(self, m);
+}
+
+static int on_synced(void *self, uint64_t epoch, uint64_t seen, int64_t asked_at,
+                     const char *cursor)
+{
+        (void)cursor; /* no backend that is compiled in has one */
+        struct message *m = message_new(MESSAGE_SYNCED, epoch, 0);
+        if (m) {
+                m->seen = seen;
+                m->asked_at_us = asked_at;
+        }
+        return post(self, m);
+}
+
+static void on_answer(void *self, uint64_t epoch, enum gw_request request, struct gw_mark mark,
+                      enum gw_answer answer, const char *ref, const char *raw, int64_t retry_at)
+{
+        struct gw_leader *l = self;
+        struct message *m = message_new(MESSAGE_ANSWER, epoch, text_size(ref) + text_size(raw));
+        if (!m) {
+                atomic_store(&l->lost_answer, true);
+                gw_mailbox_wake(&l->inbox);
+                return;
+        }
+        char *space = (char *)(m + 1);
+        m->request = request;
+        m->mark = mark;
+        m->answer = answer;
+        m->ref = pack_text(&space, ref);
+        m->raw = pack_text(&space, raw);
+        m->retry_at_us = retry_at;
+        m->work.home = &l->inbox;
+        gw_work_finish(&m->work);
+}
+
+static void on_describe(void *self, const char *offer, bool reachable)
+{
+        struct gw_leader *l = self;
+        char *copy = offer ? strdup(offer) : NULL;
+        pthread_mutex_lock(&l->offer_lock);
+        free(l->offer);
+        l->offer = copy;
+        l->reachable = reachable;
+        l->offer_new = true;
+        pthread_mutex_unlock(&l->offer_lock);
+        gw_mailbox_wake(&l->inbox);
+}
+
+struct gw_backend_host gw_leader_inbox_host(struct gw_leader *l)
+{
+        return (struct gw_backend_host){
+                .self = l,
+                .facts = on_facts,
+                .synced = on_synced,
+                .answer = on_answer,
+                .describe = on_describe,
+        };
+}

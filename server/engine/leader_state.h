@@ -1,0 +1,141 @@
+/*
+ * The inside of a leader, shared by leader*.c. Everything is owned by the leader's thread,
+ * except the inbox and what is marked atomic.
+ *
+ *   leader.c          the thread: taking the lease, the loop, stepping down
+ *   leader_inbox.c    what the backend says, copied into messages
+ *   leader_live.c     the jobs that have an open submission
+ *   leader_read.c     questions to the record: wishes, timers, claims
+ *   leader_write.c    an event to a job, its record, and then what the backend must be told
+ */
+#ifndef GW_ENGINE_LEADER_STATE_H
+#define GW_ENGINE_LEADER_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "backends/backend.h"
+#include "db/db.h"
+#include "db/record.h"
+#include "server/engine/leader.h"
+#include "server/model/job.h"
+
+#define LEADER_WRITES 128        /* most jobs in one statement */
+#define LEADER_READS 256         /* most rows of one question */
+#define LEADER_INBOX 1024        /* most messages of the backend that may wait */
+#define LEADER_LOOK_US GW_SECOND /* between looks at the record without a hint */
+#define LEADER_SEND_US                                                                             \
+        (60 * GW_SECOND)          /* a hand-over is not sent later than this after its intent */
+#define LEADER_AGAIN_US GW_SECOND /* before a request that was not taken is repeated */
+#define LEADER_BUCKETS 4096
+
+/* ---- live jobs ----------------------------------------------------------------------------- */
+
+struct live {
+        struct gw_job job;
+        int64_t project_id, user_id;
+        int32_t version;
+        char *project, *name, *spec; /* owned */
+        size_t spec_len;
+        char *ref, *identity; /* owned, or NULL */
+        int64_t intended_us, send_before_us;
+        unsigned asked;    /* gw_job_action bits that are out, or done and not to be repeated */
+        bool told_held;    /* what the backend was last told */
+        int64_t again_us;  /* wall: no request before this */
+        bool writing;      /* in the write batch: no event before it is flushed */
+        bool kept;         /* in the table; otherwise it goes after its write */
+        struct live *next; /* in its bucket */
+};
+
+struct live_table {
+        struct live *buckets[LEADER_BUCKETS];
+        size_t count;
+        size_t waiting; /* of them, not running yet: they fill the window */
+};
+
+/* A job from the record, retry policy from its spec. NULL without memory or with a spec that
+ * cannot be read (logged). */
+struct live *gw_live_new(const struct gw_record_row *row);
+void gw_live_free(struct live *v);
+struct live *gw_live_find(const struct live_table *t, struct gw_id job);
+void gw_live_keep(struct live_table *t, struct live *v);
+void gw_live_drop(struct live_table *t, struct live *v); /* takes it out; does not free */
+void gw_live_clear(struct live_table *t);                /* frees all */
+/* Counts those that wait anew: after events. */
+void gw_live_count(struct live_table *t);
+/* The submission that is open, as the backend is told of it. Borrows from v. */
+void gw_live_submission(const struct live *v, struct gw_submission *ret);
+
+/* ---- messages of the backend ---------------------------------------------------------------- */
+
+enum message_kind { MESSAGE_FACTS, MESSAGE_SYNCED, MESSAGE_ANSWER };
+
+struct message {
+        struct gw_work work;
+        enum message_kind kind;
+        uint64_t epoch;
+        struct gw_fact *facts; /* FACTS: texts point into the message */
+        size_t fact_count;
+        uint64_t seen; /* SYNCED */
+        int64_t asked_at_us;
+        enum gw_request request; /* ANSWER */
+        struct gw_mark mark;
+        enum gw_answer answer;
+        int64_t retry_at_us;
+        char *ref, *raw; /* ANSWER: point into the message, or NULL */
+};
+
+/* ---- the leader ------------------------------------------------------------------------------ */
+
+struct write {
+        struct gw_db_record_write command;
+        struct gw_job_effect effect;
+        struct live *live;
+};
+
+/* What goes with an event beside the event. */
+struct occasion {
+        bool wish_read;          /* the wish of `version` was read */
+        int32_t version;         /* of the row that was read */
+        const char *timer_fired; /* or NULL */
+        const char *error;       /* or NULL */
+};
+
+struct gw_leader {
+        struct gw_leader_settings settings;
+        struct gw_backend *backend;
+        pthread_t thread;
+        struct gw_mailbox inbox;
+        atomic_bool stopping, hinted, refused, leading;
+        atomic_bool lost_answer; /* an answer could not be kept: only the record knows */
+
+        pthread_mutex_t offer_lock; /* describe() to the loop */
+        char *offer;
+        bool reachable, offer_new;
+
+        struct gw_db_session *session;
+        int64_t epoch; /* 0: does not lead */
+        bool lost;     /* leadership is over: step down */
+        struct live_table live;
+        struct write *writes; /* LEADER_WRITES of them */
+        size_t write_count;
+        bool more;         /* there may be more to claim */
+        int64_t looked_us; /* monotonic: the last look at the record */
+};
+
+/* leader_inbox.c */
+struct gw_backend_host gw_leader_inbox_host(struct gw_leader *l);
+void gw_message_free(struct message *m);
+
+/* leader_write.c. After any of them l->lost may be set. */
+void gw_leader_apply(struct gw_leader *l, struct live *v, const struct gw_job_event *event,
+                     const struct occasion *occasion);
+void gw_leader_flush(struct gw_leader *l);
+void gw_leader_act(struct gw_leader *l, struct live *v); /* tells the backend what is due */
+
+/* leader_read.c */
+void gw_leader_load(struct gw_leader *l);  /* after the lease was taken */
+void gw_leader_look(struct gw_leader *l);  /* wishes and timers */
+void gw_leader_claim(struct gw_leader *l); /* as far as the window has room */
+
+#endif

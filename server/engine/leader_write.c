@@ -1,0 +1,230 @@
+/*
+ * An event to a job, its record, and then what the backend must be told: always in this
+ * order. Leader's thread only.
+ *
+ * Events gather into one statement. A job that is in the batch already is flushed before its
+ * next event, so that each job is in a statement once. A write without a row means that the
+ * lease is lost; only an intent may be turned down for another reason: people held or
+ * cancelled the job between the claim and the write.
+ */
+#include "server/engine/leader_state.h"
+
+#include <string.h>
+
+#include "db/leases.h"
+#include "server/base/clock.h"
+#include "server/base/crash.h"
+#include "server/base/log.h"
+
+/* ---- telling the backend --------------------------------------------------------------------- */
+
+static int tell_submit(struct gw_leader *l, struct live *v)
+{
+        struct gw_submission s;
+        if (v->send_before_us < gw_clock_wall_us())
+                v->send_before_us = gw_clock_wall_us() + LEADER_SEND_US;
+        gw_live_submission(v, &s);
+        gw_crash_point("leader.intended");
+        int rc = l->backend->type->submit(l->backend, &s);
+        v->told_held = s.held;
+        gw_crash_point("leader.handed");
+        return rc;
+}
+
+static int tell_resolve(struct gw_leader *l, struct live *v)
+{
+        struct gw_submission s;
+        gw_live_submission(v, &s);
+        return l->backend->type->resolve(l->backend, &s);
+}
+
+static int tell_cancel(struct gw_leader *l, struct live *v)
+{
+        static const struct gw_span plain = {0, 0};
+        struct gw_mark mark = {v->job.id, v->job.submission};
+        return l->backend->type->cancel(l->backend, mark, &plain, 1);
+}
+
+static int tell_change(struct gw_leader *l, struct live *v)
+{
+        struct gw_mark mark = {v->job.id, v->job.submission};
+        if (v->told_held == v->job.held)
+                return 0;
+        v->told_held = v->job.held;
+        return l->backend->type->change(l->backend, mark, v->job.held, 0, 0);
+}
+
+static const struct {
+        unsigned action;
+        int (*tell)(struct gw_leader *l, struct live *v);
+} requests[] = {
+        {GW_ACTION_SUBMIT, tell_submit},
+        {GW_ACTION_RESOLVE, tell_resolve},
+        {GW_ACTION_CANCEL, tell_cancel},
+        {GW_ACTION_CHANGE, tell_change},
+};
+
+void gw_leader_act(struct gw_leader *l, struct live *v)
+{
+        unsigned due = gw_job_actions(&v->job);
+        v->asked &= due;
+        if (v->told_held != v->job.held)
+                v->asked &= ~(unsigned)GW_ACTION_CHANGE;
+        if (!(due & ~v->asked) || gw_clock_wall_us() < v->again_us)
+                return;
+        for (size_t i = 0; i < GW_COUNT(requests); i++) {
+                if (!(due & ~v->asked & requests[i].action))
+                        continue;
+                if (requests[i].tell(l, v) < 0)
+                        v->again_us = gw_clock_wall_us() + LEADER_AGAIN_US;
+                else
+                        v->asked |= requests[i].action;
+        }
+}
+
+/* ---- recording --------------------------------------------------------------------------------
+ */
+
+static bool at_backend(const struct gw_job *job)
+{
+        return job->step != GW_STEP_WAITING && job->step != GW_STEP_ENDED;
+}
+
+/* The record is as the job: now the rest of the world follows. */
+static void settle(struct gw_leader *l, const struct write *w)
+{
+        struct live *v = w->live;
+        v->writing = false;
+        v->version = w->command.new_version;
+        if (at_backend(&v->job)) {
+                if (!v->kept)
+                        gw_live_keep(&l->live, v);
+                gw_leader_act(l, v);
+                return;
+        }
+        if (v->kept) {
+                gw_crash_point("leader.recorded");
+                struct gw_mark mark = {v->job.id, w->effect.submission_no};
+                (void)l->backend->type->forget(l->backend, mark); /* else found at the next lead */
+                gw_live_drop(&l->live, v);
+        }
+        gw_live_free(v);
+}
+
+static void check_lease(struct gw_leader *l)
+{
+        struct gw_db_lease_holder c = {.name = l->backend->name};
+        gw_db_lease_holder_init(&c);
+        if (gw_db_session_run_one(l->session, &c.cmd, NULL) < 0 || c.epoch != l->epoch)
+                l->lost = true;
+}
+
+/* No row: an intent is dropped, anything else means that the lease is gone. */
+static void turned_down(struct gw_leader *l, const struct write *w)
+{
+        bool intent = !w->live->kept && w->effect.submission == GW_SUBMISSION_INTENDED;
+        w->live->writing = false;
+        if (!w->live->kept)
+                gw_live_free(w->live);
+        if (intent)
+                check_lease(l);
+        else
+                l->lost = true;
+}
+
+static void conclude(struct gw_leader *l, const struct write *w)
+{
+        if (w->command.cmd.error.code != GW_OK) {
+                gw_log_error("leader.write_failed", &w->command.cmd.error);
+                l->lost = true;
+        }
+        if (l->lost) {
+                w->live->writing = false;
+                if (!w->live->kept)
+                        gw_live_free(w->live);
+        } else if (w->command.cmd.rows == 0) {
+                turned_down(l, w);
+        } else {
+                settle(l, w);
+        }
+}
+
+void gw_leader_flush(struct gw_leader *l)
+{
+        struct gw_error err = {0};
+        size_t count = l->write_count;
+        if (count == 0)
+                return;
+        for (size_t i = 0; i < count; i++)
+                l->writes[i].command.cmd.work.next =
+                        i + 1 < count ? &l->writes[i + 1].command.cmd.work : NULL;
+        l->write_count = 0;
+        if (gw_db_session_run(l->session, &l->writes[0].command.cmd.work, &err) < 0) {
+                gw_log_error("leader.lost_database", &err);
+                l->lost = true;
+        }
+        for (size_t i = 0; i < count; i++) {
+                gw_db_record_write_done(&l->writes[i].command);
+                conclude(l, &l->writes[i]);
+        }
+}
+
+static void observe(struct gw_leader *l, struct live *v, const struct gw_job_event *event,
+                    const struct gw_job_effect *effect)
+{
+        const struct gw_leader_metrics *m = &l->settings.metrics;
+        if (effect->submission == GW_SUBMISSION_INTENDED)
+                v->intended_us = event->at_us;
+        if (effect->submission == GW_SUBMISSION_ACCEPTED && v->intended_us)
+                gw_metric_observe(m->handover, m->index, 0, event->at_us - v->intended_us);
+        if (event->type == GW_EVENT_FACT_ENDED && event->ended_us)
+                gw_metric_observe(m->lag, m->index, 0, event->at_us - event->ended_us);
+}
+
+static void add_write(struct gw_leader *l, struct live *v, const struct occasion *o)
+{
+        struct write *w = &l->writes[l->write_count];
+        w->live = v;
+        if (w->effect.submission == GW_SUBMISSION_INTENDED)
+                v->send_before_us = gw_clock_wall_us() + LEADER_SEND_US;
+        w->command = (struct gw_db_record_write){
+                .lease = l->backend->name,
+                .epoch = l->epoch,
+                .backend = l->backend->name,
+                .job = &v->job,
+                .effect = &w->effect,
+                .claimable = gw_job_claimable(&v->job, gw_clock_wall_us()),
+                .version = o->wish_read ? o->version : v->version,
+                .wish_read = o->wish_read,
+                .ref = v->ref,
+                .error = o->error,
+                .timer_fired = o->timer_fired,
+                .send_before_us = v->send_before_us,
+        };
+        if (gw_db_record_write_init(&w->command) < 0) {
+                l->lost = true; /* no memory: the record tells where things stand */
+                if (!v->kept)
+                        gw_live_free(v);
+                return;
+        }
+        v->writing = true;
+        l->write_count++;
+}
+
+void gw_leader_apply(struct gw_leader *l, struct live *v, const struct gw_job_event *event,
+                     const struct occasion *occasion)
+{
+        static const struct occasion plain;
+        const struct occasion *o = occasion ? occasion : &plain;
+        if (l->write_count == LEADER_WRITES)
+                gw_leader_flush(l);
+        struct gw_job_effect *effect = &l->writes[l->write_count].effect;
+        gw_job_apply(&v->job, event, effect);
+        observe(l, v, event, effect);
+        if (effect->changed || o->wish_read || o->timer_fired)
+                add_write(l, v, o);
+        else if (!v->kept)
+                gw_live_free(v);
+        else
+                gw_leader_act(l, v);
+}

@@ -1,0 +1,33 @@
+/*
+ * What routes call: the running parts, and the few verbs that need more than one of them.
+ * Everything here is constant after app.c has built it, so any loop may use it.
+ */
+#ifndef GW_ENGINE_SERVICE_H
+#define GW_ENGINE_SERVICE_H
+
+#include "backends/backend.h"
+#include "db/db.h"
+#include "server/auth/auth.h"
+#include "server/engine/hub.h"
+#include "server/engine/leader.h"
+
+struct gw_service_backend {
+        struct gw_backend *backend;
+        struct gw_leader *leader;
+};
+
+struct gw_service {
+        struct gw_db_channel *writer, *reader;
+        struct gw_hub *hub;
+        struct gw_auth *auth;
+        struct gw_metrics *metrics;
+        struct gw_service_backend *backends;
+        size_t backend_count;
+        const char *url; /* how clients reach the gateway */
+        unsigned max_wait_s;
+};
+
+/* The configured backend of that name, or NULL. */
+struct gw_backend *gw_service_backend(const struct gw_service *s, const char *name);
+
+#endif
