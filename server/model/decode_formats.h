@@ -20,7 +20,6 @@ enum gw_format {
         GW_FORMAT_PRINTABLE,    /* the same with blanks inside */
         GW_FORMAT_PATH,         /* an absolute path */
         GW_FORMAT_CURSOR,       /* base64url */
-        GW_FORMAT_RANGE,        /* one range of a Range header field */
         GW_FORMAT_UUID,
         GW_FORMAT_DATE_TIME, /* RFC 3339, 1970 to 9999 */
         GW_FORMAT_DURATION,  /* the texts of model/duration.h, whatever their value */
