@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -73,16 +74,21 @@ def tail(path, lines):
 
 # -- C tests ------------------------------------------------------------------------------
 
-def c_tests(folder, wanted):
-    """[(name, command, working folder)] of the tests CMake registered, by their name."""
+def unit_tests(folder):
+    """[(name, command, working folder)] of the tests CMake registered."""
     listed = json.loads(subprocess.run(["ctest", "--test-dir", folder, "--show-only=json-v1"], check=True,
                                        capture_output=True, stdin=subprocess.DEVNULL).stdout)
     found = []
     for test in listed["tests"]:
         properties = {entry["name"]: entry["value"] for entry in test.get("properties", [])}
-        if wanted(test["name"]) and "command" in test:
+        if "command" in test:
             found.append((test["name"], test["command"], properties.get("WORKING_DIRECTORY", str(folder))))
     return found
+
+
+def database_tests(folder):
+    """The same of the C tests that need a PostgreSQL (tests/integration/CMakeLists.txt)."""
+    return [(path.name, [str(path)], str(folder)) for path in sorted(folder.glob("tests/integration/*_test"))]
 
 
 def cmocka_tally(results):
@@ -136,36 +142,45 @@ def xml_failures(results):
             yield path.read_text(errors="replace")[-3000:]
 
 
-def run_c_tests(run, preset, wanted, environment=None):
+def run_c_tests(run, preset, listed, database=None):
+    """database: a Database; the tests then run one after the other, each in a new one of it."""
     folder = run.build(preset)
     if folder is None:
         return Tally(failed=1)
     environment = {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1",
-                   "TSAN_OPTIONS": f"suppressions={ROOT}/tests/integration/tsan.supp", **(environment or {})}
+                   "TSAN_OPTIONS": f"suppressions={ROOT}/tests/integration/tsan.supp"}
+
+    def one(test):
+        return run_c_test(run, test, environment | (database.environment() if database else {}))
+
     total = Tally()
-    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
-        for tally in pool.map(lambda test: run_c_test(run, test, environment), c_tests(folder, wanted)):
+    with concurrent.futures.ThreadPoolExecutor(1 if database else JOBS) as pool:
+        for tally in pool.map(one, listed(folder)):
             total.add(tally)
     return total
 
 
-def needs_database(name):
-    return name.startswith("integration_")
-
-
 class Database:
-    """A cluster for the C tests, told to them in JOBGATE_TEST_PG."""
+    """A cluster for the C tests; tests/integration/db/support.h says how they are told of it."""
 
     def __enter__(self):
         self.folder = system.temporary_folder("c")
         self.cluster = postgres.Cluster(self.folder).start()
         self.cluster.create_roles()
-        name = self.cluster.create_database()
-        return {"JOBGATE_TEST_PG": self.cluster.dsn(name)}
+        return self
 
     def __exit__(self, *_):
         self.cluster.stop("immediate")
         system.remove_folder(self.folder)
+
+    def environment(self):
+        if not self.cluster.running():
+            self.cluster.start()
+        control = shlex.join([*system.prefix(), str(self.cluster.bin / "pg_ctl"), "-D", str(self.cluster.data), "-w"])
+        quiet = f">>{self.cluster.log} 2>&1"
+        return {"JOBGATE_TEST_PG": self.cluster.dsn(self.cluster.create_database()),
+                "JOBGATE_TEST_PG_STOP": f"{control} -m immediate stop {quiet}",
+                "JOBGATE_TEST_PG_START": f"{control} start {quiet}"}
 
 
 # -- pytest -------------------------------------------------------------------------------
@@ -216,14 +231,14 @@ def lint(run):
 
 
 def unit(run, preset="dev"):
-    return run_c_tests(run, preset, lambda name: not needs_database(name))
+    return run_c_tests(run, preset, unit_tests)
 
 
 def integration(run, preset="dev", *arguments):
     tally = Tally()
     if not run.extra:
-        with Database() as environment:
-            tally.add(run_c_tests(run, preset, needs_database, environment))
+        with Database() as database:
+            tally.add(run_c_tests(run, preset, database_tests, database))
     required = ["--require-coverage"] if preset == "dev" and not run.extra else []
     tally.add(run_pytest(run, preset, *required, *(arguments or ["tests/integration"])))
     return tally

@@ -34,6 +34,13 @@ def as_runner():
     return {"user": RUNNER.pw_uid, "group": RUNNER.pw_gid, "extra_groups": []}
 
 
+def prefix():
+    """The same for a shell: words in front of a command."""
+    if os.geteuid() != 0:
+        return []
+    return ["setpriv", f"--reuid={RUNNER.pw_uid}", f"--regid={RUNNER.pw_gid}", "--clear-groups"]
+
+
 def own(path):
     """Gives a file or folder to RUNNER."""
     if os.geteuid() == 0:
