@@ -295,18 +295,24 @@ static void ask_again(struct gw_leader *l)
                         gw_leader_act(l, v);
 }
 
+/* Whether LEADER_LOOK_US went by since *last, which is then now. */
+static bool time_to(int64_t *last, bool sooner)
+{
+        int64_t now = gw_clock_mono_us();
+        if (!sooner && now - *last < LEADER_LOOK_US)
+                return false;
+        *last = now;
+        return true;
+}
+
 static void turn(struct gw_leader *l)
 {
         take_messages(l);
-        int64_t now = gw_clock_mono_us();
-        bool hinted = atomic_exchange(&l->hinted, false);
-        bool due = now - l->looked_us >= LEADER_LOOK_US;
-        if (!l->lost && due) {
+        if (!l->lost && time_to(&l->asked_us, false)) {
                 ask_again(l);
                 record_offer(l);
         }
-        if (!l->lost && (hinted || due)) {
-                l->looked_us = now;
+        if (!l->lost && time_to(&l->looked_us, atomic_exchange(&l->hinted, false))) {
                 l->more = true;
                 gw_leader_look(l);
         }

@@ -119,8 +119,9 @@ struct gw_leader {
         struct live_table live;
         struct write *writes; /* LEADER_WRITES of them */
         size_t write_count;
-        bool more;         /* there may be more to claim */
-        int64_t looked_us; /* monotonic: the last look at the record */
+        bool more;                   /* there may be more to claim */
+        int64_t looked_us, asked_us; /* monotonic: the last look at the record; the last time that
+                                        requests that were put off were asked again */
 };
 
 /* leader_inbox.c */
