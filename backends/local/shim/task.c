@@ -1,0 +1,147 @@
+/*
+ * Reading a task. The process ends with the job, so what is read here is never freed.
+ */
+#include "backends/local/shim/task.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "server/base/cleanup.h"
+#include "server/base/str.h"
+
+#define ADDED_VARIABLES 4 /* of the run, not of the task: launch.c */
+
+enum field_type { FIELD_NUMBER, FIELD_UID, FIELD_GID, FIELD_TEXT, FIELD_LIST };
+
+static const struct field {
+        const char *key;
+        enum field_type type;
+        size_t offset;
+} fields[] = {
+        {"limit", FIELD_NUMBER, offsetof(struct gw_shim_task, limit_s)},
+        {"memory", FIELD_NUMBER, offsetof(struct gw_shim_task, memory)},
+        {"grace", FIELD_NUMBER, offsetof(struct gw_shim_task, grace_s)},
+        {"uid", FIELD_UID, offsetof(struct gw_shim_task, uid)},
+        {"gid", FIELD_GID, offsetof(struct gw_shim_task, gid)},
+        {"directory", FIELD_TEXT, offsetof(struct gw_shim_task, directory)},
+        {"script", FIELD_TEXT, offsetof(struct gw_shim_task, script)},
+        {"arg", FIELD_LIST, offsetof(struct gw_shim_task, args)},
+        {"setup", FIELD_LIST, offsetof(struct gw_shim_task, setup)},
+        {"env", FIELD_LIST, offsetof(struct gw_shim_task, environment)},
+};
+
+/* The limit is written with leading zeros, to have one length. */
+static int parse_number(const char *s, int64_t *ret)
+{
+        while (s[0] == '0' && s[1])
+                s++;
+        return gw_str_int64(s, 0, INT64_MAX, ret);
+}
+
+static int parse_id(const char *s, unsigned *ret)
+{
+        int64_t v;
+        if (gw_str_int64(s, 0, UINT32_MAX - 1, &v))
+                return -1;
+        *ret = (unsigned)v;
+        return 0;
+}
+
+static int set_field(const struct field *f, struct gw_shim_task *task, char *value)
+{
+        void *place = (char *)task + f->offset;
+        struct gw_shim_list *list = place;
+        switch (f->type) {
+        case FIELD_NUMBER:
+                return parse_number(value, place);
+        case FIELD_UID:
+        case FIELD_GID:
+                return parse_id(value, place);
+        case FIELD_TEXT:
+                *(char **)place = value;
+                return 0;
+        case FIELD_LIST:
+                list->items[list->count++] = value;
+                return 0;
+        }
+        return -1;
+}
+
+static int take_field(struct gw_shim_task *task, const char *key, char *value)
+{
+        if (strcmp(key, "group") == 0)
+                return parse_id(value, &task->groups[task->group_count++]);
+        for (size_t i = 0; i < GW_COUNT(fields); i++)
+                if (strcmp(fields[i].key, key) == 0)
+                        return set_field(&fields[i], task, value);
+        return 0; /* the gateway's own */
+}
+
+static int read_text(int fd, struct gw_shim_task *task)
+{
+        struct stat st;
+        if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > GW_LOCAL_MAX_TASK)
+                return -1;
+        size_t size = (size_t)st.st_size;
+        task->text = malloc(size + 1);
+        if (!task->text)
+                return -1;
+        while (task->text_len < size) {
+                ssize_t n = read(fd, task->text + task->text_len, size - task->text_len);
+                if (n <= 0)
+                        return -1;
+                task->text_len += (size_t)n;
+        }
+        return 0;
+}
+
+/* Every list gets room for as many items as there are fields. */
+static int make_room(struct gw_shim_task *task)
+{
+        size_t count = 1 + ADDED_VARIABLES;
+        for (size_t i = 0; i < task->text_len; i++)
+                count += task->text[i] == '\0';
+        task->args.items = calloc(count, sizeof(char *));
+        task->setup.items = calloc(count, sizeof(char *));
+        task->environment.items = calloc(count, sizeof(char *));
+        task->groups = calloc(count, sizeof(gid_t));
+        return task->args.items && task->setup.items && task->environment.items && task->groups
+                       ? 0
+                       : -1;
+}
+
+/* Returns 0 when the text is a whole task. */
+static int parse_text(struct gw_shim_task *task)
+{
+        char *p = task->text, *key, *value;
+        bool whole = false;
+        while (gw_local_next_field(&p, task->text + task->text_len, '\0', &key, &value)) {
+                if (take_field(task, key, value))
+                        return -1;
+                whole = strcmp(key, "end") == 0;
+        }
+        return whole && (task->script || task->args.count > 0) ? 0 : -1;
+}
+
+int gw_shim_task_read(const struct gw_shim_run *run, struct gw_shim_task *task,
+                      const char **ret_why)
+{
+        char name[GW_LOCAL_NAME];
+        snprintf(name, sizeof name, "%.60s.task", run->mark);
+        *task = (struct gw_shim_task){0};
+        gw_autoclose int fd = openat(run->live_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0) {
+                *ret_why = "its task cannot be opened";
+                return -1;
+        }
+        if (read_text(fd, task) || make_room(task) || parse_text(task)) {
+                free(task->text);
+                *ret_why = "its task cannot be read";
+                return -1;
+        }
+        return 0;
+}
