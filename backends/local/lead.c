@@ -1,0 +1,182 @@
+/*
+ * Taking over and giving up leadership. The backend's thread.
+ *
+ * Only who holds the spool's lock writes to it, so a leader that has not yet noticed that it is
+ * none cannot put anything there after its successor has looked: "absent" is final. The scan
+ * puts every submission found at its stage; those the engine does not name are closed ones,
+ * which are stopped and removed.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/local/internal.h"
+#include "server/base/clock.h"
+#include "server/base/log.h"
+
+#define TRY_AGAIN_US (GW_SECOND / 10)
+
+struct scan {
+        struct gw_local *b;
+        struct gw_local_job **jobs;
+        size_t count, room;
+        bool failed;
+};
+
+static const struct gw_local_live *find_live(const struct gw_local *b, struct gw_mark mark)
+{
+        struct gw_local_live key = {.mark = mark};
+        return b->next.live_count == 0 ? NULL
+                                       : bsearch(&key, b->next.live, b->next.live_count, sizeof key,
+                                                 gw_local_compare_live);
+}
+
+static int keep(struct scan *scan, struct gw_local_job *job)
+{
+        if (scan->count == scan->room) {
+                size_t room = scan->room ? scan->room * 2 : 64;
+                struct gw_local_job **jobs = realloc(scan->jobs, room * sizeof(*jobs));
+                if (!jobs)
+                        return -1;
+                scan->jobs = jobs;
+                scan->room = room;
+        }
+        scan->jobs[scan->count++] = job;
+        return 0;
+}
+
+/* A task that cannot be read is still known by its name; its shim will say what is wrong. */
+static void found_task(void *arg, struct gw_mark mark)
+{
+        struct scan *scan = arg;
+        const struct gw_local_live *live = find_live(scan->b, mark);
+        struct gw_local_job *job = gw_local_job_add(scan->b, mark);
+        if (!job || keep(scan, job)) {
+                scan->failed = true;
+                return;
+        }
+        gw_local_spool_get(&scan->b->spool, mark, &job->head);
+        job->closed = !live;
+        job->cancelling = !live || live->cancelling;
+        job->reason = live && live->held ? GW_REASON_HELD : GW_REASON_NONE;
+}
+
+static int compare_arrivals(const void *a, const void *b)
+{
+        int64_t x = (*(struct gw_local_job *const *)a)->head.arrival_us;
+        int64_t y = (*(struct gw_local_job *const *)b)->head.arrival_us;
+        return (x > y) - (x < y);
+}
+
+/* Nothing runs across a restart of the machine, and what was not yet on the disk is gone. */
+static void report_vanished(struct gw_local *b)
+{
+        struct gw_local_journal outcome = {
+                .exit_code = -1,
+                .reason = GW_REASON_NODE_FAILURE,
+                .raw = "the machine was restarted, and nothing of the job was left",
+                .ended_us = gw_clock_wall_us(),
+        };
+        for (size_t i = 0; i < b->next.live_count; i++) {
+                const struct gw_local_live *live = &b->next.live[i];
+                struct gw_local_job *job;
+                if (live->accepted && !gw_local_job_find(b, live->mark) &&
+                    (job = gw_local_job_add(b, live->mark)))
+                        gw_local_job_ended(b, job, &outcome);
+        }
+}
+
+static void drop_all(struct gw_local *b)
+{
+        gw_local_jobs_clear(b);
+        b->epoch = 0;
+        b->unsynced = b->refused = false;
+        b->free_cpus_milli = b->settings.cpus_milli;
+        b->free_memory = b->settings.memory;
+        b->free_gpus = b->settings.gpus >= GW_LOCAL_MAX_GPUS
+                               ? UINT64_MAX
+                               : (UINT64_C(1) << b->settings.gpus) - 1;
+}
+
+static int scan_spool(struct gw_local *b)
+{
+        struct scan scan = {.b = b};
+        b->scanned_at = gw_clock_wall_us();
+        int rc = gw_local_spool_scan(&b->spool, found_task, &scan);
+        if (rc == 0 && !scan.failed) {
+                if (scan.count > 0)
+                        qsort(scan.jobs, scan.count, sizeof(*scan.jobs), compare_arrivals);
+                for (size_t i = 0; i < scan.count; i++)
+                        gw_local_run_settle(b, scan.jobs[i]);
+                if (gw_local_spool_rebooted(&b->spool))
+                        report_vanished(b);
+        }
+        free(scan.jobs);
+        return rc || scan.failed ? -1 : 0;
+}
+
+static void free_wish(struct gw_local_wish *wish)
+{
+        free(wish->live);
+        *wish = (struct gw_local_wish){0};
+}
+
+void gw_local_take_wish(struct gw_local *b)
+{
+        pthread_mutex_lock(&b->wish_lock);
+        struct gw_local_wish wish = b->wish;
+        b->wish = (struct gw_local_wish){0};
+        pthread_mutex_unlock(&b->wish_lock);
+        if (!wish.any)
+                return;
+        b->described = false;
+        drop_all(b);
+        free_wish(&b->next);
+        if (wish.lead)
+                b->next = wish;
+        else
+                gw_local_spool_yield(&b->spool);
+}
+
+static void describe(struct gw_local *b, bool reachable)
+{
+        if (b->described && b->reachable == reachable)
+                return;
+        b->described = true;
+        b->reachable = reachable;
+        b->host.describe(b->host.self, b->offer, reachable);
+}
+
+static void lead_later(struct gw_local *b, const char *event, const char *error)
+{
+        if (event)
+                gw_log(GW_LOG_ERROR, event, "{s:s, s:s}", "backend", b->head.name, "error", error);
+        describe(b, false);
+        drop_all(b);
+        gw_local_wake_by(b, gw_clock_mono_us() + TRY_AGAIN_US);
+}
+
+void gw_local_try_lead(struct gw_local *b)
+{
+        if (!b->next.any)
+                return;
+        if (b->next.failed) {
+                free_wish(&b->next);
+                lead_later(b, "local.lead_failed", "out of memory");
+                return;
+        }
+        /* The one before us may not have noticed yet. */
+        if (!gw_local_spool_lead(&b->spool)) {
+                lead_later(b, NULL, NULL);
+                return;
+        }
+        if (scan_spool(b)) {
+                lead_later(b, "local.scan_failed", strerrordesc_np(errno));
+                return;
+        }
+        b->epoch = b->next.epoch;
+        b->seen = 0;
+        b->unsynced = true;
+        free_wish(&b->next);
+        describe(b, true);
+}

@@ -1,0 +1,189 @@
+/* Spec to plan. Any thread: it also serves dry runs. */
+#include "backends/local/plan.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "backends/local/format.h"
+#include "server/base/cleanup.h"
+#include "server/base/limits.h"
+#include "server/model/duration.h"
+#include "server/model/quantity.h"
+
+#define DEFAULT_CPUS_MILLI 1000
+#define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
+#define DEFAULT_LANG "C.UTF-8"
+
+/* Members of a spec that mean something no local job can have. */
+static const struct refusal {
+        const char *pointer, *outer, *member, *words;
+} refusals[] = {
+        {"/image", NULL, "image", "a local backend runs no container images"},
+        {"/secrets", NULL, "secrets", "a local backend has no secrets"},
+        {"/volumes", NULL, "volumes", "a local backend has no volumes"},
+        {"/array", NULL, "array", "a local backend runs no arrays yet"},
+        {"/node_selector", NULL, "node_selector", "a local backend has one machine only"},
+        {"/resources/gpu_type", "resources", "gpu_type",
+         "a local backend knows GPUs by count only"},
+        {"/resources/nodes", "resources", "nodes", "a local backend has one machine only"},
+};
+
+/* What says nothing is not refused: null, an empty collection, one node. */
+static bool says_something(const json_t *v)
+{
+        if (json_is_object(v))
+                return json_object_size(v) > 0;
+        if (json_is_array(v))
+                return json_array_size(v) > 0;
+        return v && !json_is_null(v) && !(json_is_integer(v) && json_integer_value(v) <= 1);
+}
+
+static int refuse(const json_t *spec, struct gw_error *err)
+{
+        for (size_t i = 0; i < GW_COUNT(refusals); i++) {
+                const struct refusal *r = &refusals[i];
+                const json_t *outer = r->outer ? json_object_get(spec, r->outer) : spec;
+                if (says_something(json_object_get(outer, r->member)))
+                        return gw_fail_at(err, GW_ERR_UNPROCESSABLE, r->pointer, "%s", r->words);
+        }
+        return 0;
+}
+
+static int read_cpus(const json_t *v, int64_t *ret, struct gw_error *err)
+{
+        *ret = DEFAULT_CPUS_MILLI;
+        if (json_is_number(v))
+                return gw_cpus_from_number(json_number_value(v), ret, err);
+        return json_is_string(v) ? gw_cpus_parse(json_string_value(v), ret, err) : 0;
+}
+
+static int read_amount(const json_t *v, int64_t *ret, struct gw_error *err)
+{
+        *ret = json_integer_value(v);
+        return json_is_string(v) ? gw_quantity_parse(json_string_value(v), ret, err) : 0;
+}
+
+static int read_duration(const json_t *v, int64_t *ret, struct gw_error *err)
+{
+        *ret = json_is_real(v) ? (int64_t)json_real_value(v) : json_integer_value(v);
+        return json_is_string(v) ? gw_duration_parse(json_string_value(v), ret, err) : 0;
+}
+
+static int read_needs(struct gw_local_plan *p, struct gw_error *err)
+{
+        const json_t *resources = json_object_get(p->spec, "resources");
+        if (read_cpus(json_object_get(resources, "cpus"), &p->cpus_milli, err) ||
+            read_amount(json_object_get(resources, "memory"), &p->memory, err) ||
+            read_duration(json_object_get(p->spec, "time_limit"), &p->time_limit_s, err))
+                return -1;
+        p->gpus = json_integer_value(json_object_get(resources, "gpus"));
+        if (p->cpus_milli < 0 || p->memory < 0 || p->gpus < 0 || p->time_limit_s < 0)
+                return gw_fail(err, GW_ERR_INTERNAL, "the spec has a negative amount");
+        return 0;
+}
+
+static bool is_plain(const struct gw_submission *s)
+{
+        return !s->index_set &&
+               (s->span_count == 0 ||
+                (s->span_count == 1 && s->spans[0].first == 0 && s->spans[0].last == 0));
+}
+
+static int read_spec(struct gw_local_plan *p, const struct gw_submission *s, struct gw_error *err)
+{
+        p->spec = json_loadb(s->spec, s->spec_len, 0, NULL);
+        p->command = json_object_get(p->spec, "command");
+        p->script = json_string_value(json_object_get(p->spec, "script"));
+        p->setup = json_object_get(p->spec, "setup");
+        p->directory = json_string_value(json_object_get(p->spec, "working_directory"));
+        if (!p->script && json_array_size(p->command) == 0)
+                return gw_fail(err, GW_ERR_INTERNAL, "the spec has no command");
+        if (!is_plain(s))
+                return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/array",
+                                  "a local backend runs no arrays yet");
+        return refuse(p->spec, err) || read_needs(p, err) ? -1 : 0;
+}
+
+int gw_local_plan_init(struct gw_local_plan *plan, const struct gw_submission *s,
+                       struct gw_error *err)
+{
+        struct gw_local_plan p = {0};
+        if (read_spec(&p, s, err)) {
+                gw_local_plan_done(&p);
+                return -1;
+        }
+        *plan = p;
+        return 0;
+}
+
+void gw_local_plan_done(struct gw_local_plan *plan)
+{
+        json_decref(plan->spec);
+        *plan = (struct gw_local_plan){0};
+}
+
+int gw_local_plan_fits(const struct gw_local_plan *plan, const struct gw_local_settings *settings,
+                       struct gw_error *err)
+{
+        char want[GW_QUANTITY_TEXT], have[GW_QUANTITY_TEXT];
+        if (plan->cpus_milli > settings->cpus_milli) {
+                gw_cpus_format(plan->cpus_milli, want);
+                gw_cpus_format(settings->cpus_milli, have);
+                return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/resources/cpus",
+                                  "%s cpus are asked for, and this backend has %s", want, have);
+        }
+        if (plan->memory > settings->memory) {
+                gw_quantity_format(plan->memory, want);
+                gw_quantity_format(settings->memory, have);
+                return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/resources/memory",
+                                  "%s of memory is asked for, and this backend has %s", want, have);
+        }
+        if (plan->gpus > settings->gpus)
+                return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/resources/gpus",
+                                  "%" PRId64 " GPUs are asked for, and this backend has %" PRId64,
+                                  plan->gpus, settings->gpus);
+        return 0;
+}
+
+static int set_text(json_t *env, const char *name, const char *value)
+{
+        return json_object_set_new(env, name, json_string(value));
+}
+
+static int set_defaults(json_t *env, const struct gw_local_account *account)
+{
+        if (set_text(env, "PATH", DEFAULT_PATH) || set_text(env, "LANG", DEFAULT_LANG))
+                return -1;
+        if (!account)
+                return 0;
+        return set_text(env, "HOME", account->home) || set_text(env, "USER", account->name) ||
+                               set_text(env, "LOGNAME", account->name) ||
+                               set_text(env, "SHELL", account->shell)
+                       ? -1
+                       : 0;
+}
+
+static int set_own(json_t *env, const struct gw_submission *s,
+                   const struct gw_local_settings *settings)
+{
+        char id[GW_ID_TEXT], attempt[16];
+        gw_id_format(s->mark.job, id);
+        snprintf(attempt, sizeof attempt, "%" PRIu32, s->attempt);
+        if (settings->url && set_text(env, "JOBGATE_URL", settings->url))
+                return -1;
+        return set_text(env, "JOBGATE_JOB_ID", id) || set_text(env, "JOBGATE_ATTEMPT", attempt) ? -1
+                                                                                                : 0;
+}
+
+json_t *gw_local_plan_environment(const struct gw_local_plan *plan, const struct gw_submission *s,
+                                  const struct gw_local_settings *settings,
+                                  const struct gw_local_account *account)
+{
+        json_t *env = json_object(), *given = json_object_get(plan->spec, "environment");
+        if (!env || set_defaults(env, account) || (given && json_object_update(env, given)) ||
+            set_own(env, s, settings)) {
+                json_decref(env);
+                return NULL;
+        }
+        return env;
+}

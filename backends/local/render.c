@@ -1,0 +1,109 @@
+/* What a job becomes here, as text for people. Pure, any thread. */
+#include "backends/local/render.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "backends/local/plan.h"
+#include "server/model/duration.h"
+#include "server/model/quantity.h"
+
+static void add_word(struct gw_buf *out, const char *word)
+{
+        gw_buf_char(out, '\'');
+        for (const char *quote; (quote = strchr(word, '\'')); word = quote + 1) {
+                gw_buf_add(out, word, (size_t)(quote - word));
+                gw_buf_str(out, "'\\''");
+        }
+        gw_buf_str(out, word);
+        gw_buf_char(out, '\'');
+}
+
+/* A comment is one line, whatever the text. */
+static void add_comment(struct gw_buf *out, const char *name, const char *text)
+{
+        gw_buf_printf(out, "# %s: ", name);
+        for (; *text; text++)
+                gw_buf_char(out, *text == '\n' || *text == '\r' ? ' ' : *text);
+        gw_buf_char(out, '\n');
+}
+
+static void add_header(struct gw_buf *out, const struct gw_local_plan *plan,
+                       const struct gw_submission *s, const struct gw_local_settings *settings)
+{
+        char text[GW_MARK_TEXT], amount[GW_QUANTITY_TEXT], limit[GW_DURATION_TEXT];
+        gw_mark_format(s->mark, text);
+        add_comment(out, "jobgate", text);
+        if (s->name)
+                add_comment(out, "name", s->name);
+        add_comment(out, "user", settings->account.name);
+        gw_cpus_format(plan->cpus_milli, amount);
+        add_comment(out, "cpus", amount);
+        gw_quantity_format(plan->memory, amount);
+        add_comment(out, "memory", plan->memory > 0 ? amount : "no limit");
+        gw_buf_printf(out, "# gpus: %" PRId64 "\n", plan->gpus);
+        gw_duration_format(plan->time_limit_s, limit);
+        add_comment(out, "time limit", plan->time_limit_s > 0 ? limit : "none");
+}
+
+static int add_environment(struct gw_buf *out, const struct gw_local_plan *plan,
+                           const struct gw_submission *s, const struct gw_local_settings *settings)
+{
+        json_auto_t *env = gw_local_plan_environment(plan, s, settings, NULL);
+        const char *name;
+        const json_t *value;
+        if (!env)
+                return -1;
+        json_object_foreach(env, name, value)
+        {
+                gw_buf_printf(out, "export %s=", name);
+                add_word(out, json_string_value(value));
+                gw_buf_char(out, '\n');
+        }
+        return 0;
+}
+
+static void add_body(struct gw_buf *out, const struct gw_local_plan *plan)
+{
+        size_t i;
+        const json_t *item;
+        if (plan->directory) {
+                gw_buf_str(out, "cd -- ");
+                add_word(out, plan->directory);
+                gw_buf_str(out, " || exit\n");
+        }
+        json_array_foreach(plan->setup, i, item)
+        {
+                gw_buf_str(out, "eval ");
+                add_word(out, json_string_value(item));
+                gw_buf_str(out, " || exit\n");
+        }
+        if (plan->script) {
+                gw_buf_str(out, "# and then this script, by its first line:\n");
+                gw_buf_str(out, plan->script);
+                return;
+        }
+        gw_buf_str(out, "exec");
+        json_array_foreach(plan->command, i, item)
+        {
+                gw_buf_char(out, ' ');
+                add_word(out, json_string_value(item));
+        }
+        gw_buf_char(out, '\n');
+}
+
+int gw_local_render(const struct gw_local_settings *settings, const struct gw_submission *s,
+                    struct gw_buf *out, struct gw_error *err)
+{
+        struct gw_local_plan plan;
+        if (gw_local_plan_init(&plan, s, err))
+                return -1;
+        gw_buf_str(out, "#!/bin/sh\n");
+        add_header(out, &plan, s, settings);
+        int rc = add_environment(out, &plan, s, settings);
+        add_body(out, &plan);
+        gw_local_plan_done(&plan);
+        if (rc)
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        return gw_buf_ok(out) ? 0 : gw_fail(err, GW_ERR_TOO_LARGE, "the script is too large");
+}

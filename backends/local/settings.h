@@ -1,0 +1,32 @@
+/* The settings of a local backend. */
+#ifndef GW_BACKENDS_LOCAL_SETTINGS_H
+#define GW_BACKENDS_LOCAL_SETTINGS_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "backends/local/account.h"
+#include "server/base/error.h"
+
+#define GW_LOCAL_NODE 65
+
+struct gw_local_settings {
+        char *directory;                 /* the spool, absolute */
+        char *shim;                      /* path of jobgate-shim */
+        char *url;                       /* JOBGATE_URL, or NULL */
+        char *user;                      /* as written, or NULL */
+        int64_t cpus_milli;              /* what jobs may have together */
+        int64_t memory;                  /* bytes */
+        int64_t gpus;                    /* at most GW_LOCAL_MAX_GPUS */
+        int64_t grace_s;                 /* between SIGTERM and SIGKILL */
+        struct gw_local_account account; /* whom jobs run as unless their project has another */
+        char node[GW_LOCAL_NODE];        /* this machine's name */
+};
+
+/* Checks all and fills in defaults. Messages begin with the setting's name. Returns 0 or -1,
+ * then with nothing to free. */
+int gw_local_settings_init(struct gw_local_settings *s, const json_t *section,
+                           struct gw_error *err);
+void gw_local_settings_done(struct gw_local_settings *s);
+
+#endif

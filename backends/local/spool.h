@@ -1,0 +1,97 @@
+/*
+ * The spool: what is on the disk (format.h), and the operations on it. Everything but opening a
+ * log is done by the thread of the backend that leads. All calls may block on the disk, none
+ * on another process.
+ */
+#ifndef GW_BACKENDS_LOCAL_SPOOL_H
+#define GW_BACKENDS_LOCAL_SPOOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "backends/backend.h"
+#include "backends/local/account.h"
+#include "backends/local/format.h"
+#include "backends/local/task.h"
+
+struct gw_local_spool {
+        int live, jobs, trash, root; /* folders */
+        int leader;                  /* the lock's file */
+        bool leading;
+        bool untidy;      /* there may be something in trash/ */
+        uint64_t trashed; /* names made there */
+};
+
+/* A run's journal as read back. */
+struct gw_local_journal {
+        bool exists, locked, started, ended;
+        int64_t started_us, ended_us;
+        pid_t shim;
+        uint64_t gpus; /* a set */
+        int exit_code, signal;
+        enum gw_reason reason;
+        int64_t max_memory, cpu_us;
+        char raw[GW_LOCAL_RAW];
+};
+
+/* Makes what is missing, the folder itself included, but not its parents; those must be
+ * passable for the account. Returns 0, or -1 with GW_ERR_INVALID or GW_ERR_IO. */
+int gw_local_spool_open(struct gw_local_spool *s, const char *directory,
+                        const struct gw_local_account *account, struct gw_error *err);
+void gw_local_spool_close(struct gw_local_spool *s);
+
+/* Takes the lock of the one who may write. Returns whether it is held now. */
+bool gw_local_spool_lead(struct gw_local_spool *s);
+void gw_local_spool_yield(struct gw_local_spool *s);
+
+/* Calls found() for every task in live/, and removes leftovers of ours that belong to none.
+ * Returns 0, or -1 with errno. */
+int gw_local_spool_scan(struct gw_local_spool *s, void (*found)(void *arg, struct gw_mark mark),
+                        void *arg);
+
+/* Puts a task in place, so that it is there wholly or not at all. Returns 0, or -1 with
+ * errno: it is not there. */
+int gw_local_spool_put(struct gw_local_spool *s, struct gw_mark mark, const struct gw_buf *text);
+int gw_local_spool_get(struct gw_local_spool *s, struct gw_mark mark,
+                       struct gw_local_task_head *ret);
+bool gw_local_spool_has(const struct gw_local_spool *s, struct gw_mark mark);
+
+/* Changes the time limit of a task that has not started. */
+int gw_local_spool_limit(struct gw_local_spool *s, struct gw_mark mark, int64_t seconds);
+
+/* Opens a run's journal with its lock held; -1 with errno, EWOULDBLOCK when a shim has it. */
+int gw_local_spool_lock_run(struct gw_local_spool *s, struct gw_mark mark, uint32_t ordinal);
+
+/* Reads a run's journal; probe tells, too, whether a shim holds it. Return 0, or -1 with
+ * errno. Only who leads may probe: it takes the lock for a moment. */
+int gw_local_spool_read_run(const struct gw_local_spool *s, struct gw_mark mark, uint32_t ordinal,
+                            struct gw_local_journal *ret);
+int gw_local_spool_probe_run(const struct gw_local_spool *s, struct gw_mark mark, uint32_t ordinal,
+                             struct gw_local_journal *ret);
+
+/* Ends a run that never started. Returns 0, or -1 with errno. */
+int gw_local_spool_end_run(struct gw_local_spool *s, struct gw_mark mark, uint32_t ordinal,
+                           enum gw_reason reason, const char *raw);
+
+/* Says that a run is to be stopped, durably for a shim to see. Returns 0, or -1 with errno. */
+int gw_local_spool_cancel(struct gw_local_spool *s, struct gw_mark mark, uint32_t ordinal);
+
+/* Removes all of a submission but its logs. */
+void gw_local_spool_forget(struct gw_local_spool *s, struct gw_mark mark);
+
+/* Takes a job's logs away; they are deleted by and by. */
+void gw_local_spool_purge(struct gw_local_spool *s, struct gw_id job);
+
+/* Deletes some of what is in trash/. */
+void gw_local_spool_tidy(struct gw_local_spool *s);
+
+/* A log for reading. Returns a descriptor, or -1 with errno. */
+int gw_local_spool_open_log(const struct gw_local_spool *s, struct gw_mark mark, uint32_t ordinal,
+                            bool want_stderr);
+
+/* Whether the machine was restarted since it was last noted; noting that it runs. */
+bool gw_local_spool_rebooted(const struct gw_local_spool *s);
+void gw_local_spool_note_boot(struct gw_local_spool *s);
+
+#endif
