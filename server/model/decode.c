@@ -14,55 +14,17 @@
 #include "server/base/cleanup.h"
 #include "server/base/str.h"
 #include "server/model/duration.h"
+#include "server/model/pointer.h"
 #include "server/model/quantity.h"
 
 #define SHOWN 48 /* bytes of the client's own text in a message */
 
-/* Where the walk is: the pointer of the value at hand. */
 struct walk {
         struct gw_faults *faults;
-        size_t len;
-        char pointer[GW_ERROR_POINTER];
+        struct gw_pointer at; /* the value at hand */
 };
 
-static void walk_init(struct walk *w, const char *pointer, struct gw_faults *faults)
-{
-        w->faults = faults;
-        gw_str_copy(w->pointer, sizeof w->pointer, pointer);
-        w->len = strlen(w->pointer);
-}
-
-/* Steps into a member; returns what walk_leave() wants. A pointer that gets too long is cut. */
-static size_t walk_enter(struct walk *w, const char *key)
-{
-        size_t mark = w->len, n = w->len;
-        if (n + 1 < sizeof w->pointer)
-                w->pointer[n++] = '/';
-        for (; *key && n + 3 < sizeof w->pointer; key++) {
-                bool escape = *key == '~' || *key == '/';
-                if (escape)
-                        w->pointer[n++] = '~';
-                w->pointer[n++] = !escape ? *key : *key == '~' ? '0' : '1';
-        }
-        w->pointer[n] = '\0';
-        w->len = n;
-        return mark;
-}
-
-static size_t walk_enter_index(struct walk *w, size_t index)
-{
-        char key[24];
-        snprintf(key, sizeof key, "%zu", index);
-        return walk_enter(w, key);
-}
-
-static void walk_leave(struct walk *w, size_t mark)
-{
-        w->len = mark;
-        w->pointer[mark] = '\0';
-}
-
-#define fault(w, code, ...) gw_faults_add((w)->faults, code, (w)->pointer, __VA_ARGS__)
+#define fault(w, code, ...) gw_faults_add((w)->faults, code, (w)->at.text, __VA_ARGS__)
 
 static void decode_value(struct walk *w, const struct gw_schema *schema, json_t *value);
 
@@ -320,10 +282,10 @@ static void complete_object(struct walk *w, const struct gw_schema *schema, json
                 if (m->preset) {
                         put_preset(w, m, value);
                 } else if (m->required) {
-                        size_t mark = walk_enter(w, m->name);
+                        size_t mark = gw_pointer_enter(&w->at, m->name, strlen(m->name));
                         fault(w, GW_ERR_INVALID, "is missing: must be %s",
                               expected[m->schema->type]);
-                        walk_leave(w, mark);
+                        gw_pointer_leave(&w->at, mark);
                 }
         }
 }
@@ -345,14 +307,14 @@ static void decode_object(struct walk *w, const struct gw_schema *schema, json_t
         for (void *it = json_object_iter(value); it; it = json_object_iter_next(value, it)) {
                 const char *key = json_object_iter_key(it);
                 const struct gw_member *m = find_member(schema, key);
-                size_t mark = walk_enter(w, key);
+                size_t mark = gw_pointer_enter(&w->at, key, strlen(key));
                 if (m) {
                         seen |= UINT64_C(1) << (m - schema->members);
                         decode_item(w, m->schema, value, it);
                 } else {
                         fault_unknown(w, schema, key);
                 }
-                walk_leave(w, mark);
+                gw_pointer_leave(&w->at, mark);
         }
         complete_object(w, schema, value, seen);
 }
@@ -362,10 +324,10 @@ static void decode_map(struct walk *w, const struct gw_schema *schema, json_t *v
         check_count(w, schema, json_object_size(value), "members");
         for (void *it = json_object_iter(value); it; it = json_object_iter_next(value, it)) {
                 const char *key = json_object_iter_key(it);
-                size_t mark = walk_enter(w, key);
+                size_t mark = gw_pointer_enter(&w->at, key, strlen(key));
                 check_text(w, schema->names, key, strlen(key));
                 decode_item(w, schema->item, value, it);
-                walk_leave(w, mark);
+                gw_pointer_leave(&w->at, mark);
         }
 }
 
@@ -374,9 +336,9 @@ static void decode_array(struct walk *w, const struct gw_schema *schema, json_t 
         check_count(w, schema, json_array_size(value), "items");
         for (size_t i = 0; i < json_array_size(value); i++) {
                 json_t *item = json_array_get(value, i);
-                size_t mark = walk_enter_index(w, i);
+                size_t mark = gw_pointer_enter_index(&w->at, i);
                 decode_value(w, schema->item, item);
-                walk_leave(w, mark);
+                gw_pointer_leave(&w->at, mark);
                 json_t *whole = as_integer(schema->item, item);
                 if (whole)
                         json_array_set_new(value, i, whole);
@@ -471,8 +433,8 @@ int gw_decode(const struct gw_schema *schema, json_t *value, const char *pointer
               struct gw_faults *faults)
 {
         size_t before = faults->count + faults->dropped;
-        struct walk w;
-        walk_init(&w, pointer, faults);
+        struct walk w = {.faults = faults};
+        gw_pointer_init(&w.at, pointer);
         decode_value(&w, schema, value);
         return faults->count + faults->dropped == before ? 0 : -1;
 }

@@ -12,6 +12,7 @@
 
 #include "server/base/cleanup.h"
 #include "server/base/str.h"
+#include "server/model/pointer.h"
 
 /* One open object or array on the way to a place in the text. */
 struct frame {
@@ -85,33 +86,18 @@ static void find_place(const char *text, size_t limit, struct place *at)
         }
 }
 
-static size_t append_key(char *out, size_t size, const char *key, size_t len)
+/* The pointer of a place. Escapes in a name stay as they were written. */
+static void write_pointer(const struct place *at, struct gw_pointer *ret)
 {
-        size_t n = 0;
-        for (size_t i = 0; i < len && n + 3 < size; i++) {
-                char c = key[i];
-                if (c == '~' || c == '/')
-                        out[n++] = '~';
-                out[n++] = c == '~' ? '0' : c == '/' ? '1' : c;
-        }
-        return n;
-}
-
-/* The JSON pointer of a place. Escapes in a name stay as they were written. */
-static void write_pointer(const struct place *at, char out[GW_ERROR_POINTER])
-{
-        size_t n = 0, depth = at->depth < GW_COUNT(at->frames) ? at->depth : GW_COUNT(at->frames);
-        for (size_t i = 0; i < depth && n + 24 < GW_ERROR_POINTER; i++) {
+        size_t depth = at->depth < GW_COUNT(at->frames) ? at->depth : GW_COUNT(at->frames);
+        gw_pointer_init(ret, "");
+        for (size_t i = 0; i < depth; i++) {
                 const struct frame *f = &at->frames[i];
-                if (!f->array && !f->key)
-                        break;
-                out[n++] = '/';
                 if (f->array)
-                        n += (size_t)snprintf(out + n, GW_ERROR_POINTER - n, "%zu", f->index);
-                else
-                        n += append_key(out + n, GW_ERROR_POINTER - n, f->key, f->key_len);
+                        gw_pointer_enter_index(ret, f->index);
+                else if (f->key)
+                        gw_pointer_enter(ret, f->key, f->key_len);
         }
-        out[n] = '\0';
 }
 
 /* Whether the text nests deeper than allowed, and where. For a text that is no JSON the answer
@@ -171,7 +157,8 @@ static void add_parse_fault(struct gw_faults *faults, const char *text, size_t l
                             const json_error_t *e)
 {
         struct place at;
-        char pointer[GW_ERROR_POINTER], words[WORDS];
+        struct gw_pointer pointer;
+        char words[WORDS];
         size_t position = e->position > 0 ? (size_t)e->position : 0;
 
         if (json_error_code(e) == json_error_out_of_memory) {
@@ -179,10 +166,10 @@ static void add_parse_fault(struct gw_faults *faults, const char *text, size_t l
                 return;
         }
         find_place(text, position < len ? position : len, &at);
-        write_pointer(&at, pointer);
+        write_pointer(&at, &pointer);
         describe(e, words);
-        gw_faults_add(faults, GW_ERR_INVALID, pointer, "%s (line %d, column %d)", words, e->line,
-                      e->column);
+        gw_faults_add(faults, GW_ERR_INVALID, pointer.text, "%s (line %d, column %d)", words,
+                      e->line, e->column);
 }
 
 /* A fault at a byte, found without jansson. */
@@ -190,10 +177,10 @@ static json_t *refuse_at(struct gw_faults *faults, const char *text, size_t posi
                          const char *words)
 {
         struct place at;
-        char pointer[GW_ERROR_POINTER];
+        struct gw_pointer pointer;
         find_place(text, position, &at);
-        write_pointer(&at, pointer);
-        gw_faults_add(faults, GW_ERR_INVALID, pointer, "%s (byte %zu)", words, position + 1);
+        write_pointer(&at, &pointer);
+        gw_faults_add(faults, GW_ERR_INVALID, pointer.text, "%s (byte %zu)", words, position + 1);
         return NULL;
 }
 
