@@ -237,7 +237,7 @@ def media_with_examples():
 
 def shared_answers():
     for name, answer in DOCUMENT['components']['responses'].items():
-        for kind, content in resolved(answer)['content'].items():
+        for kind, content in resolved(answer).get('content', {}).items():
             yield pytest.param(content, id=f'{name} {kind}')
 
 
@@ -266,9 +266,9 @@ def test_each_problem_code_is_one_of_the_gateway():
 
 def test_problem_examples_agree_with_their_status():
     for name, answer in DOCUMENT['components']['responses'].items():
-        statuses = {e.get('status') for c in answer['content'].values()
+        statuses = {e.get('status') for c in answer.get('content', {}).values()
                     for e in generate.examples_of(c)}
-        assert len(statuses) == 1, name
+        assert len(statuses) <= 1, name
     for path, item in DOCUMENT['paths'].items():
         for method in generate.METHODS:
             for status, answer in item.get(method, {}).get('responses', {}).items():
