@@ -173,7 +173,7 @@ class Gateway:
             except OSError:
                 continue
             words = arguments.split(b"\0")
-            if words[0].endswith(b"jobgate-shim") and str(self.spool).encode() in arguments:
+            if words[0].endswith(b"jobgate-shim") and words[1:2] == [str(self.spool).encode()]:
                 found.append(int(entry.name))
         return found
 

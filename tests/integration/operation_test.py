@@ -25,12 +25,15 @@ def test_metrics_pass_promtool(gateway, api):
     api.submit(["true"], query={"wait": 30})
     api.get("/v1/jobs/none")
     text = gateway.client().get("/metrics").text
-    assert text.endswith("# EOF\n")
-    # promtool reads the older text format, which has no end mark.
-    done = subprocess.run(["promtool", "check", "metrics"], input=text.removesuffix("# EOF\n"), text=True,
-                          capture_output=True, timeout=60)
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, capture_output=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not done.stderr, done.stderr
+
+
+def test_metrics_as_openmetrics_for_who_accepts_it(gateway):
+    answer = gateway.client().get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
+    assert answer.text.endswith("# EOF\n")
 
 
 def test_metrics_count_by_operation_and_have_bounded_labels(gateway, api):
@@ -49,10 +52,12 @@ def test_metrics_count_by_operation_and_have_bounded_labels(gateway, api):
 
 def test_the_contract_is_served_as_it_was_built(gateway, contract):
     client = gateway.client()
-    answer = client.get("/openapi.json")
-    served = answer.json()
+    served = client.get("/openapi.json").json()
     assert set(served["paths"]) == set(contract.document["paths"])
-    assert client.get("/openapi.json", headers={"If-None-Match": answer.headers["ETag"]}).status in (200, 304)
+    for path in ("/openapi.json", "/docs"):
+        tag = client.get(path).headers["ETag"]
+        assert client.get(path, headers={"If-None-Match": tag}).status == 304
+        assert client.get(path, headers={"If-None-Match": '"other"'}).status == 200
 
 
 def test_the_page_for_people(gateway):
