@@ -46,7 +46,10 @@ static void add_input_one(const struct gw_db_kind *kind, struct gw_buf *out)
 }
 
 /* (SELECT (t.ord1 - 1)::integer AS ord, t.id, …
- *  FROM unnest($1::uuid[], …) WITH ORDINALITY AS t(id, …, ord1)) */
+ *  FROM unnest((SELECT $1::uuid[]), …) WITH ORDINALITY AS t(id, …, ord1))
+ * The inner SELECT hides the array's length from the planner. It would otherwise find a plan made
+ * for a short array cheaper than the generic one, and plan each small batch anew: 2 to 16 reads
+ * by id took 150 µs instead of 65. */
 static void add_input_many(const struct gw_db_kind *kind, struct gw_buf *out)
 {
         gw_buf_str(out, "(SELECT (t.ord1 - 1)::integer AS ord");
@@ -54,7 +57,7 @@ static void add_input_many(const struct gw_db_kind *kind, struct gw_buf *out)
                 gw_buf_printf(out, ", t.%s", kind->columns[i].name);
         gw_buf_str(out, " FROM unnest(");
         for (size_t i = 0; i < kind->column_count; i++) {
-                gw_buf_printf(out, "%s$%zu::%s[]", i ? ", " : "", i + 1,
+                gw_buf_printf(out, "%s(SELECT $%zu::%s[])", i ? ", " : "", i + 1,
                               types[kind->columns[i].type].name);
         }
         gw_buf_str(out, ") WITH ORDINALITY AS t(");

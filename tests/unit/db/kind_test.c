@@ -31,9 +31,10 @@ static void both_forms_of_a_statement(void **state)
                                   .column_count = 2};
         expect_sql(&kind, GW_DB_ONE,
                    "SELECT d.ord FROM (SELECT 0 AS ord, $1::uuid AS id, $2::jsonb AS body) AS d");
-        expect_sql(&kind, GW_DB_MANY,
-                   "SELECT d.ord FROM (SELECT (t.ord1 - 1)::integer AS ord, t.id, t.body FROM "
-                   "unnest($1::uuid[], $2::jsonb[]) WITH ORDINALITY AS t(id, body, ord1)) AS d");
+        expect_sql(
+                &kind, GW_DB_MANY,
+                "SELECT d.ord FROM (SELECT (t.ord1 - 1)::integer AS ord, t.id, t.body FROM "
+                "unnest((SELECT $1::uuid[]), (SELECT $2::jsonb[])) WITH ORDINALITY AS t(id, body, ord1)) AS d");
 }
 
 static void the_input_may_stand_anywhere_and_twice(void **state)
