@@ -152,6 +152,10 @@ static void a_failing_file_leaves_nothing(void **state)
         struct gw_db_migration_set set = {bad, 2};
         expect_refusal(&set, "no_such_function");
         expect("to_regclass('half') IS NULL");
+        /* Nor does one whose row cannot be recorded. */
+        bad[1].sql = "CREATE TABLE half (a int); ALTER TABLE schema_migrations DROP checksum";
+        expect_refusal(&set, "0002_bad");
+        expect("to_regclass('half') IS NULL");
         expect("(SELECT count(*) FROM schema_migrations) = 1");
         migrate(2);
 }

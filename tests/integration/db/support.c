@@ -127,29 +127,17 @@ static int by_id(const struct gw_db_command *a, const struct gw_db_command *b)
         return gw_id_compare(&item_of(a)->id, &item_of(b)->id);
 }
 
-#define UPDATE_SQL                                                                                 \
-        "WITH d AS (SELECT * FROM {input} AS i), "                                                 \
-        "l AS MATERIALIZED (SELECT d.ord, t.id, d.n FROM d JOIN LATERAL "                          \
-        "(SELECT id FROM test_item WHERE id = d.id FOR UPDATE) AS t ON true) "                     \
-        "UPDATE test_item AS t SET n = t.n + l.n FROM l WHERE t.id = l.id RETURNING l.ord"
-
 const struct gw_db_kind test_update = {
         .name = "test_update",
-        .sql = UPDATE_SQL,
+        .sql = "WITH d AS (SELECT * FROM {input} AS i), "
+               "l AS MATERIALIZED (SELECT d.ord, t.id, d.n FROM d JOIN LATERAL "
+               "(SELECT id FROM test_item WHERE id = d.id FOR UPDATE) AS t ON true) "
+               "UPDATE test_item AS t SET n = t.n + l.n FROM l WHERE t.id = l.id RETURNING l.ord",
         .columns = columns,
         .column_count = GW_COUNT(columns),
         .encode = encode,
         .row = count_row,
         .order = by_id,
-};
-
-const struct gw_db_kind test_update_unsorted = {
-        .name = "test_update_unsorted",
-        .sql = UPDATE_SQL,
-        .columns = columns,
-        .column_count = GW_COUNT(columns),
-        .encode = encode,
-        .row = count_row,
 };
 
 static void select_row(struct gw_db_command *c, const struct gw_db_row *row)

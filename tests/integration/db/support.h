@@ -36,8 +36,6 @@ struct test_item {
 extern const struct gw_db_kind test_insert;
 /* Adds n to the row; no row back when there is none. Sorts by id. */
 extern const struct gw_db_kind test_update;
-/* The same, as they come. */
-extern const struct gw_db_kind test_update_unsorted;
 /* Reads n and body's text. */
 extern const struct gw_db_kind test_select;
 /* The numbers 1 … n, a row each. */
