@@ -157,7 +157,7 @@ static void add_escape(struct gw_buf *b, unsigned char c)
 {
         static const char hex[] = "0123456789abcdef";
         static const char shorts[0x20] = {
-            ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+                ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
 
         if (c >= 0x20)
                 gw_buf_add(b, (char[]){'\\', (char)c}, 2);

@@ -24,7 +24,7 @@ struct gw_buf {
 #define GW_BUF_INIT(max_bytes) ((struct gw_buf){.max = (max_bytes)})
 
 void gw_buf_init(struct gw_buf *b, size_t max_bytes);
-void gw_buf_done(struct gw_buf *b); /* frees; usable again after gw_buf_init */
+void gw_buf_done(struct gw_buf *b);  /* frees; usable again after gw_buf_init */
 void gw_buf_clear(struct gw_buf *b); /* keeps the memory, forgets content and failure */
 
 /* Ensures room for `extra` more bytes. Returns 0, or -1 with the buffer failed. */

@@ -2,6 +2,7 @@
 #ifndef GW_BASE_CLEANUP_H
 #define GW_BASE_CLEANUP_H
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -28,7 +29,7 @@
 #define GW_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The struct that contains an embedded member. */
-#define GW_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define GW_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 static inline void gw_cleanup_free(void *p)
 {

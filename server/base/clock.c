@@ -54,15 +54,15 @@ static struct date date_from_days(int64_t days)
         int shifted = (int)(days + EPOCH_SHIFT + ERA_DAYS);
         int era = shifted / ERA_DAYS - 1;
         int day_of_era = shifted % ERA_DAYS;
-        int year_of_era =
-            (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / (ERA_DAYS - 1)) /
-            365;
+        int year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 -
+                           day_of_era / (ERA_DAYS - 1)) /
+                          365;
         int day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         int month = (5 * day_of_year + 2) / 153; /* 0 is March */
         return (struct date){
-            .year = era * 400 + year_of_era + (month >= 10),
-            .month = month < 10 ? month + 3 : month - 9,
-            .day = day_of_year - (153 * month + 2) / 5 + 1,
+                .year = era * 400 + year_of_era + (month >= 10),
+                .month = month < 10 ? month + 3 : month - 9,
+                .day = day_of_year - (153 * month + 2) / 5 + 1,
         };
 }
 

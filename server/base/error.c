@@ -16,33 +16,33 @@
 #define CUT_ROOM 4
 
 static const char *const names[GW_ERR_COUNT] = {
-    [GW_OK] = "ok",
-    [GW_ERR_INVALID] = "invalid",
-    [GW_ERR_UNPROCESSABLE] = "unprocessable",
-    [GW_ERR_UNAUTHENTICATED] = "unauthenticated",
-    [GW_ERR_FORBIDDEN] = "forbidden",
-    [GW_ERR_NOT_FOUND] = "not_found",
-    [GW_ERR_NOT_YET] = "not_yet",
-    [GW_ERR_METHOD] = "method_not_allowed",
-    [GW_ERR_CONFLICT] = "conflict",
-    [GW_ERR_GONE] = "gone",
-    [GW_ERR_IDEMPOTENCY_MISMATCH] = "idempotency_mismatch",
-    [GW_ERR_TOO_LARGE] = "too_large",
-    [GW_ERR_HEADERS_TOO_LARGE] = "headers_too_large",
-    [GW_ERR_URI_TOO_LONG] = "uri_too_long",
-    [GW_ERR_UNSUPPORTED_MEDIA] = "unsupported_media_type",
-    [GW_ERR_NOT_ACCEPTABLE] = "not_acceptable",
-    [GW_ERR_RANGE] = "range_not_satisfiable",
-    [GW_ERR_REQUEST_TIMEOUT] = "request_timeout",
-    [GW_ERR_OVERLOADED] = "overloaded",
-    [GW_ERR_UNAVAILABLE] = "unavailable",
-    [GW_ERR_NOMEM] = "no_memory",
-    [GW_ERR_IO] = "io",
-    [GW_ERR_INTERNAL] = "internal",
+        [GW_OK] = "ok",
+        [GW_ERR_INVALID] = "invalid",
+        [GW_ERR_UNPROCESSABLE] = "unprocessable",
+        [GW_ERR_UNAUTHENTICATED] = "unauthenticated",
+        [GW_ERR_FORBIDDEN] = "forbidden",
+        [GW_ERR_NOT_FOUND] = "not_found",
+        [GW_ERR_NOT_YET] = "not_yet",
+        [GW_ERR_METHOD] = "method_not_allowed",
+        [GW_ERR_CONFLICT] = "conflict",
+        [GW_ERR_GONE] = "gone",
+        [GW_ERR_IDEMPOTENCY_MISMATCH] = "idempotency_mismatch",
+        [GW_ERR_TOO_LARGE] = "too_large",
+        [GW_ERR_HEADERS_TOO_LARGE] = "headers_too_large",
+        [GW_ERR_URI_TOO_LONG] = "uri_too_long",
+        [GW_ERR_UNSUPPORTED_MEDIA] = "unsupported_media_type",
+        [GW_ERR_NOT_ACCEPTABLE] = "not_acceptable",
+        [GW_ERR_RANGE] = "range_not_satisfiable",
+        [GW_ERR_REQUEST_TIMEOUT] = "request_timeout",
+        [GW_ERR_OVERLOADED] = "overloaded",
+        [GW_ERR_UNAVAILABLE] = "unavailable",
+        [GW_ERR_NOMEM] = "no_memory",
+        [GW_ERR_IO] = "io",
+        [GW_ERR_INTERNAL] = "internal",
 };
 
 static void set_message(struct gw_error *err, const char *format, va_list ap)
-    __attribute__((format(printf, 2, 0)));
+        __attribute__((format(printf, 2, 0)));
 
 static void set_message(struct gw_error *err, const char *format, va_list ap)
 {
@@ -84,7 +84,7 @@ int gw_fail_at(struct gw_error *err, enum gw_error_code code, const char *pointe
 }
 
 static void prefix_message(struct gw_error *err, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+        __attribute__((format(printf, 2, 3)));
 
 static void prefix_message(struct gw_error *err, const char *format, ...)
 {

@@ -7,9 +7,9 @@
 #define GW_BASE_LIMITS_H
 
 /* HTTP */
-#define GW_MAX_BODY_BYTES (1024 * 1024)        /* one request body (setting max_body) */
+#define GW_MAX_BODY_BYTES (1024 * 1024)         /* one request body (setting max_body) */
 #define GW_MAX_BODIES_BYTES (256 * 1024 * 1024) /* all bodies being received together */
-#define GW_MAX_HEADER_BYTES (8 * 1024)         /* request line and fields together */
+#define GW_MAX_HEADER_BYTES (8 * 1024)          /* request line and fields together */
 #define GW_MAX_URI_BYTES (4 * 1024)
 #define GW_MAX_CONNECTIONS 10000 /* per process (setting max_connections) */
 #define GW_MAX_PARAMETERS 32     /* query parameters of one request */
@@ -35,8 +35,8 @@
 #define GW_MAX_NAME 63
 #define GW_MAX_IDEMPOTENCY_KEY 255
 #define GW_MAX_LABELS 32
-#define GW_MAX_LIST 1000  /* ?limit= */
-#define GW_MAX_IDS 1000   /* ids in one filter */
+#define GW_MAX_LIST 1000 /* ?limit= */
+#define GW_MAX_IDS 1000  /* ids in one filter */
 #define GW_MAX_ARRAY 1000000
 #define GW_MAX_INDEX_RANGES 10000
 #define GW_MAX_INDEX_TEXT (256 * 1024)

@@ -28,10 +28,10 @@ static struct {
 } target = {GW_LOG_INFO, STDERR_FILENO};
 
 static const char *const level_names[] = {
-    [GW_LOG_DEBUG] = "debug",
-    [GW_LOG_INFO] = "info",
-    [GW_LOG_WARN] = "warn",
-    [GW_LOG_ERROR] = "error",
+        [GW_LOG_DEBUG] = "debug",
+        [GW_LOG_INFO] = "info",
+        [GW_LOG_WARN] = "warn",
+        [GW_LOG_ERROR] = "error",
 };
 
 void gw_log_init(enum gw_log_level level, int fd)

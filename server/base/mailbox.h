@@ -22,9 +22,9 @@ struct gw_mailbox;
 /* Embedded in every message. Between post and finish it belongs to the receiver. */
 struct gw_work {
         struct gw_work *next;
-        struct gw_mailbox *home;                        /* where it goes when done; NULL: nowhere */
-        void (*done)(struct gw_work *work);             /* run by home's thread, for its dispatch */
-        void *owner;                                    /* the sender's, untouched by others */
+        struct gw_mailbox *home;            /* where it goes when done; NULL: nowhere */
+        void (*done)(struct gw_work *work); /* run by home's thread, for its dispatch */
+        void *owner;                        /* the sender's, untouched by others */
 };
 
 struct gw_mailbox {

@@ -40,11 +40,11 @@ static const struct {
         int64_t us;
         const char *text;
 } seconds_bounds[] = {
-    {100, "0.0001"},    {250, "0.00025"},   {500, "0.0005"},      {1000, "0.001"},
-    {2500, "0.0025"},   {5000, "0.005"},    {10000, "0.01"},      {25000, "0.025"},
-    {50000, "0.05"},    {100000, "0.1"},    {250000, "0.25"},     {500000, "0.5"},
-    {1000000, "1.0"},   {2500000, "2.5"},   {5000000, "5.0"},     {10000000, "10.0"},
-    {30000000, "30.0"}, {60000000, "60.0"}, {300000000, "300.0"},
+        {100, "0.0001"},    {250, "0.00025"},   {500, "0.0005"},      {1000, "0.001"},
+        {2500, "0.0025"},   {5000, "0.005"},    {10000, "0.01"},      {25000, "0.025"},
+        {50000, "0.05"},    {100000, "0.1"},    {250000, "0.25"},     {500000, "0.5"},
+        {1000000, "1.0"},   {2500000, "2.5"},   {5000000, "5.0"},     {10000000, "10.0"},
+        {30000000, "30.0"}, {60000000, "60.0"}, {300000000, "300.0"},
 };
 
 #define SIZE_BOUNDS 21 /* 1, 2, 4 … 2^20 */
@@ -112,7 +112,7 @@ struct gw_metric_family *gw_metrics_add(struct gw_metrics *m, enum gw_metric_typ
         size_t width = bounds ? bounds + 2 : 1; /* +Inf and the sum */
         size_t count = count_values(label, values), count2 = count_values(label2, values2);
         struct gw_metric_family *f =
-            calloc(1, sizeof *f + count * count2 * width * sizeof f->cells[0]);
+                calloc(1, sizeof *f + count * count2 * width * sizeof f->cells[0]);
         if (!f)
                 return NULL;
 
@@ -200,10 +200,10 @@ static void write_metadata(struct gw_buf *out, const struct gw_metric_family *f,
                            enum text_format format)
 {
         static const char *const types[] = {
-            [GW_METRIC_COUNTER] = "counter",
-            [GW_METRIC_GAUGE] = "gauge",
-            [GW_METRIC_SECONDS] = "histogram",
-            [GW_METRIC_SIZES] = "histogram",
+                [GW_METRIC_COUNTER] = "counter",
+                [GW_METRIC_GAUGE] = "gauge",
+                [GW_METRIC_SECONDS] = "histogram",
+                [GW_METRIC_SIZES] = "histogram",
         };
         bool total = f->type == GW_METRIC_COUNTER && format == PROMETHEUS;
         const char *suffix = total ? "_total" : "";

@@ -242,17 +242,17 @@ static void json_times(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-            cmocka_unit_test(grows_and_terminates),
-            cmocka_unit_test(holds_its_maximum_and_not_one_more),
-            cmocka_unit_test(failure_sticks_until_cleared),
-            cmocka_unit_test(reserve_refuses_what_overflows),
-            cmocka_unit_test(take_gives_up_the_content),
-            cmocka_unit_test(writes_integers),
-            cmocka_unit_test(prints),
-            cmocka_unit_test(json_escapes),
-            cmocka_unit_test(json_round_trip),
-            cmocka_unit_test(json_respects_the_maximum),
-            cmocka_unit_test(json_times),
+                cmocka_unit_test(grows_and_terminates),
+                cmocka_unit_test(holds_its_maximum_and_not_one_more),
+                cmocka_unit_test(failure_sticks_until_cleared),
+                cmocka_unit_test(reserve_refuses_what_overflows),
+                cmocka_unit_test(take_gives_up_the_content),
+                cmocka_unit_test(writes_integers),
+                cmocka_unit_test(prints),
+                cmocka_unit_test(json_escapes),
+                cmocka_unit_test(json_round_trip),
+                cmocka_unit_test(json_respects_the_maximum),
+                cmocka_unit_test(json_times),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,6 +62,7 @@ static void crashes_where_wished(void **state)
         assert_int_equal(passed("a.b:4"), 4);
         assert_int_equal(passed("a.bc"), 1);
         assert_int_equal(passed("a"), 4);
+        assert_int_equal(passed("a.bx2"), 4);
         assert_int_equal(passed("a.b:"), 4);
         assert_int_equal(passed("a.b:0"), 4);
         assert_int_equal(passed("a.b:x"), 4);
@@ -70,7 +71,7 @@ static void crashes_where_wished(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-            cmocka_unit_test(crashes_where_wished),
+                cmocka_unit_test(crashes_where_wished),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

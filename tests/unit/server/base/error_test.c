@@ -117,14 +117,14 @@ static void every_code_has_its_own_name(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-            cmocka_unit_test(fails_and_fills),
-            cmocka_unit_test(takes_no_error),
-            cmocka_unit_test(first_error_wins),
-            cmocka_unit_test(context_goes_in_front),
-            cmocka_unit_test(cuts_between_characters),
-            cmocka_unit_test(longest_message_fits),
-            cmocka_unit_test(hostile_bytes_become_marks),
-            cmocka_unit_test(every_code_has_its_own_name),
+                cmocka_unit_test(fails_and_fills),
+                cmocka_unit_test(takes_no_error),
+                cmocka_unit_test(first_error_wins),
+                cmocka_unit_test(context_goes_in_front),
+                cmocka_unit_test(cuts_between_characters),
+                cmocka_unit_test(longest_message_fits),
+                cmocka_unit_test(hostile_bytes_become_marks),
+                cmocka_unit_test(every_code_has_its_own_name),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,21 +96,21 @@ static void parses_strictly(void **state)
 {
         (void)state;
         static const char *const bad[] = {
-            "",
-            "017f22e2",
-            "017f22e279b07cc398c4dc0c0c07398f",
-            "{017f22e2-79b0-7cc3-98c4-dc0c0c07398f}",
-            "urn:uuid:017f22e2-79b0-7cc3-98c4-dc0c0c07398f",
-            "017f22e2-79b0-7cc3-98c4-dc0c0c07398",
-            "017f22e2-79b0-7cc3-98c4-dc0c0c07398f0",
-            "017f22e2-79b0-7cc3-98c4-dc0c0c07398f ",
-            " 017f22e2-79b0-7cc3-98c4-dc0c0c07398f",
-            "017f22e2-79b0-7cc3-98c4-dc0c0c07398g",
-            "017f22e2-79b0-7cc3-98c4-dc0c0c073g8f",
-            "017f22e279b0--7cc3-98c4-dc0c0c07398f",
-            "017f22e2_79b0_7cc3_98c4_dc0c0c07398f",
-            "017f22e2-79b0-7cc3-98c4dc0c0c07398f-",
-            "-17f22e2-79b0-7cc3-98c4-dc0c0c07398f",
+                "",
+                "017f22e2",
+                "017f22e279b07cc398c4dc0c0c07398f",
+                "{017f22e2-79b0-7cc3-98c4-dc0c0c07398f}",
+                "urn:uuid:017f22e2-79b0-7cc3-98c4-dc0c0c07398f",
+                "017f22e2-79b0-7cc3-98c4-dc0c0c07398",
+                "017f22e2-79b0-7cc3-98c4-dc0c0c07398f0",
+                "017f22e2-79b0-7cc3-98c4-dc0c0c07398f ",
+                " 017f22e2-79b0-7cc3-98c4-dc0c0c07398f",
+                "017f22e2-79b0-7cc3-98c4-dc0c0c07398g",
+                "017f22e2-79b0-7cc3-98c4-dc0c0c073g8f",
+                "017f22e279b0--7cc3-98c4-dc0c0c07398f",
+                "017f22e2_79b0_7cc3_98c4_dc0c0c07398f",
+                "017f22e2-79b0-7cc3-98c4dc0c0c07398f-",
+                "-17f22e2-79b0-7cc3-98c4-dc0c0c07398f",
         };
         struct gw_id id = {{42}};
         for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -133,11 +133,11 @@ static void parses_strictly(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-            cmocka_unit_test(rfc_vector),
-            cmocka_unit_test(new_has_time_version_variant),
-            cmocka_unit_test(sorted_in_the_order_made),
-            cmocka_unit_test(threads_never_collide),
-            cmocka_unit_test(parses_strictly),
+                cmocka_unit_test(rfc_vector),
+                cmocka_unit_test(new_has_time_version_variant),
+                cmocka_unit_test(sorted_in_the_order_made),
+                cmocka_unit_test(threads_never_collide),
+                cmocka_unit_test(parses_strictly),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

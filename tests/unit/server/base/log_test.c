@@ -286,20 +286,20 @@ static void lines_stay_whole(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-            LOG_TEST(line_has_its_parts),
-            LOG_TEST(names_the_thread),
-            LOG_TEST(escapes),
-            LOG_TEST(empty_fields),
-            LOG_TEST(fields_that_cannot_be_packed_are_said),
-            LOG_TEST(numbers_are_json),
-            LOG_TEST(nan_is_said),
-            LOG_TEST(filters_by_level),
-            LOG_TEST(level_names),
-            LOG_TEST(cuts_long_lines),
-            LOG_TEST(errors),
-            LOG_TEST(errors_with_pointer),
-            LOG_TEST(leaves_errno),
-            LOG_TEST(lines_stay_whole),
+                LOG_TEST(line_has_its_parts),
+                LOG_TEST(names_the_thread),
+                LOG_TEST(escapes),
+                LOG_TEST(empty_fields),
+                LOG_TEST(fields_that_cannot_be_packed_are_said),
+                LOG_TEST(numbers_are_json),
+                LOG_TEST(nan_is_said),
+                LOG_TEST(filters_by_level),
+                LOG_TEST(level_names),
+                LOG_TEST(cuts_long_lines),
+                LOG_TEST(errors),
+                LOG_TEST(errors_with_pointer),
+                LOG_TEST(leaves_errno),
+                LOG_TEST(lines_stay_whole),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

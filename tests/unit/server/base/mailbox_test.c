@@ -208,8 +208,8 @@ static void *run_client(void *arg)
         for (int sent = 0; c->answered < REQUESTS;) {
                 bool full = false;
                 while (!full && sent < REQUESTS && sent - c->answered < IN_FLIGHT) {
-                        c->messages[sent] =
-                            (struct message){.work = {.home = &c->box, .owner = c}, .number = sent};
+                        c->messages[sent] = (struct message){.work = {.home = &c->box, .owner = c},
+                                                             .number = sent};
                         full = gw_mailbox_post(c->server, &c->messages[sent].work) != 0;
                         c->refused += full;
                         sent += !full;
@@ -289,15 +289,15 @@ static void owner_leaves_after_the_last(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-            cmocka_unit_test(takes_in_order),
-            cmocka_unit_test(wakes_once_for_a_batch),
-            cmocka_unit_test(refuses_one_past),
-            cmocka_unit_test(closed_refuses_and_still_gives),
-            cmocka_unit_test(answers_pass_a_full_box),
-            cmocka_unit_test(finish_without_home_does_nothing),
-            cmocka_unit_test(finish_list_sorts_by_home),
-            cmocka_unit_test(many_threads),
-            cmocka_unit_test(owner_leaves_after_the_last),
+                cmocka_unit_test(takes_in_order),
+                cmocka_unit_test(wakes_once_for_a_batch),
+                cmocka_unit_test(refuses_one_past),
+                cmocka_unit_test(closed_refuses_and_still_gives),
+                cmocka_unit_test(answers_pass_a_full_box),
+                cmocka_unit_test(finish_without_home_does_nothing),
+                cmocka_unit_test(finish_list_sorts_by_home),
+                cmocka_unit_test(many_threads),
+                cmocka_unit_test(owner_leaves_after_the_last),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

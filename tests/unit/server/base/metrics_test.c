@@ -52,13 +52,14 @@ static void counters_and_gauges(void **state)
         (void)state;
         struct gw_metrics *m = gw_metrics_new();
         struct gw_metric_family *requests =
-            gw_metrics_add(m, GW_METRIC_COUNTER, "jobgate_requests", "Requests \"seen\".", "method",
-                           methods, "class", classes);
-        struct gw_metric_family *depth =
-            gw_metrics_add(m, GW_METRIC_GAUGE, "jobgate_depth", "Depth.", NULL, NULL, NULL, NULL);
+                gw_metrics_add(m, GW_METRIC_COUNTER, "jobgate_requests", "Requests \"seen\".",
+                               "method", methods, "class", classes);
+        struct gw_metric_family *depth = gw_metrics_add(m, GW_METRIC_GAUGE, "jobgate_depth",
+                                                        "Depth.", NULL, NULL, NULL, NULL);
         gw_metric_add(requests, 0, 0, 1);
         gw_metric_add(requests, 0, 0, 2);
         gw_metric_add(requests, 1, 2, 5);
+        gw_metric_add(requests, 1, 0, 7);
         gw_metric_set(depth, 0, 0, 7);
         gw_metric_add(depth, 0, 0, -10);
 
@@ -68,7 +69,7 @@ static void counters_and_gauges(void **state)
                                   "jobgate_requests_total{method=\"GET\",class=\"2xx\"} 3\n"
                                   "jobgate_requests_total{method=\"GET\",class=\"4xx\"} 0\n"
                                   "jobgate_requests_total{method=\"GET\",class=\"5xx\"} 0\n"
-                                  "jobgate_requests_total{method=\"POST\",class=\"2xx\"} 0\n"
+                                  "jobgate_requests_total{method=\"POST\",class=\"2xx\"} 7\n"
                                   "jobgate_requests_total{method=\"POST\",class=\"4xx\"} 0\n"
                                   "jobgate_requests_total{method=\"POST\",class=\"5xx\"} 5\n"
                                   "# TYPE jobgate_depth gauge\n"
@@ -93,7 +94,7 @@ static void seconds(void **state)
         struct gw_metric_family *f = gw_metrics_add(m, GW_METRIC_SECONDS, "jobgate_wait", "Wait.",
                                                     "method", methods, NULL, NULL);
         static const int64_t values[] = {
-            -5, 0, 100, 101, 1000000, 1000001, 300000000, 300000001, INT64_C(86400000000)};
+                -5, 0, 100, 101, 1000000, 1000001, 300000000, 300000001, INT64_C(86400000000)};
         for (size_t i = 0; i < sizeof values / sizeof *values; i++)
                 gw_metric_observe(f, 1, 0, values[i]);
 
@@ -125,10 +126,10 @@ static void sizes(void **state)
 {
         (void)state;
         struct gw_metrics *m = gw_metrics_new();
-        struct gw_metric_family *f =
-            gw_metrics_add(m, GW_METRIC_SIZES, "jobgate_batch", "Batch.", NULL, NULL, NULL, NULL);
+        struct gw_metric_family *f = gw_metrics_add(m, GW_METRIC_SIZES, "jobgate_batch", "Batch.",
+                                                    NULL, NULL, NULL, NULL);
         static const int64_t values[] = {
-            0, 1, 2, 3, 4, 5, 1 << 20, (1 << 20) + 1, INT64_C(1) << 40};
+                0, 1, 2, 3, 4, 5, 1 << 20, (1 << 20) + 1, INT64_C(1) << 40};
         for (size_t i = 0; i < sizeof values / sizeof *values; i++)
                 gw_metric_observe(f, 0, 0, values[i]);
         char *text = text_of(m, gw_metrics_write);
@@ -191,8 +192,8 @@ static void threads_lose_no_update(void **state)
         (void)state;
         struct gw_metrics *m = gw_metrics_new();
         struct pair pair = {
-            gw_metrics_add(m, GW_METRIC_COUNTER, "c", "C.", "method", methods, NULL, NULL),
-            gw_metrics_add(m, GW_METRIC_SECONDS, "h", "H.", NULL, NULL, NULL, NULL),
+                gw_metrics_add(m, GW_METRIC_COUNTER, "c", "C.", "method", methods, NULL, NULL),
+                gw_metrics_add(m, GW_METRIC_SECONDS, "h", "H.", NULL, NULL, NULL, NULL),
         };
         pthread_t threads[4];
         for (int i = 0; i < 4; i++)
@@ -225,14 +226,14 @@ static void a_full_buffer_says_so(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-            cmocka_unit_test(nothing),
-            cmocka_unit_test(counters_and_gauges),
-            cmocka_unit_test(seconds),
-            cmocka_unit_test(sizes),
-            cmocka_unit_test(escapes),
-            cmocka_unit_test(no_family_does_nothing),
-            cmocka_unit_test(threads_lose_no_update),
-            cmocka_unit_test(a_full_buffer_says_so),
+                cmocka_unit_test(nothing),
+                cmocka_unit_test(counters_and_gauges),
+                cmocka_unit_test(seconds),
+                cmocka_unit_test(sizes),
+                cmocka_unit_test(escapes),
+                cmocka_unit_test(no_family_does_nothing),
+                cmocka_unit_test(threads_lose_no_update),
+                cmocka_unit_test(a_full_buffer_says_so),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,32 +19,33 @@ static void integers(void **state)
                 int rc;
                 int64_t value;
         } cases[] = {
-            {"0", 0, 10, 0, 0},
-            {"7", 0, 10, 0, 7},
-            {"10", 0, 10, 0, 10},
-            {"11", 0, 10, -1, 0},
-            {"-1", 0, 10, -1, 0},
-            {"-1", -1, 10, 0, -1},
-            {"-2", -1, 10, -1, 0},
-            {"9223372036854775807", 0, INT64_MAX, 0, INT64_MAX},
-            {"9223372036854775808", 0, INT64_MAX, -1, 0},
-            {"-9223372036854775808", INT64_MIN, 0, 0, INT64_MIN},
-            {"-9223372036854775809", INT64_MIN, 0, -1, 0},
-            {"99999999999999999999999999", INT64_MIN, INT64_MAX, -1, 0},
-            {"", 0, 10, -1, 0},
-            {"-", -10, 10, -1, 0},
-            {"+1", 0, 10, -1, 0},
-            {" 1", 0, 10, -1, 0},
-            {"1 ", 0, 10, -1, 0},
-            {"01", 0, 10, -1, 0},
-            {"00", 0, 10, -1, 0},
-            {"-0", -10, 10, -1, 0},
-            {"-01", -10, 10, -1, 0},
-            {"--1", -10, 10, -1, 0},
-            {"1.0", 0, 10, -1, 0},
-            {"1e1", 0, 10, -1, 0},
-            {"0x1", 0, 10, -1, 0},
-            {"\xd9\xa1", 0, 10, -1, 0},
+                {"0", 0, 10, 0, 0},
+                {"7", 0, 10, 0, 7},
+                {"10", 0, 10, 0, 10},
+                {"11", 0, 10, -1, 0},
+                {"-1", 0, 10, -1, 0},
+                {"-1", -1, 10, 0, -1},
+                {"-2", -1, 10, -1, 0},
+                {"9223372036854775807", 0, INT64_MAX, 0, INT64_MAX},
+                {"9223372036854775808", 0, INT64_MAX, -1, 0},
+                {"9223372036854775808", INT64_MIN, INT64_MAX, -1, 0},
+                {"-9223372036854775808", INT64_MIN, 0, 0, INT64_MIN},
+                {"-9223372036854775809", INT64_MIN, 0, -1, 0},
+                {"99999999999999999999999999", INT64_MIN, INT64_MAX, -1, 0},
+                {"", 0, 10, -1, 0},
+                {"-", -10, 10, -1, 0},
+                {"+1", 0, 10, -1, 0},
+                {" 1", 0, 10, -1, 0},
+                {"1 ", 0, 10, -1, 0},
+                {"01", 0, 10, -1, 0},
+                {"00", 0, 10, -1, 0},
+                {"-0", -10, 10, -1, 0},
+                {"-01", -10, 10, -1, 0},
+                {"--1", -10, 10, -1, 0},
+                {"1.0", 0, 10, -1, 0},
+                {"1e1", 0, 10, -1, 0},
+                {"0x1", 0, 10, -1, 0},
+                {"\xd9\xa1", 0, 10, -1, 0},
         };
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
                 int64_t v = 4711;
@@ -81,18 +82,18 @@ static void utf8_good(void **state)
 {
         (void)state;
         static const char *const good[] = {
-            "",
-            "plain",
-            "\x01\x7f",
-            "\xc2\x80",
-            "\xdf\xbf",
-            "\xe0\xa0\x80",
-            "\xed\x9f\xbf",
-            "\xee\x80\x80",
-            "\xef\xbf\xbf",
-            "\xf0\x90\x80\x80",
-            "\xf4\x8f\xbf\xbf",
-            "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z",
+                "",
+                "plain",
+                "\x01\x7f",
+                "\xc2\x80",
+                "\xdf\xbf",
+                "\xe0\xa0\x80",
+                "\xed\x9f\xbf",
+                "\xee\x80\x80",
+                "\xef\xbf\xbf",
+                "\xf0\x90\x80\x80",
+                "\xf4\x8f\xbf\xbf",
+                "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z",
         };
         for (size_t i = 0; i < sizeof good / sizeof *good; i++)
                 if (!gw_str_utf8(good[i], strlen(good[i])))
@@ -103,30 +104,30 @@ static void utf8_bad(void **state)
 {
         (void)state;
         static const char *const bad[] = {
-            "\x80",                     /* a continuation alone */
-            "\xbf",                     /* the last of them */
-            "\xc2",                     /* cut */
-            "\xe2\x82",                 /* cut */
-            "\xf0\x9f\x98",             /* cut */
-            "\xc0\x80",                 /* overlong NUL */
-            "\xc0\xaf",                 /* overlong slash */
-            "\xc1\xbf",                 /* overlong */
-            "\xe0\x80\xaf",             /* overlong */
-            "\xe0\x9f\xbf",             /* overlong, the last */
-            "\xf0\x80\x80\xaf",         /* overlong */
-            "\xf0\x8f\xbf\xbf",         /* overlong, the last */
-            "\xed\xa0\x80",             /* the first surrogate */
-            "\xed\xbf\xbf",             /* the last surrogate */
-            "\xed\xa0\xbd\xed\xb8\x80", /* a pair of them (CESU-8) */
-            "\xf4\x90\x80\x80",         /* over U+10FFFF */
-            "\xf5\x80\x80\x80",         /* no such first byte */
-            "\xf8\x88\x80\x80\x80",     /* five bytes */
-            "\xfe",                     /* no such byte */
-            "\xff",                     /* no such byte */
-            "\xc3(",                    /* second byte wrong */
-            "\xe2\x82(",                /* third byte wrong */
-            "\xf0\x9f\x98(",            /* fourth byte wrong */
-            "abc\xc3\xa9\x80",          /* one too many */
+                "\x80",                     /* a continuation alone */
+                "\xbf",                     /* the last of them */
+                "\xc2",                     /* cut */
+                "\xe2\x82",                 /* cut */
+                "\xf0\x9f\x98",             /* cut */
+                "\xc0\x80",                 /* overlong NUL */
+                "\xc0\xaf",                 /* overlong slash */
+                "\xc1\xbf",                 /* overlong */
+                "\xe0\x80\xaf",             /* overlong */
+                "\xe0\x9f\xbf",             /* overlong, the last */
+                "\xf0\x80\x80\xaf",         /* overlong */
+                "\xf0\x8f\xbf\xbf",         /* overlong, the last */
+                "\xed\xa0\x80",             /* the first surrogate */
+                "\xed\xbf\xbf",             /* the last surrogate */
+                "\xed\xa0\xbd\xed\xb8\x80", /* a pair of them (CESU-8) */
+                "\xf4\x90\x80\x80",         /* over U+10FFFF */
+                "\xf5\x80\x80\x80",         /* no such first byte */
+                "\xf8\x88\x80\x80\x80",     /* five bytes */
+                "\xfe",                     /* no such byte */
+                "\xff",                     /* no such byte */
+                "\xc3(",                    /* second byte wrong */
+                "\xe2\x82(",                /* third byte wrong */
+                "\xf0\x9f\x98(",            /* fourth byte wrong */
+                "abc\xc3\xa9\x80",          /* one too many */
         };
         for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
                 if (gw_str_utf8(bad[i], strlen(bad[i])))
@@ -134,6 +135,9 @@ static void utf8_bad(void **state)
         assert_false(gw_str_utf8("a\0b", 3));
         assert_false(gw_str_utf8("", 1));
         assert_false(gw_str_utf8("\xc3\xa9", 1)); /* the length cuts it */
+        assert_int_equal(gw_str_utf8_char("\xc3\xa9", 1), 0);
+        assert_int_equal(gw_str_utf8_char("\xf0\x9f\x98\x80", 3), 0);
+        assert_int_equal(gw_str_utf8_char("a", 0), 0);
 }
 
 /* Every code point, encoded by hand, is valid exactly when it is no surrogate. */
@@ -171,14 +175,14 @@ static void cleans(void **state)
         static const struct {
                 const char *from, *to;
         } cases[] = {
-            {"", ""},
-            {"fine \xc3\xa9", "fine \xc3\xa9"},
-            {"\xff", "?"},
-            {"a\xc3", "a?"},
-            {"\xc3(", "?("},
-            {"\xed\xa0\x80", "???"},
-            {"\xf0\x9f\x98", "???"},
-            {"\xe2\x82\xe2\x82\xac", "??\xe2\x82\xac"},
+                {"", ""},
+                {"fine \xc3\xa9", "fine \xc3\xa9"},
+                {"\xff", "?"},
+                {"a\xc3", "a?"},
+                {"\xc3(", "?("},
+                {"\xed\xa0\x80", "???"},
+                {"\xf0\x9f\x98", "???"},
+                {"\xe2\x82\xe2\x82\xac", "??\xe2\x82\xac"},
         };
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
                 char s[16];
@@ -197,30 +201,30 @@ static void nearest(void **state)
 {
         (void)state;
         static const char *const fields[] = {
-            "name",        "command", "script", "cpus",   "memory", "time_limit", "gpus",
-            "environment", "retry",   "array",  "labels", "queue",  NULL};
+                "name",        "command", "script", "cpus",   "memory", "time_limit", "gpus",
+                "environment", "retry",   "array",  "labels", "queue",  NULL};
         static const struct {
                 const char *word, *want;
         } cases[] = {
-            {"comand", "command"},
-            {"commadn", "command"},
-            {"commmand", "command"},
-            {"Command", "command"},
-            {"CPUS", "cpus"},
-            {"cpu", "cpus"},
-            {"gpu", "gpus"},
-            {"mem", NULL},
-            {"nmae", "name"},
-            {"enviroment", "environment"},
-            {"timelimit", "time_limit"},
-            {"time-limit", "time_limit"},
-            {"label", "labels"},
-            {"queue", "queue"},
-            {"colour", NULL},
-            {"x", NULL},
-            {"", NULL},
-            {"nm", NULL},
-            {"tries", NULL},
+                {"comand", "command"},
+                {"commadn", "command"},
+                {"commmand", "command"},
+                {"Command", "command"},
+                {"CPUS", "cpus"},
+                {"cpu", "cpus"},
+                {"gpu", "gpus"},
+                {"mem", NULL},
+                {"nmae", "name"},
+                {"enviroment", "environment"},
+                {"timelimit", "time_limit"},
+                {"time-limit", "time_limit"},
+                {"label", "labels"},
+                {"queue", "queue"},
+                {"colour", NULL},
+                {"x", NULL},
+                {"", NULL},
+                {"nm", NULL},
+                {"tries", NULL},
         };
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
                 const char *got = gw_str_nearest(cases[i].word, nth, fields);
@@ -303,14 +307,14 @@ static void unescapes(void **state)
 static const struct {
         const char *plain, *padded, *url;
 } vectors[] = {
-    {"", "", ""},
-    {"f", "Zg==", "Zg"},
-    {"fo", "Zm8=", "Zm8"},
-    {"foo", "Zm9v", "Zm9v"},
-    {"foob", "Zm9vYg==", "Zm9vYg"},
-    {"fooba", "Zm9vYmE=", "Zm9vYmE"},
-    {"foobar", "Zm9vYmFy", "Zm9vYmFy"},
-    {"\xfb\xff\xbf", "+/+/", "-_-_"},
+        {"", "", ""},
+        {"f", "Zg==", "Zg"},
+        {"fo", "Zm8=", "Zm8"},
+        {"foo", "Zm9v", "Zm9v"},
+        {"foob", "Zm9vYg==", "Zm9vYg"},
+        {"fooba", "Zm9vYmE=", "Zm9vYmE"},
+        {"foobar", "Zm9vYmFy", "Zm9vYmFy"},
+        {"\xfb\xff\xbf", "+/+/", "-_-_"},
 };
 
 static void base64_vectors(void **state)
@@ -327,12 +331,12 @@ static void base64_vectors(void **state)
                 const char *forms[] = {vectors[i].padded, vectors[i].url};
                 for (int k = 0; k < 2; k++) {
                         assert_int_equal(
-                            gw_str_base64_decode(forms[k], strlen(forms[k]), back, len), len);
+                                gw_str_base64_decode(forms[k], strlen(forms[k]), back, len), len);
                         assert_memory_equal(back, vectors[i].plain, len);
                         if (len > 0)
-                                assert_int_equal(
-                                    gw_str_base64_decode(forms[k], strlen(forms[k]), back, len - 1),
-                                    -1);
+                                assert_int_equal(gw_str_base64_decode(forms[k], strlen(forms[k]),
+                                                                      back, len - 1),
+                                                 -1);
                 }
         }
 }
@@ -341,9 +345,9 @@ static void base64_malformed(void **state)
 {
         (void)state;
         static const char *const bad[] = {
-            "Z",     "Zg=",    "Zg===",    "Z===",       "====", "=",     "==",   "Zm8==",
-            "Zm9v=", "Zm9v==", "Zg==Zg==", "Z g=",       "Zg\n", "Zm9vY", "Zm=v", "=Zm9",
-            "Zh==",  "Zm9=",   "Zh",       "Zm\xc3\xa9", "Zm.v", "Zm,v",
+                "Z",     "Zg=",    "Zg===",    "Z===",       "====", "=",     "==",   "Zm8==",
+                "Zm9v=", "Zm9v==", "Zg==Zg==", "Z g=",       "Zg\n", "Zm9vY", "Zm=v", "=Zm9",
+                "Zh==",  "Zm9=",   "Zh",       "Zm\xc3\xa9", "Zm.v", "Zm,v",  "A",    "AAAAA",
         };
         for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
                 uint8_t back[16];
@@ -372,19 +376,19 @@ static void base64_round_trip(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-            cmocka_unit_test(integers),
-            cmocka_unit_test(copies_and_cuts),
-            cmocka_unit_test(utf8_good),
-            cmocka_unit_test(utf8_bad),
-            cmocka_unit_test(utf8_every_code_point),
-            cmocka_unit_test(cleans),
-            cmocka_unit_test(nearest),
-            cmocka_unit_test(nearest_bounds),
-            cmocka_unit_test(nearest_long_words),
-            cmocka_unit_test(unescapes),
-            cmocka_unit_test(base64_vectors),
-            cmocka_unit_test(base64_malformed),
-            cmocka_unit_test(base64_round_trip),
+                cmocka_unit_test(integers),
+                cmocka_unit_test(copies_and_cuts),
+                cmocka_unit_test(utf8_good),
+                cmocka_unit_test(utf8_bad),
+                cmocka_unit_test(utf8_every_code_point),
+                cmocka_unit_test(cleans),
+                cmocka_unit_test(nearest),
+                cmocka_unit_test(nearest_bounds),
+                cmocka_unit_test(nearest_long_words),
+                cmocka_unit_test(unescapes),
+                cmocka_unit_test(base64_vectors),
+                cmocka_unit_test(base64_malformed),
+                cmocka_unit_test(base64_round_trip),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

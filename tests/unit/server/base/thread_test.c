@@ -57,8 +57,8 @@ static void leaves_the_callers_mask(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-            cmocka_unit_test(named_and_deaf),
-            cmocka_unit_test(leaves_the_callers_mask),
+                cmocka_unit_test(named_and_deaf),
+                cmocka_unit_test(leaves_the_callers_mask),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

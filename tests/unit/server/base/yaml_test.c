@@ -207,6 +207,7 @@ static void tags(void **state)
         refused("a: !!int \"12\"", "f.yaml:1:11: this tag is not supported");
         refused("a: !foo bar", "f.yaml:1:9: this tag is not supported");
         refused("a: !!binary aGk=", "f.yaml:1:13: this tag is not supported");
+        refused("a: !foo [1]", "f.yaml:1:10: this tag is not supported");
         refused("a: !!str [1]", "f.yaml:1:11: this tag is not supported");
         refused("a: !!map x", "f.yaml:1:");
 }
@@ -221,6 +222,8 @@ static void bytes(void **state)
         refused("a: \x01", "f.yaml:1:4: a control character");
         refused("a: \x7f", "f.yaml:1:4: a control character");
         refused("a: \xc2\x84", "f.yaml:1:4: a control character");
+        refused("a: \xc2\x9f", "f.yaml:1:4: a control character");
+        gives("a: \xc2\xa0", "{\"a\":\"\xc2\xa0\"}");
         refused("a: \xef\xbf\xbf", "f.yaml:1:4: a control character");
         refused("\x1b[31m: 1", "f.yaml:1:1: a control character");
         gives("a: \"x\xc2\x85y\"", "{\"a\":\"x\xc2\x85y\"}");
