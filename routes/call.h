@@ -2,9 +2,9 @@
  * A call: one request on its way through a handler. Lives on its exchange's loop thread.
  *
  * dispatch.c makes it: route → principal → scope → parameters and body decoded → begin. A
- * handler answers with one of the functions below and GW_NEXT_RESPOND, or sends commands out
- * and returns GW_NEXT_WAIT; each command's work has home = gw_call_home(call) and owner =
- * call->exchange, and comes back through resume, one call per work.
+ * handler answers with one of the functions below and GW_NEXT_RESPOND, or sends one command
+ * out and returns GW_NEXT_WAIT; the command's work has home = gw_call_home(call) and owner =
+ * call->exchange, and comes back through resume. A handler has at most one command out.
  */
 #ifndef GW_ROUTES_CALL_H
 #define GW_ROUTES_CALL_H
@@ -17,17 +17,28 @@
 #include "server/base/id.h"
 #include "server/engine/service.h"
 #include "server/http/http.h"
+#include "server/http/router.h"
+
+struct gw_shared;
+
+/* A query parameter as it was given. Both NULL: it was not. */
+struct gw_argument {
+        const char *text; /* decoded; lives as long as the exchange */
+        json_t *value;    /* as its schema says */
+};
 
 struct gw_call {
         struct gw_exchange *exchange;
-        const struct gw_operation *operation;
-        struct gw_service *service;
-        struct gw_principal *principal; /* a reference; NULL for public operations */
-        const char *path[4];            /* decoded path parameters, in the template's order */
-        json_t *query;                  /* object of the query parameters, presets in */
-        json_t *body;                   /* decoded body, or NULL */
-        struct gw_faults *faults;       /* scratch for this call's own checks */
-        void *state;                    /* the handler's, zeroed, state_size bytes */
+        const struct gw_operation *operation; /* NULL in a request that matches none */
+        const struct gw_service *service;
+        struct gw_shared *shared;
+        struct gw_principal *principal;             /* a reference; NULL for public operations */
+        const char *path[GW_ROUTER_MAX_PARAMETERS]; /* decoded, in the template's order */
+        struct gw_argument *query; /* one for each of operation->query; NULL: no query string */
+        json_t *const *presets;    /* likewise: the defaults, NULL where there is none */
+        json_t *body;              /* decoded body, or NULL */
+        struct gw_faults *faults;  /* empty scratch, valid until begin or resume returns */
+        void *state;               /* the handler's, zeroed, state_size bytes */
 };
 
 static inline struct gw_mailbox *gw_call_home(struct gw_call *call)
@@ -38,26 +49,38 @@ static inline struct gw_mailbox *gw_call_home(struct gw_call *call)
 /* ---- parameters (they were checked: these cannot fail) --------------------------------- */
 
 struct gw_id gw_call_path_id(const struct gw_call *call, size_t i);
-const char *gw_call_text(const struct gw_call *call, const char *name); /* NULL: not given */
+int64_t gw_call_path_int(const struct gw_call *call, size_t i);
+/* What was given, or the default, or NULL. `name` is one of the operation's. */
+const json_t *gw_call_value(const struct gw_call *call, const char *name);
+const char *gw_call_text(const struct gw_call *call, const char *name);
 int64_t gw_call_int(const struct gw_call *call, const char *name, int64_t absent);
 bool gw_call_flag(const struct gw_call *call, const char *name);
+/* The end of ?wait= on the monotonic clock; 0 when the answer is not to be held back. */
+int64_t gw_call_deadline(const struct gw_call *call);
+/* Whether the request's If-None-Match names this entity tag. */
+bool gw_call_knows(const struct gw_call *call, const char *etag);
 
 /* ---- commands ---------------------------------------------------------------------------- */
 
-/* Sets home and owner and posts. When the channel refuses, answers the problem: the return value
- * is what the handler returns. */
+/* Sets home and owner and posts. Returns GW_NEXT_WAIT; or, when the channel refuses, answers
+ * the problem and returns GW_NEXT_RESPOND. */
 enum gw_next gw_call_write(struct gw_call *call, struct gw_db_command *command);
 enum gw_next gw_call_read(struct gw_call *call, struct gw_db_command *command);
 
 /* ---- answers ----------------------------------------------------------------------------- */
 
-/* problem.c is the only map from an error code to a status. All return GW_NEXT_RESPOND. */
+/* All return GW_NEXT_RESPOND. */
 enum gw_next gw_call_fail(struct gw_call *call, const struct gw_error *err);
 enum gw_next gw_call_fail_code(struct gw_call *call, enum gw_error_code code, const char *format,
                                ...) __attribute__((format(printf, 3, 4)));
 enum gw_next gw_call_fail_faults(struct gw_call *call, const struct gw_faults *faults);
-/* application/json; takes the buffer's content. A failed buffer answers 500. */
+/* The one answer for a job that does not exist and one that is another tenant's. */
+enum gw_next gw_call_no_job(struct gw_call *call);
+/* application/json; takes the buffer's content. A buffer that failed is answered with a
+ * problem. */
 enum gw_next gw_call_json(struct gw_call *call, unsigned status, struct gw_buf *json);
 enum gw_next gw_call_empty(struct gw_call *call, unsigned status);
+
+#define GW_JSON_TYPE "application/json"
 
 #endif

@@ -14,7 +14,8 @@
 
 struct gw_call;
 
-/* What a route file exports for each operation: `const struct gw_handler gw_route_<operationId>`. */
+/* What a route file exports for each operation: `const struct gw_handler gw_route_<operationId>`.
+ */
 struct gw_handler {
         /* The request is authenticated, allowed and decoded. */
         enum gw_next (*begin)(struct gw_call *call);
@@ -23,6 +24,9 @@ struct gw_handler {
         /* Releases what the call's state holds beyond gw_exchange_alloc. NULL when nothing. */
         void (*end)(struct gw_call *call);
         size_t state_size; /* zeroed before begin: call->state */
+        /* The client hung up while a command is out: end what can be ended early (a wait at the
+         * hub); resume is called as ever. NULL when there is nothing. */
+        void (*abandon)(struct gw_call *call);
 };
 
 struct gw_parameter {
@@ -39,9 +43,9 @@ struct gw_media {
 
 /* Which token scope a call needs (x-scope); policy.c has the roles. */
 enum gw_operation_access {
-        GW_ACCESS_PUBLIC,  /* no token: probes, documents */
-        GW_ACCESS_READ,    /* scope jobs:read */
-        GW_ACCESS_WRITE,   /* scope jobs:write */
+        GW_ACCESS_PUBLIC, /* no token: probes, documents */
+        GW_ACCESS_READ,   /* scope jobs:read */
+        GW_ACCESS_WRITE,  /* scope jobs:write */
 };
 
 struct gw_operation {

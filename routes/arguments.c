@@ -1,0 +1,201 @@
+/*
+ * Walks an operation's tables over a request. Runs on the exchange's loop thread, once for
+ * each call; a request without a query string makes no JSON for it.
+ */
+#include "routes/arguments.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "server/base/str.h"
+#include "server/model/json.h"
+
+/* ---- path and header fields --------------------------------------------------------------- */
+
+static void check_text(const struct gw_schema *schema, const char *format, const char *name,
+                       const char *text, struct gw_faults *faults)
+{
+        char pointer[GW_ERROR_POINTER];
+        snprintf(pointer, sizeof pointer, *format == '{' ? "{%s}" : "%s:", name);
+        json_decref(gw_decode_text(schema, pointer, text, faults));
+}
+
+static void read_path(struct gw_call *call)
+{
+        const struct gw_operation *o = call->operation;
+        for (size_t i = 0; i < o->path_count; i++)
+                check_text(o->path_schemas[i], "{", o->path_names[i], call->path[i], call->faults);
+}
+
+static void read_headers(struct gw_call *call)
+{
+        const struct gw_operation *o = call->operation;
+        for (size_t i = 0; i < o->header_count; i++) {
+                const char *text = gw_exchange_header(call->exchange, o->headers[i].name);
+                if (text)
+                        check_text(o->headers[i].schema, ":", o->headers[i].name, text,
+                                   call->faults);
+        }
+}
+
+/* ---- query -------------------------------------------------------------------------------- */
+
+static const char *parameter_name(const void *list, size_t i)
+{
+        const struct gw_operation *o = list;
+        return i < o->query_count ? o->query[i].name : NULL;
+}
+
+static void fault_unknown(struct gw_call *call, const char *pointer, const char *name)
+{
+        const char *near = gw_str_nearest(name, parameter_name, call->operation);
+        if (near)
+                gw_faults_add(call->faults, GW_ERR_INVALID, pointer,
+                              "unknown parameter; did you mean \"%s\"?", near);
+        else
+                gw_faults_add(call->faults, GW_ERR_INVALID, pointer, "unknown parameter");
+}
+
+/* A site may allow less than the contract does. */
+static void check_wait(struct gw_call *call, const char *name, const json_t *value)
+{
+        unsigned most = call->service->max_wait_s;
+        if (strcmp(name, "wait") == 0 && json_integer_value(value) > (json_int_t)most)
+                gw_faults_add(call->faults, GW_ERR_INVALID, "?wait",
+                              "must be a whole number from 0 to %u on this gateway", most);
+}
+
+static bool read_parameter(void *arg, const char *name, const char *text)
+{
+        struct gw_call *call = arg;
+        const struct gw_operation *o = call->operation;
+        char pointer[GW_ERROR_POINTER];
+        size_t i = 0;
+        if (!call->query)
+                call->query = gw_exchange_alloc(call->exchange,
+                                                (o->query_count + 1) * sizeof *call->query);
+        if (!call->query) {
+                gw_faults_add(call->faults, GW_ERR_NOMEM, "", "out of memory");
+                return false;
+        }
+        while (i < o->query_count && strcmp(o->query[i].name, name) != 0)
+                i++;
+        snprintf(pointer, sizeof pointer, "?%s", name);
+        if (i == o->query_count) {
+                fault_unknown(call, pointer, name);
+        } else if (call->query[i].text) {
+                gw_faults_add(call->faults, GW_ERR_INVALID, pointer,
+                              "is given twice; several values are one parameter with commas");
+        } else {
+                call->query[i].text = text;
+                call->query[i].value =
+                        gw_decode_text(o->query[i].schema, pointer, text, call->faults);
+                check_wait(call, name, call->query[i].value);
+        }
+        return true;
+}
+
+static void read_query(struct gw_call *call)
+{
+        const struct gw_operation *o = call->operation;
+        struct gw_error err = {0};
+        if (o->access != GW_ACCESS_PUBLIC &&
+            gw_exchange_query(call->exchange, read_parameter, call, &err))
+                gw_faults_add(call->faults, err.code, "?", "%s", err.message);
+}
+
+static void check_required(struct gw_call *call)
+{
+        const struct gw_operation *o = call->operation;
+        for (size_t i = 0; i < o->query_count; i++) {
+                char pointer[GW_ERROR_POINTER];
+                if (!o->query[i].required || (call->query && call->query[i].text))
+                        continue;
+                snprintf(pointer, sizeof pointer, "?%s", o->query[i].name);
+                gw_faults_add(call->faults, GW_ERR_INVALID, pointer, "is missing");
+        }
+}
+
+/* ---- body --------------------------------------------------------------------------------- */
+
+/* Only one parameter is understood: the encoding all bodies have anyway. */
+static bool parameters_fit(const char *rest)
+{
+        static const char *const known[] = {"charset=utf-8", "charset=\"utf-8\""};
+        rest += strspn(rest, " \t");
+        if (*rest == '\0')
+                return true;
+        if (*rest++ != ';')
+                return false;
+        rest += strspn(rest, " \t");
+        for (size_t i = 0; i < GW_COUNT(known); i++)
+                if (strcasecmp(rest, known[i]) == 0)
+                        return true;
+        return *rest == '\0';
+}
+
+static const struct gw_media *find_media(const struct gw_operation *o, const char *type)
+{
+        for (size_t i = 0; type && i < o->media_count; i++) {
+                size_t len = strlen(o->media[i].type);
+                if (strncasecmp(type, o->media[i].type, len) == 0 && parameters_fit(type + len))
+                        return &o->media[i];
+        }
+        return NULL;
+}
+
+static void read_json(struct gw_call *call, const struct gw_media *media, const char *body,
+                      size_t len)
+{
+        call->body = gw_json_parse(body, len, call->faults);
+        if (call->body)
+                gw_decode(media->schema, call->body, "", call->faults);
+}
+
+/* Returns 0, or -1 with an answer set: the type is none of the operation's. */
+static int read_body(struct gw_call *call)
+{
+        const struct gw_operation *o = call->operation;
+        size_t len = 0;
+        const char *body = gw_exchange_body(call->exchange, &len);
+        if (o->media_count == 0)
+                return 0;
+        if (len == 0) {
+                if (o->body_required)
+                        gw_faults_add(call->faults, GW_ERR_INVALID, "", "a body is needed");
+                return 0;
+        }
+        const char *type = gw_exchange_header(call->exchange, "Content-Type");
+        const struct gw_media *media = find_media(o, type);
+        if (!media) {
+                gw_call_fail_code(call, GW_ERR_UNSUPPORTED_MEDIA,
+                                  "send Content-Type: %s (in UTF-8)", o->media[0].type);
+                return -1;
+        }
+        read_json(call, media, body, len);
+        return 0;
+}
+
+/* ---- the interface ------------------------------------------------------------------------ */
+
+int gw_arguments_read(struct gw_call *call)
+{
+        read_path(call);
+        read_query(call);
+        check_required(call);
+        read_headers(call);
+        if (read_body(call))
+                return -1;
+        if (!gw_faults_any(call->faults))
+                return 0;
+        gw_call_fail_faults(call, call->faults);
+        return -1;
+}
+
+void gw_arguments_done(struct gw_call *call)
+{
+        for (size_t i = 0; call->query && i < call->operation->query_count; i++)
+                json_decref(GW_TAKE(call->query[i].value));
+        json_decref(GW_TAKE(call->body));
+}

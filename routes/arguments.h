@@ -1,0 +1,13 @@
+/* What a request carries, decoded by the contract: path, query, header fields and body. */
+#ifndef GW_ROUTES_ARGUMENTS_H
+#define GW_ROUTES_ARGUMENTS_H
+
+#include "routes/call.h"
+
+/* Fills call->query and call->body. Returns 0; or -1 with an answer set, which names everything
+ * that is wrong at once. A public operation's query is not looked at. */
+int gw_arguments_read(struct gw_call *call);
+/* Releases them; harmless when there are none. */
+void gw_arguments_done(struct gw_call *call);
+
+#endif

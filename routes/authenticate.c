@@ -1,0 +1,174 @@
+/*
+ * Tokens to principals: the cache first, then the record. Runs on the exchange's loop thread;
+ * memberships are collected on the database's thread while the lookup is out.
+ *
+ * A lookup that finds somebody is followed by the note that the token is in use, which changes
+ * a row once a day and is no reason to refuse anyone.
+ */
+#include "routes/authenticate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "db/people.h"
+#include "server/base/clock.h"
+#include "server/base/str.h"
+
+#define MAX_MEMBERSHIPS 4096
+#define FIRST_MEMBERSHIPS 8
+
+struct gw_lookup {
+        struct gw_db_principal principal;
+        struct gw_db_token_used used;
+        uint64_t generation;
+        struct gw_membership *memberships; /* malloc'ed */
+        size_t count, cap;
+        bool failed; /* a membership is missing: no memory */
+        bool known;  /* the principal is set; `used` is out */
+};
+
+/* ---- what a token may do ------------------------------------------------------------------ */
+
+static enum gw_next check_scope(struct gw_call *call)
+{
+        bool writes = call->operation->access == GW_ACCESS_WRITE;
+        unsigned scope = writes ? GW_SCOPE_JOBS_WRITE : GW_SCOPE_JOBS_READ;
+        if (call->principal->scopes & scope)
+                return GW_NEXT_BODY;
+        return gw_call_fail_code(call, GW_ERR_FORBIDDEN, "the token lacks the scope %s",
+                                 writes ? "jobs:write" : "jobs:read");
+}
+
+static enum gw_next refuse(struct gw_call *call)
+{
+        return gw_call_fail_code(call, GW_ERR_UNAUTHENTICATED,
+                                 "the token is unknown, expired or revoked");
+}
+
+/* ---- the record --------------------------------------------------------------------------- */
+
+static bool make_room(struct gw_lookup *l)
+{
+        if (l->count < l->cap)
+                return true;
+        size_t cap = l->cap ? 2 * l->cap : FIRST_MEMBERSHIPS;
+        struct gw_membership *bigger =
+                cap <= MAX_MEMBERSHIPS ? reallocarray(l->memberships, cap, sizeof *bigger) : NULL;
+        if (!bigger)
+                return false;
+        l->memberships = bigger;
+        l->cap = cap;
+        return true;
+}
+
+static void add_membership(void *arg, const struct gw_membership_row *row)
+{
+        struct gw_lookup *l = arg;
+        struct gw_membership m = {.project_id = row->project_id};
+        if (gw_role_parse(row->role, &m.role) || !make_room(l)) {
+                l->failed = true;
+                return;
+        }
+        gw_str_copy(m.project, sizeof m.project, row->project);
+        gw_str_copy(m.default_backend, sizeof m.default_backend,
+                    row->default_backend ? row->default_backend : "");
+        l->memberships[l->count++] = m;
+}
+
+static enum gw_next look_up(struct gw_call *call, const uint8_t hash[32], struct gw_lookup **lookup)
+{
+        struct gw_lookup *l = gw_exchange_alloc(call->exchange, sizeof *l);
+        if (!l)
+                return gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
+        *lookup = l;
+        l->generation = gw_auth_generation(call->service->auth);
+        memcpy(l->principal.hash, hash, sizeof l->principal.hash);
+        l->principal.each = add_membership;
+        l->principal.arg = l;
+        gw_db_principal_init(&l->principal);
+        return gw_call_read(call, &l->principal.cmd);
+}
+
+static struct gw_principal *make_principal(const struct gw_lookup *l, struct gw_error *err)
+{
+        const struct gw_db_principal *p = &l->principal;
+        unsigned scopes = 0;
+        if (l->failed)
+                gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        else if (gw_scopes_parse(p->scopes, &scopes, err) == 0) {
+                struct gw_principal *made =
+                        gw_principal_new(p->user_id, p->token_id, p->user, scopes, p->expires_us,
+                                         l->memberships, l->count);
+                if (made)
+                        return made;
+                gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        }
+        return NULL;
+}
+
+/* Without a mailbox that takes it, the note waits for the next lookup. */
+static enum gw_next note_use(struct gw_call *call, struct gw_lookup *l)
+{
+        l->known = true;
+        l->used.token_id = l->principal.token_id;
+        gw_db_token_used_init(&l->used);
+        l->used.cmd.work.home = gw_call_home(call);
+        l->used.cmd.work.owner = call->exchange;
+        if (gw_db_channel_post(call->service->writer, &l->used.cmd, NULL) == 0)
+                return GW_NEXT_WAIT;
+        return check_scope(call);
+}
+
+static enum gw_next take_answer(struct gw_call *call, struct gw_lookup *l)
+{
+        struct gw_auth *auth = call->service->auth;
+        int64_t now = gw_clock_wall_us();
+        struct gw_error err = {0};
+        if (l->principal.cmd.error.code != GW_OK)
+                return gw_call_fail(call, &l->principal.cmd.error);
+        if (l->principal.cmd.rows == 0) {
+                gw_auth_store(auth, l->principal.hash, l->generation, now, NULL);
+                return refuse(call);
+        }
+        call->principal = make_principal(l, &err);
+        if (!call->principal)
+                return gw_call_fail(call, &err);
+        gw_auth_store(auth, l->principal.hash, l->generation, now, call->principal);
+        return note_use(call, l);
+}
+
+/* ---- the interface ------------------------------------------------------------------------ */
+
+enum gw_next gw_authenticate_begin(struct gw_call *call, struct gw_lookup **lookup)
+{
+        char token[GW_TOKEN_TEXT];
+        uint8_t hash[32];
+        struct gw_error err = {0};
+        const char *field = gw_exchange_header(call->exchange, "Authorization");
+        if (!field)
+                return gw_call_fail_code(
+                        call, GW_ERR_UNAUTHENTICATED,
+                        "a token is needed: Authorization: Bearer TOKEN, or Basic with the token "
+                        "as password");
+        if (gw_token_from_header(field, token, &err))
+                return gw_call_fail(call, &err);
+        gw_token_hash(token, hash);
+        switch (gw_auth_find(call->service->auth, hash, gw_clock_wall_us(), &call->principal)) {
+        case GW_AUTH_KNOWN:
+                return check_scope(call);
+        case GW_AUTH_REFUSED:
+                return refuse(call);
+        case GW_AUTH_MISS:
+                break;
+        }
+        return look_up(call, hash, lookup);
+}
+
+enum gw_next gw_authenticate_resume(struct gw_call *call, struct gw_lookup *l)
+{
+        if (l->known)
+                return check_scope(call);
+        enum gw_next next = take_answer(call, l);
+        free(GW_TAKE(l->memberships));
+        return next;
+}

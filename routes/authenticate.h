@@ -1,0 +1,16 @@
+/* Who asks: from the Authorization field to call->principal. The exchange's loop thread. */
+#ifndef GW_ROUTES_AUTHENTICATE_H
+#define GW_ROUTES_AUTHENTICATE_H
+
+#include "routes/call.h"
+
+/* A question to the record that is out. */
+struct gw_lookup;
+
+/* Returns GW_NEXT_BODY with call->principal set and its scopes checked; GW_NEXT_RESPOND with a
+ * problem; or GW_NEXT_WAIT with *lookup set. */
+enum gw_next gw_authenticate_begin(struct gw_call *call, struct gw_lookup **lookup);
+/* The answer came home; returns as begin does. */
+enum gw_next gw_authenticate_resume(struct gw_call *call, struct gw_lookup *lookup);
+
+#endif

@@ -1,0 +1,336 @@
+/*
+ * The application behind the HTTP server. Its functions run on the exchange's loop thread;
+ * what they share is constant, counted or locked.
+ *
+ *   head    route → principal (perhaps from the record) → scope
+ *   body    parameters and body → the handler's begin
+ *   resume  the lookup's, or the handler's
+ *   end     release, count, log
+ *
+ * Invariant: flight.begun is set exactly when the handler's begin ran, so that its end runs too.
+ */
+#include "routes/dispatch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "routes/arguments.h"
+#include "routes/authenticate.h"
+#include "routes/call.h"
+#include "routes/problem.h"
+#include "routes/shared.h"
+#include "server/base/clock.h"
+#include "server/base/limits.h"
+#include "server/base/log.h"
+#include "server/http/router.h"
+
+/* What is read, and not looked at, where no body is meant to be. */
+#define MAX_UNMEANT_BODY (64 * 1024)
+
+struct gw_dispatch {
+        const struct gw_service *service;
+        struct gw_shared shared;
+        struct gw_router_route *routes;
+        struct gw_router *router;
+        json_t ***presets;   /* per operation and query parameter */
+        const char **labels; /* operation ids, "none", NULL */
+        struct gw_metric_family *requests, *seconds;
+};
+
+/* One exchange's way through the application. */
+struct flight {
+        struct gw_call call;
+        struct gw_lookup *lookup; /* a question about the principal is out */
+        bool begun;
+};
+
+/* ---- answers and refusals ------------------------------------------------------------------ */
+
+static void refuse(void *self, struct gw_exchange *x, const struct gw_error *err)
+{
+        (void)self;
+        gw_problem_respond(x, err);
+}
+
+static enum gw_next refuse_route(struct gw_exchange *x, struct gw_error *err, const char *allow)
+{
+        if (err->code == GW_ERR_METHOD) {
+                *err = (struct gw_error){0};
+                gw_fail(err, GW_ERR_METHOD, "this path allows %s", allow);
+        }
+        gw_problem_respond(x, err);
+        if (err->code == GW_ERR_METHOD)
+                gw_respond_header(x, "Allow", allow);
+        return GW_NEXT_RESPOND;
+}
+
+/* ---- head ---------------------------------------------------------------------------------- */
+
+/* The path's values move from the stack to the exchange. */
+static int keep_path(struct gw_call *call, const struct gw_router_match *match)
+{
+        for (size_t i = 0; i < match->count; i++) {
+                size_t size = strlen(match->values[i]) + 1;
+                char *copy = gw_exchange_alloc(call->exchange, size);
+                if (!copy)
+                        return -1;
+                call->path[i] = memcpy(copy, match->values[i], size);
+        }
+        return 0;
+}
+
+/* Returns GW_NEXT_BODY when there is an operation, GW_NEXT_RESPOND otherwise. */
+static enum gw_next route(struct gw_dispatch *d, struct gw_call *call)
+{
+        struct gw_exchange *x = call->exchange;
+        struct gw_router_match match;
+        struct gw_error err = {0};
+        char scratch[GW_MAX_URI_BYTES], allow[96] = "";
+        if (gw_router_match(d->router, gw_exchange_method(x), gw_exchange_path(x), scratch, &match,
+                            allow, &err))
+                return refuse_route(x, &err, allow);
+        call->operation = &gw_operations[match.route];
+        call->presets = d->presets[match.route];
+        if (keep_path(call, &match))
+                return gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
+        if (call->operation->media_count == 0)
+                gw_exchange_limit_body(x, MAX_UNMEANT_BODY);
+        return GW_NEXT_BODY;
+}
+
+static enum gw_next head(void *self, struct gw_exchange *x)
+{
+        struct gw_dispatch *d = self;
+        struct flight *f = gw_exchange_alloc(x, sizeof *f);
+        if (!f) {
+                refuse(d, x, &(struct gw_error){.code = GW_ERR_NOMEM, .message = "out of memory"});
+                return GW_NEXT_RESPOND;
+        }
+        f->call.exchange = x;
+        f->call.service = d->service;
+        f->call.shared = &d->shared;
+        gw_exchange_set_state(x, f);
+        enum gw_next next = route(d, &f->call);
+        if (next != GW_NEXT_BODY || f->call.operation->access == GW_ACCESS_PUBLIC)
+                return next;
+        next = gw_authenticate_begin(&f->call, &f->lookup);
+        if (next != GW_NEXT_WAIT)
+                f->lookup = NULL;
+        return next;
+}
+
+/* ---- body and after ------------------------------------------------------------------------ */
+
+static enum gw_next begin(struct flight *f)
+{
+        struct gw_call *call = &f->call;
+        const struct gw_handler *h = call->operation->handler;
+        if (gw_arguments_read(call))
+                return GW_NEXT_RESPOND;
+        if (h->state_size > 0) {
+                call->state = gw_exchange_alloc(call->exchange, h->state_size);
+                if (!call->state)
+                        return gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
+        }
+        f->begun = true;
+        return h->begin(call);
+}
+
+static enum gw_next body(void *self, struct gw_exchange *x)
+{
+        (void)self;
+        struct flight *f = gw_exchange_state(x);
+        struct gw_faults faults;
+        gw_faults_init(&faults);
+        f->call.faults = &faults;
+        enum gw_next next = begin(f);
+        f->call.faults = NULL;
+        return next;
+}
+
+static enum gw_next resume_handler(struct flight *f, struct gw_work *work)
+{
+        struct gw_faults faults;
+        gw_faults_init(&faults);
+        f->call.faults = &faults;
+        enum gw_next next = f->call.operation->handler->resume(&f->call, work);
+        f->call.faults = NULL;
+        return next;
+}
+
+static enum gw_next resume(void *self, struct gw_exchange *x, struct gw_work *work)
+{
+        (void)self;
+        struct flight *f = gw_exchange_state(x);
+        if (!f->lookup)
+                return resume_handler(f, work);
+        enum gw_next next = gw_authenticate_resume(&f->call, f->lookup);
+        if (next != GW_NEXT_WAIT)
+                f->lookup = NULL;
+        return next;
+}
+
+static void abandon(void *self, struct gw_exchange *x)
+{
+        (void)self;
+        struct flight *f = gw_exchange_state(x);
+        if (f && f->begun && f->call.operation->handler->abandon)
+                f->call.operation->handler->abandon(&f->call);
+}
+
+/* ---- end ----------------------------------------------------------------------------------- */
+
+static const char *const status_classes[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx", NULL};
+
+static enum gw_log_level level_of(unsigned status)
+{
+        if (status >= 500)
+                return GW_LOG_WARN;
+        return status >= 400 ? GW_LOG_INFO : GW_LOG_DEBUG;
+}
+
+static void log_access(struct gw_exchange *x, const struct gw_call *call, unsigned status,
+                       int64_t took_us)
+{
+        const struct gw_principal *p = call ? call->principal : NULL;
+        const struct gw_operation *o = call ? call->operation : NULL;
+        enum gw_log_level level = level_of(status);
+        if (!gw_log_enabled(level))
+                return;
+        gw_log(level, "http.request", "{s:s, s:s*, s:i, s:s, s:s*, s:I}", "method",
+               gw_exchange_method(x), "operation", o ? o->id : NULL, "status", (int)status,
+               "request_id", gw_exchange_request_id(x), "user", p ? p->user : NULL, "took_us",
+               (json_int_t)took_us);
+}
+
+static void end(void *self, struct gw_exchange *x)
+{
+        struct gw_dispatch *d = self;
+        struct flight *f = gw_exchange_state(x);
+        struct gw_call *call = f ? &f->call : NULL;
+        const struct gw_operation *o = call ? call->operation : NULL;
+        unsigned status = gw_exchange_status(x);
+        int64_t took_us = gw_clock_mono_us() - gw_exchange_started_us(x);
+        size_t label = o ? (size_t)(o - gw_operations) : gw_operation_count;
+        gw_metric_add(d->requests, label, status / 100, 1);
+        gw_metric_observe(d->seconds, label, 0, took_us);
+        log_access(x, call, status, took_us);
+        if (!f)
+                return;
+        if (f->begun && o->handler->end)
+                o->handler->end(call);
+        if (o)
+                gw_arguments_done(call);
+        gw_principal_unref(call->principal);
+}
+
+/* ---- building ------------------------------------------------------------------------------ */
+
+static int make_presets(struct gw_dispatch *d, struct gw_error *err)
+{
+        d->presets = calloc(gw_operation_count, sizeof *d->presets);
+        for (size_t i = 0; d->presets && i < gw_operation_count; i++) {
+                const struct gw_operation *o = &gw_operations[i];
+                d->presets[i] = calloc(o->query_count + 1, sizeof **d->presets);
+                for (size_t k = 0; d->presets[i] && k < o->query_count; k++) {
+                        if (!o->query[k].preset)
+                                continue;
+                        d->presets[i][k] = gw_decode_preset(o->query[k].schema, o->query[k].preset);
+                        if (!d->presets[i][k])
+                                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+                }
+                if (!d->presets[i])
+                        return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        }
+        return d->presets ? 0 : gw_fail(err, GW_ERR_NOMEM, "out of memory");
+}
+
+static int make_router(struct gw_dispatch *d, struct gw_error *err)
+{
+        d->routes = calloc(gw_operation_count, sizeof *d->routes);
+        if (!d->routes)
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        for (size_t i = 0; i < gw_operation_count; i++)
+                d->routes[i] =
+                        (struct gw_router_route){gw_operations[i].method, gw_operations[i].path};
+        d->router = gw_router_new(d->routes, gw_operation_count, err);
+        return d->router ? 0 : -1;
+}
+
+static int make_metrics(struct gw_dispatch *d, struct gw_error *err)
+{
+        struct gw_metrics *m = d->service->metrics;
+        d->labels = calloc(gw_operation_count + 2, sizeof *d->labels);
+        if (!d->labels)
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        for (size_t i = 0; i < gw_operation_count; i++)
+                d->labels[i] = gw_operations[i].id;
+        d->labels[gw_operation_count] = "none";
+        d->requests = gw_metrics_add(m, GW_METRIC_COUNTER, "jobgate_http_requests",
+                                     "Requests answered, by operation and class of status",
+                                     "operation", d->labels, "status", status_classes);
+        d->seconds = gw_metrics_add(m, GW_METRIC_SECONDS, "jobgate_http_request_duration",
+                                    "From a request's first byte to the end of its answer",
+                                    "operation", d->labels, NULL, NULL);
+        return d->requests && d->seconds ? 0 : gw_fail(err, GW_ERR_NOMEM, "out of memory");
+}
+
+static int make_shared(struct gw_dispatch *d, struct gw_error *err)
+{
+        d->shared.jobs = gw_job_cache_new(GW_JOB_CACHE_BYTES);
+        if (!d->shared.jobs)
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        return gw_documents_init(&d->shared.documents, err);
+}
+
+struct gw_dispatch *gw_dispatch_new(const struct gw_service *service, struct gw_error *err)
+{
+        struct gw_dispatch *d = calloc(1, sizeof *d);
+        if (!d) {
+                gw_fail(err, GW_ERR_NOMEM, "out of memory");
+                return NULL;
+        }
+        d->service = service;
+        if (make_router(d, err) || make_presets(d, err) || make_metrics(d, err) ||
+            make_shared(d, err)) {
+                gw_dispatch_free(d);
+                return NULL;
+        }
+        return d;
+}
+
+struct gw_http_app gw_dispatch_app(struct gw_dispatch *d)
+{
+        return (struct gw_http_app){
+                .self = d,
+                .head = head,
+                .body = body,
+                .resume = resume,
+                .refuse = refuse,
+                .abandon = abandon,
+                .end = end,
+        };
+}
+
+static void free_presets(struct gw_dispatch *d)
+{
+        for (size_t i = 0; d->presets && i < gw_operation_count; i++) {
+                for (size_t k = 0; d->presets[i] && k < gw_operations[i].query_count; k++)
+                        json_decref(d->presets[i][k]);
+                free(d->presets[i]);
+        }
+        free(d->presets);
+}
+
+void gw_dispatch_free(struct gw_dispatch *d)
+{
+        if (!d)
+                return;
+        gw_documents_done(&d->shared.documents);
+        gw_job_cache_free(d->shared.jobs);
+        gw_router_free(d->router);
+        free(d->routes);
+        free_presets(d);
+        free(d->labels);
+        free(d);
+}

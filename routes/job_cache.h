@@ -1,0 +1,37 @@
+/*
+ * Answers for jobs that have ended: such a job never changes again, so its answer is kept and
+ * sent without asking anyone. Any thread.
+ *
+ * Bounded by bytes; what was not asked for lately goes first. An answer is kept for a minute at
+ * most, because another replica may remove the record meanwhile; what this one removes is gone
+ * from here before its 204 leaves.
+ */
+#ifndef GW_ROUTES_JOB_CACHE_H
+#define GW_ROUTES_JOB_CACHE_H
+
+#include <stdint.h>
+
+#include "server/base/id.h"
+#include "server/http/http.h"
+
+struct gw_job_cache;
+
+#define GW_JOB_CACHE_BYTES (64 * 1024 * 1024)
+#define GW_JOB_CACHE_AGE_US (60 * INT64_C(1000000))
+
+/* max_bytes: of all answers together, with what keeps them. NULL without memory. */
+struct gw_job_cache *gw_job_cache_new(size_t max_bytes);
+void gw_job_cache_free(struct gw_job_cache *c); /* NULL allowed */
+
+/* A reference to the answer that the caller releases, and the job's project; or NULL. */
+struct gw_response *gw_job_cache_find(struct gw_job_cache *c, struct gw_id id, int64_t now_us,
+                                      int64_t *ret_project);
+
+/* Read it before reading the job: what was read before a removal is not kept. */
+uint64_t gw_job_cache_generation(struct gw_job_cache *c, struct gw_id id);
+/* Keeps a reference of its own; does nothing without memory or when it is too large. */
+void gw_job_cache_put(struct gw_job_cache *c, struct gw_id id, uint64_t generation, int64_t now_us,
+                      int64_t project, struct gw_response *r);
+void gw_job_cache_remove(struct gw_job_cache *c, struct gw_id id);
+
+#endif

@@ -1,0 +1,17 @@
+/* What all calls of the process share. Made by dispatch.c before the loops start; constant but
+ * for what says otherwise. */
+#ifndef GW_ROUTES_SHARED_H
+#define GW_ROUTES_SHARED_H
+
+#include <stdatomic.h>
+
+#include "routes/documents.h"
+#include "routes/job_cache.h"
+
+struct gw_shared {
+        struct gw_job_cache *jobs; /* has its own locks */
+        struct gw_documents documents;
+        atomic_bool started; /* the database has answered once */
+};
+
+#endif
