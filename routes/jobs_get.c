@@ -1,0 +1,154 @@
+/*
+ * GET /v1/jobs/{id} and its result. The hot path: a job that has ended is answered from the
+ * cache without asking anyone. The exchange's loop thread.
+ */
+#include "openapi/operations.h"
+#include "routes/call.h"
+#include "routes/job_json.h"
+#include "routes/job_read.h"
+#include "routes/shared.h"
+#include "server/base/clock.h"
+
+struct get {
+        struct gw_job_read read;
+        uint64_t generation; /* of the cache, before the read */
+};
+
+static struct get *prepare(struct gw_call *call)
+{
+        struct get *g = call->state;
+        g->read.id = gw_call_path_id(call, 0);
+        g->read.write = gw_job_json;
+        g->read.deadline_us = gw_call_deadline(call);
+        return g;
+}
+
+static enum gw_next ask(struct gw_call *call, struct get *g)
+{
+        g->generation = gw_job_cache_generation(call->shared->jobs, g->read.id);
+        return gw_job_read_begin(call, &g->read);
+}
+
+/* The kept answer for a job of one of the caller's projects; the caller releases it. */
+static struct gw_response *find_kept(struct gw_call *call, struct gw_id id)
+{
+        int64_t project = 0;
+        struct gw_response *r = gw_job_cache_find(call->shared->jobs, id,
+                                                  gw_exchange_started_us(call->exchange), &project);
+        const struct gw_membership *m =
+                r ? gw_principal_project_id(call->principal, project) : NULL;
+        if (r && gw_policy_check(call->principal, m, GW_VERB_READ, false, NULL)) {
+                gw_response_unref(r);
+                return NULL;
+        }
+        return r;
+}
+
+/* The job has ended and is shown in full: from now on this is its answer. */
+static enum gw_next respond_and_keep(struct gw_call *call, struct get *g, const char *etag)
+{
+        size_t len = 0;
+        char *content = gw_buf_take(&g->read.out, &len);
+        struct gw_response *r = content ? gw_response_new(GW_JSON_TYPE, etag, content, len) : NULL;
+        if (!r)
+                return gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
+        gw_job_cache_put(call->shared->jobs, g->read.id, g->generation, gw_clock_mono_us(),
+                         g->read.seen.project_id, r);
+        gw_respond_shared(call->exchange, r);
+        gw_response_unref(r);
+        return GW_NEXT_RESPOND;
+}
+
+static enum gw_next respond(struct gw_call *call, unsigned status, struct gw_buf *json,
+                            const char *etag)
+{
+        if (status == 304)
+                gw_call_empty(call, status);
+        else
+                gw_call_json(call, status, json);
+        if (gw_exchange_status(call->exchange) == status)
+                gw_respond_header(call->exchange, "ETag", etag);
+        return GW_NEXT_RESPOND;
+}
+
+/* ---- getJob -------------------------------------------------------------------------------- */
+
+static enum gw_next begin_get(struct gw_call *call)
+{
+        struct get *g = prepare(call);
+        g->read.fields = gw_job_fields(gw_call_value(call, "fields"), GW_JOB_ALL_FIELDS);
+        g->read.until = gw_job_until(call);
+        struct gw_response *kept =
+                g->read.fields == GW_JOB_ALL_FIELDS ? find_kept(call, g->read.id) : NULL;
+        if (!kept)
+                return ask(call, g);
+        gw_respond_shared(call->exchange, kept);
+        gw_response_unref(kept);
+        return GW_NEXT_RESPOND;
+}
+
+static enum gw_next resume_get(struct gw_call *call, struct gw_work *work)
+{
+        struct get *g = call->state;
+        enum gw_next next;
+        char etag[GW_JOB_ETAG];
+        (void)work;
+        if (!gw_job_read_resume(call, &g->read, &next))
+                return next;
+        gw_job_etag(g->read.seen.version, g->read.fields, etag);
+        if (gw_state_terminal(g->read.seen.state) && g->read.fields == GW_JOB_ALL_FIELDS)
+                return respond_and_keep(call, g, etag);
+        return respond(call, gw_call_knows(call, etag) ? 304 : 200, &g->read.out, etag);
+}
+
+/* ---- getJobResult -------------------------------------------------------------------------- */
+
+static enum gw_next begin_result(struct gw_call *call)
+{
+        struct get *g = prepare(call);
+        g->read.fields = GW_JOB_ALL_FIELDS;
+        g->read.until = GW_UNTIL_TERMINAL;
+        return ask(call, g);
+}
+
+static enum gw_next resume_result(struct gw_call *call, struct gw_work *work)
+{
+        struct get *g = call->state;
+        enum gw_next next;
+        char etag[GW_JOB_ETAG];
+        (void)work;
+        if (!gw_job_read_resume(call, &g->read, &next))
+                return next;
+        if (!gw_state_terminal(g->read.seen.state))
+                return gw_call_fail_code(call, GW_ERR_NOT_YET, "the job is %s",
+                                         gw_state_name(g->read.seen.state));
+        gw_job_etag(g->read.seen.version, g->read.fields, etag);
+        return respond(call, 200, &g->read.out, etag);
+}
+
+static void abandon(struct gw_call *call)
+{
+        struct get *g = call->state;
+        gw_job_read_abandon(call, &g->read);
+}
+
+static void end(struct gw_call *call)
+{
+        struct get *g = call->state;
+        gw_job_read_done(&g->read);
+}
+
+const struct gw_handler gw_route_getJob = {
+        .begin = begin_get,
+        .resume = resume_get,
+        .end = end,
+        .state_size = sizeof(struct get),
+        .abandon = abandon,
+};
+const struct gw_handler gw_route_getJobResult = {
+        .begin = begin_result,
+        .resume = resume_result,
+        .end = end,
+        .state_size = sizeof(struct get),
+        .abandon = abandon,
+};

@@ -1,0 +1,120 @@
+/*
+ * POST /v1/jobs: submit, or dry-run. The exchange's loop thread.
+ *
+ * A dry run goes the same way up to the record, and then asks the backend itself.
+ */
+#include <string.h>
+
+#include "openapi/operations.h"
+#include "routes/call.h"
+#include "routes/job_json.h"
+#include "routes/submit.h"
+
+struct create {
+        struct gw_submit submit;
+        struct gw_submission submission; /* of a dry run, until its check is home */
+        struct gw_backend_check check;
+        struct gw_buf rendered;
+        bool dry;
+};
+
+/* ---- dry run ------------------------------------------------------------------------------- */
+
+static enum gw_next ask_backend(struct gw_call *call, struct create *c)
+{
+        struct gw_backend *b = c->submit.backend;
+        struct gw_error err = {0};
+        c->dry = true;
+        gw_buf_init(&c->rendered, GW_MAX_JOB_JSON);
+        c->submission = gw_submit_submission(&c->submit);
+        if (b->type->render(b, &c->submission, &c->rendered, &err))
+                return gw_call_fail(call, &err);
+        c->check.submission = &c->submission;
+        c->check.work.home = gw_call_home(call);
+        c->check.work.owner = call->exchange;
+        b->type->check(b, &c->check);
+        return GW_NEXT_WAIT;
+}
+
+static enum gw_next answer_dry(struct gw_call *call, struct create *c)
+{
+        const struct gw_submit *s = &c->submit;
+        struct gw_buf json = GW_BUF_INIT(3 * GW_MAX_JOB_JSON);
+        if (c->check.error.code != GW_OK)
+                return gw_call_fail(call, &c->check.error);
+        gw_buf_str(&json, "{\"project\":");
+        gw_buf_json_str(&json, s->membership->project);
+        gw_buf_str(&json, ",\"backend\":");
+        gw_buf_json_str(&json, s->backend->name);
+        gw_buf_str(&json, ",\"spec\":");
+        gw_buf_add(&json, s->spec.text, s->spec.text_len);
+        gw_buf_str(&json, ",\"warnings\":");
+        gw_buf_add(&json, s->warnings.data, s->warnings.len);
+        gw_buf_str(&json, ",\"rendered\":");
+        gw_buf_json_strn(&json, c->rendered.data, c->rendered.len);
+        gw_buf_char(&json, '}');
+        json.failed |= s->warnings.failed || c->rendered.failed;
+        return gw_call_json(call, 200, &json);
+}
+
+/* ---- submit -------------------------------------------------------------------------------- */
+
+static enum gw_next begin(struct gw_call *call)
+{
+        struct create *c = call->state;
+        uint8_t digest[32] = {0};
+        size_t len;
+        c->submit.waits = true;
+        if (!gw_submit_prepare(call, &c->submit, call->body))
+                return GW_NEXT_RESPOND;
+        if (gw_call_flag(call, "dry_run"))
+                return ask_backend(call, c);
+        /* Only a key needs it. A body that was decoded holds no NUL. */
+        if (gw_exchange_header(call->exchange, "Idempotency-Key"))
+                gw_token_hash(gw_exchange_body(call->exchange, &len), digest);
+        return gw_submit_post(call, &c->submit, digest);
+}
+
+static enum gw_next answer(struct gw_call *call, struct create *c)
+{
+        struct gw_buf extra = GW_BUF_INIT(c->submit.warnings.max + 32);
+        gw_buf_str(&extra, ",\"warnings\":");
+        gw_buf_add(&extra, c->submit.warnings.data, c->submit.warnings.len);
+        c->submit.read.out.failed |= extra.failed || c->submit.warnings.failed;
+        enum gw_next next = gw_submit_answer(call, &c->submit, extra.data ? extra.data : "");
+        gw_buf_done(&extra);
+        return next;
+}
+
+static enum gw_next resume(struct gw_call *call, struct gw_work *work)
+{
+        struct create *c = call->state;
+        enum gw_next next;
+        (void)work;
+        if (c->dry)
+                return answer_dry(call, c);
+        if (!gw_submit_resume(call, &c->submit, &next))
+                return next;
+        return answer(call, c);
+}
+
+static void abandon(struct gw_call *call)
+{
+        struct create *c = call->state;
+        gw_submit_abandon(call, &c->submit);
+}
+
+static void end(struct gw_call *call)
+{
+        struct create *c = call->state;
+        gw_submit_done(&c->submit);
+        gw_buf_done(&c->rendered);
+}
+
+const struct gw_handler gw_route_createJob = {
+        .begin = begin,
+        .resume = resume,
+        .end = end,
+        .state_size = sizeof(struct create),
+        .abandon = abandon,
+};

@@ -1,0 +1,376 @@
+/*
+ * Recording a new job. Runs on the exchange's loop thread.
+ *
+ * An insert that gives no row was either made before, when its answer was lost and it was
+ * repeated, or its key belongs to another job; the record tells which. Its outcome is never
+ * guessed: when the database goes away in between, the client is told that it is unknown.
+ */
+#include "routes/submit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "routes/job_json.h"
+#include "server/base/clock.h"
+#include "server/base/crash.h"
+
+#define KEY_FIELD "Idempotency-Key"
+
+/* ---- prepare: where it goes ---------------------------------------------------------------- */
+
+static void list_names(struct gw_call *call, char *text, size_t size)
+{
+        const struct gw_principal *p = call->principal;
+        size_t len = 0;
+        text[0] = '\0';
+        for (size_t i = 0; i < p->count && len < size; i++)
+                len += (size_t)snprintf(text + len, size - len, "%s%s", i ? ", " : "",
+                                        p->memberships[i].project);
+}
+
+static void fault_project(struct gw_call *call, const char *name)
+{
+        char names[GW_ERROR_MESSAGE / 2];
+        list_names(call, names, sizeof names);
+        if (call->principal->count == 0)
+                gw_faults_add(call->faults, GW_ERR_UNPROCESSABLE, "/project",
+                              "you are a member of no project");
+        else if (name)
+                gw_faults_add(call->faults, GW_ERR_UNPROCESSABLE, "/project",
+                              "there is no project \"%s\" for you; yours: %s", name, names);
+        else
+                gw_faults_add(call->faults, GW_ERR_UNPROCESSABLE, "/project",
+                              "name one of your projects: %s", names);
+}
+
+static const struct gw_membership *find_project(struct gw_call *call, const char *name)
+{
+        const struct gw_principal *p = call->principal;
+        const struct gw_membership *m = NULL;
+        if (name)
+                m = gw_principal_project(p, name);
+        else if (p->count == 1)
+                m = &p->memberships[0];
+        if (!m)
+                fault_project(call, name);
+        return m;
+}
+
+static void fault_backend(struct gw_call *call, const char *name)
+{
+        char names[GW_ERROR_MESSAGE / 2] = "none";
+        size_t len = 0;
+        for (size_t i = 0; i < call->service->backend_count && len < sizeof names; i++)
+                len += (size_t)snprintf(names + len, sizeof names - len, "%s%s", i ? ", " : "",
+                                        call->service->backends[i].backend->name);
+        if (name)
+                gw_faults_add(call->faults, GW_ERR_UNPROCESSABLE, "/backend",
+                              "there is no backend \"%s\"; there is: %s", name, names);
+        else
+                gw_faults_add(call->faults, GW_ERR_UNPROCESSABLE, "/backend",
+                              "the project has no default backend; name one of: %s", names);
+}
+
+static struct gw_backend *find_backend(struct gw_call *call, const struct gw_membership *m,
+                                       const char *name)
+{
+        if (!name && m && m->default_backend[0])
+                name = m->default_backend;
+        struct gw_backend *b = name ? gw_service_backend(call->service, name) : NULL;
+        if (!b && (m || name))
+                fault_backend(call, name);
+        return b;
+}
+
+/* The answer shows what was chosen. */
+static int put_choice(json_t *spec, const char *member, const char *choice)
+{
+        if (!choice || json_object_get(spec, member))
+                return 0;
+        return json_object_set_new(spec, member, json_string(choice));
+}
+
+static int choose(struct gw_call *call, struct gw_submit *s, json_t *spec)
+{
+        s->membership = find_project(call, json_string_value(json_object_get(spec, "project")));
+        s->backend = find_backend(call, s->membership,
+                                  json_string_value(json_object_get(spec, "backend")));
+        return put_choice(spec, "project", s->membership ? s->membership->project : NULL) ||
+                               put_choice(spec, "backend", s->backend ? s->backend->name : NULL)
+                       ? -1
+                       : 0;
+}
+
+/* ---- prepare: what it is ------------------------------------------------------------------- */
+
+static void write_warnings(struct gw_buf *out, const struct gw_warnings *w)
+{
+        gw_buf_char(out, '[');
+        for (size_t i = 0; i < w->count; i++) {
+                gw_buf_str(out, i ? ",{\"rule\":" : "{\"rule\":");
+                gw_buf_json_str(out, w->items[i].rule);
+                gw_buf_str(out, ",\"pointer\":");
+                gw_buf_json_str(out, w->items[i].pointer);
+                gw_buf_str(out, ",\"detail\":");
+                gw_buf_json_str(out, w->items[i].detail);
+                gw_buf_char(out, '}');
+        }
+        gw_buf_char(out, ']');
+}
+
+struct gw_submission gw_submit_submission(const struct gw_submit *s)
+{
+        static const struct gw_span whole = {0, 0};
+        return (struct gw_submission){
+                .mark = {s->id, 1},
+                .spec = s->spec.text,
+                .spec_len = s->spec.text_len,
+                .name = s->spec.name,
+                .project = s->membership->project,
+                .spans = &whole,
+                .span_count = 1,
+                .attempt = 1,
+                .held = s->spec.hold,
+        };
+}
+
+/* Whether the backend can carry it at all: a rule that needs no cluster. */
+static bool is_carried(struct gw_call *call, struct gw_submit *s)
+{
+        struct gw_error err = {0};
+        struct gw_buf script = GW_BUF_INIT(GW_MAX_JOB_JSON);
+        struct gw_submission submission = gw_submit_submission(s);
+        int rc = s->backend->type->render(s->backend, &submission, &script, &err);
+        gw_buf_done(&script);
+        if (rc)
+                gw_call_fail(call, &err);
+        return rc == 0;
+}
+
+bool gw_submit_prepare(struct gw_call *call, struct gw_submit *s, json_t *spec)
+{
+        struct gw_warnings warnings;
+        struct gw_error err = {0};
+        gw_warnings_init(&warnings);
+        gw_buf_init(&s->warnings, sizeof warnings * 7); /* each byte escaped */
+        s->now_us = gw_clock_wall_us();
+        s->id = gw_id_new(s->now_us);
+        if (choose(call, s, spec)) {
+                gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
+                return false;
+        }
+        gw_spec_resolve(spec, s->now_us, &s->spec, &warnings, call->faults);
+        if (gw_faults_any(call->faults)) {
+                gw_call_fail_faults(call, call->faults);
+                return false;
+        }
+        if (gw_policy_check(call->principal, s->membership, GW_VERB_SUBMIT, true, &err)) {
+                gw_call_fail(call, &err);
+                return false;
+        }
+        write_warnings(&s->warnings, &warnings);
+        return is_carried(call, s);
+}
+
+/* ---- post ---------------------------------------------------------------------------------- */
+
+static int64_t after(int64_t now_us, int64_t seconds)
+{
+        return seconds > 0 ? now_us + seconds * GW_SECOND : 0;
+}
+
+enum gw_next gw_submit_post(struct gw_call *call, struct gw_submit *s, const uint8_t digest[32])
+{
+        const struct gw_spec *spec = &s->spec;
+        struct gw_db_job_insert *c = &s->insert;
+        c->id = s->id;
+        c->project_id = s->membership->project_id;
+        c->user_id = call->principal->user_id;
+        c->backend = s->backend->name;
+        c->name = spec->name;
+        c->labels = spec->labels;
+        c->cpus_milli = (int32_t)spec->cpus_milli;
+        c->memory = spec->memory_bytes;
+        c->gpus = spec->gpus;
+        c->priority = spec->priority;
+        c->held = spec->hold;
+        c->not_before_us = spec->not_before_us > s->now_us ? spec->not_before_us : 0;
+        c->start_deadline_us = after(s->now_us, spec->start_deadline_s);
+        c->deadline_us = after(s->now_us, spec->deadline_s);
+        c->retry_of = s->retry_of;
+        c->spec = spec->text;
+        c->spec_len = spec->text_len;
+        c->key = gw_exchange_header(call->exchange, KEY_FIELD);
+        c->request_id = gw_exchange_request_id(call->exchange);
+        memcpy(c->sha256, digest, sizeof c->sha256);
+        gw_db_job_insert_init(c);
+        gw_crash_point("submit.received");
+        return gw_call_write(call, &c->cmd);
+}
+
+/* ---- resume -------------------------------------------------------------------------------- */
+
+/* What was recorded, without asking for it. */
+static void show_new(struct gw_call *call, struct gw_submit *s)
+{
+        const struct gw_db_job_insert *c = &s->insert;
+        struct gw_job_row row = {
+                .id = s->id,
+                .project = s->membership->project,
+                .owner = call->principal->user,
+                .backend = c->backend,
+                .name = c->name,
+                .labels = c->labels,
+                .version = 1,
+                .state = GW_QUEUED,
+                .reason = c->held ? "held" : (c->not_before_us ? "not_before" : NULL),
+                .exit_code = -1,
+                .task_count = 1,
+                .held = c->held,
+                .retry_of = c->retry_of,
+                .spec = c->spec,
+                .spec_len = c->spec_len,
+        };
+        gw_buf_init(&s->read.out, GW_MAX_JOB_JSON);
+        gw_job_json(&s->read.out, &row, GW_JOB_ALL_FIELDS);
+}
+
+static enum gw_next read_job(struct gw_call *call, struct gw_submit *s, struct gw_id id)
+{
+        s->stage = GW_SUBMIT_READS;
+        s->read.id = s->id = id;
+        s->read.write = gw_job_json;
+        s->read.fields = GW_JOB_ALL_FIELDS;
+        if (s->waits) {
+                s->read.until = gw_job_until(call);
+                s->read.deadline_us = gw_call_deadline(call);
+        }
+        return gw_job_read_begin(call, &s->read);
+}
+
+/* The job is ours and recorded. */
+static bool show_or_wait(struct gw_call *call, struct gw_submit *s, enum gw_next *ret_next)
+{
+        gw_crash_point("submit.committed");
+        if (s->waits && gw_call_deadline(call)) {
+                *ret_next = read_job(call, s, s->id);
+                return false;
+        }
+        show_new(call, s);
+        return true;
+}
+
+static enum gw_next fail_insert(struct gw_call *call, const struct gw_submit *s)
+{
+        const struct gw_error *err = &s->insert.cmd.error;
+        if (err->code != GW_ERR_UNAVAILABLE)
+                return gw_call_fail(call, err);
+        if (s->insert.key)
+                return gw_call_fail_code(
+                        call, GW_ERR_UNAVAILABLE,
+                        "the database went away before it answered: the job may be recorded or "
+                        "not; repeat the request with the same " KEY_FIELD);
+        return gw_call_fail_code(
+                call, GW_ERR_UNAVAILABLE,
+                "the database went away before it answered: the job may be recorded or not; look "
+                "at your jobs before you submit it again, and send an " KEY_FIELD " next time");
+}
+
+static enum gw_next settle(struct gw_call *call, struct gw_submit *s)
+{
+        s->stage = GW_SUBMIT_SETTLES;
+        s->settle.id = s->id;
+        s->settle.project_id = s->insert.project_id;
+        s->settle.user_id = s->insert.user_id;
+        s->settle.key = s->insert.key;
+        gw_db_job_settle_init(&s->settle);
+        return gw_call_write(call, &s->settle.cmd);
+}
+
+static bool take_insert(struct gw_call *call, struct gw_submit *s, enum gw_next *ret_next)
+{
+        if (s->insert.cmd.error.code == GW_OK && s->insert.cmd.rows > 0)
+                return show_or_wait(call, s, ret_next);
+        *ret_next = s->insert.cmd.error.code == GW_OK ? settle(call, s) : fail_insert(call, s);
+        return false;
+}
+
+/* The key belongs to another request's job. */
+static enum gw_next replay(struct gw_call *call, struct gw_submit *s)
+{
+        if (memcmp(s->settle.sha256, s->insert.sha256, sizeof s->insert.sha256) != 0)
+                return gw_call_fail_code(call, GW_ERR_IDEMPOTENCY_MISMATCH,
+                                         "this " KEY_FIELD " was used with another body");
+        if (!s->settle.exists)
+                return gw_call_fail_code(call, GW_ERR_GONE,
+                                         "the job made with this " KEY_FIELD " was deleted");
+        s->replayed = true;
+        return read_job(call, s, s->settle.holder);
+}
+
+static bool take_settled(struct gw_call *call, struct gw_submit *s, enum gw_next *ret_next)
+{
+        const struct gw_db_job_settle *c = &s->settle;
+        if (c->cmd.error.code == GW_OK && c->exists && gw_id_equal(c->holder, s->id))
+                return show_or_wait(call, s, ret_next);
+        if (c->cmd.error.code == GW_ERR_UNAVAILABLE) {
+                s->insert.cmd.error = c->cmd.error;
+                *ret_next = fail_insert(call, s);
+        } else if (c->cmd.error.code != GW_OK) {
+                *ret_next = gw_call_fail(call, &c->cmd.error);
+        } else if (c->has_key) {
+                *ret_next = replay(call, s);
+        } else {
+                /* The key's seven days ended between the two statements. */
+                *ret_next = gw_call_fail_code(call, GW_ERR_UNAVAILABLE,
+                                              "the " KEY_FIELD " has just expired; try again");
+        }
+        return false;
+}
+
+bool gw_submit_resume(struct gw_call *call, struct gw_submit *s, enum gw_next *ret_next)
+{
+        switch (s->stage) {
+        case GW_SUBMIT_INSERTS:
+                return take_insert(call, s, ret_next);
+        case GW_SUBMIT_SETTLES:
+                return take_settled(call, s, ret_next);
+        case GW_SUBMIT_READS:
+                break;
+        }
+        return gw_job_read_resume(call, &s->read, ret_next);
+}
+
+/* ---- the answer ---------------------------------------------------------------------------- */
+
+enum gw_next gw_submit_answer(struct gw_call *call, struct gw_submit *s, const char *extra)
+{
+        char path[sizeof "/v1/jobs/" + GW_ID_TEXT] = "/v1/jobs/";
+        struct gw_buf *json = &s->read.out;
+        if (gw_buf_ok(json) && *extra) {
+                json->len--; /* its last brace */
+                gw_buf_str(json, extra);
+                gw_buf_char(json, '}');
+        }
+        gw_call_json(call, 201, json);
+        if (gw_exchange_status(call->exchange) != 201)
+                return GW_NEXT_RESPOND;
+        gw_id_format(s->id, path + strlen(path));
+        gw_respond_header(call->exchange, "Location", path);
+        if (s->replayed)
+                gw_respond_header(call->exchange, "Idempotent-Replayed", "true");
+        return GW_NEXT_RESPOND;
+}
+
+void gw_submit_abandon(struct gw_call *call, struct gw_submit *s)
+{
+        if (s->stage == GW_SUBMIT_READS)
+                gw_job_read_abandon(call, &s->read);
+}
+
+void gw_submit_done(struct gw_submit *s)
+{
+        gw_job_read_done(&s->read);
+        gw_buf_done(&s->warnings);
+        gw_spec_done(&s->spec);
+}
