@@ -22,9 +22,9 @@ struct gw_page {
 
 /* A sanitizer sees a use after free only when the memory is really freed. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define KEPT_MAX 0
+#define KEEPS_PAGES false
 #else
-#define KEPT_MAX GW_PAGES_KEPT
+#define KEEPS_PAGES true
 #endif
 
 static struct gw_page *take_page(struct gw_pages *pages)
@@ -43,7 +43,7 @@ static struct gw_page *take_page(struct gw_pages *pages)
 
 static void give_page(struct gw_pages *pages, struct gw_page *page)
 {
-        if (!page->kept || pages->count >= KEPT_MAX) {
+        if (!KEEPS_PAGES || !page->kept || pages->count >= GW_PAGES_KEPT) {
                 free(page);
                 return;
         }

@@ -323,9 +323,9 @@ void gw_exchange_completed(void *cls, struct MHD_Connection *mhd, void **ctx,
         if (!x)
                 return;
         *ctx = NULL;
+        gw_metric_add(loop->http->exchanges, 0, 0, -1);
         if (x->seen)
                 app_of(x)->end(app_of(x)->self, x);
-        gw_metric_add(loop->http->exchanges, 0, 0, -1);
         gw_lane_enter(&loop->idle, &x->conn->seat, gw_clock_mono_us());
         x->conn->x = NULL;
         release_body(x);

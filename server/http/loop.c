@@ -243,8 +243,10 @@ static void dispatch(struct gw_loop *loop)
 /* A turn ends with everything that was resumed in it back in libmicrohttpd's hands. */
 static void turn(struct gw_loop *loop, struct pollfd polls[2])
 {
-        poll(polls, 2, sleep_ms(loop));
-        if (polls[1].revents)
+        int ms = sleep_ms(loop);
+        if (ms)
+                poll(polls, 2, ms);
+        if (ms ? polls[1].revents != 0 : gw_mailbox_count(&loop->box) > 0)
                 dispatch(loop);
         MHD_run(loop->daemon);
         look_at_lanes(loop);
@@ -283,6 +285,8 @@ static struct MHD_Daemon *start_daemon(struct gw_loop *loop)
         unsigned limit = (s->max_connections + s->loops - 1) / s->loops;
         /* Only for clients that do not read their answers; all else has a lane. */
         unsigned timeout_s = s->idle_timeout_s + s->body_timeout_ms / 1000 + 10;
+        /* Without MHD_OPTION_SIGPIPE_HANDLED_BY_APP there is no sendfile(), after which it would
+         * wait for the rest of a file that has become shorter. */
         return MHD_start_daemon(
                 MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, gw_exchange_access, loop,
                 MHD_OPTION_LISTEN_SOCKET, loop->listen_fd, MHD_OPTION_CONNECTION_LIMIT, limit,
