@@ -182,7 +182,13 @@ static void check_section(const char *section, const json_t *object, struct gw_f
         json_object_foreach(iterable(object), name, value)
         {
                 snprintf(path, sizeof path, "%s%s%.100s", section, section[0] ? "." : "", name);
-                check_name(path, value, faults);
+                const char *dot = strchr(name, '.');
+                if (dot)
+                        gw_faults_add(faults, GW_ERR_INVALID, path,
+                                      "must stand in the section %.*s, without the dot",
+                                      (int)(dot - name < 64 ? dot - name : 64), name);
+                else
+                        check_name(path, value, faults);
         }
 }
 
@@ -295,7 +301,8 @@ static void pass_url(struct gw_config *c, struct gw_faults *faults)
 static void read_document(const json_t *document, struct gw_config *c, struct gw_faults *faults)
 {
         if (!json_is_object(document) && !json_is_null(document)) {
-                gw_faults_add(faults, GW_ERR_INVALID, "", "the settings file must hold a mapping of settings");
+                gw_faults_add(faults, GW_ERR_INVALID, "",
+                              "the settings file must hold a mapping of settings");
                 return;
         }
         check_section("", document, faults);
