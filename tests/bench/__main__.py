@@ -1,0 +1,73 @@
+"""The benchmarks, in one table: a figure is a ratio in one run, the median of three."""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+
+from tests.bench import footprint, growth, list as list_page, local, read, submit
+from tests.bench.world import World
+from tests.harness import system
+
+BENCHMARKS = {
+    "submit": submit,
+    "read": read,
+    "list": list_page,
+    "growth": growth,
+    "local": local,
+    "footprint": footprint,
+}
+
+
+def build():
+    preset = "release"
+    for step in (["cmake", "--preset", preset, "-DPython3_EXECUTABLE=/usr/bin/python3"],
+                 ["cmake", "--build", "--preset", preset]):
+        done = subprocess.run(step, cwd=system.ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if done.returncode != 0:
+            sys.exit(f"the build failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    return system.ROOT / "build" / preset
+
+
+def table(name, module, runs, medians):
+    print(f"\n{name}: {module.__doc__.strip().splitlines()[0]}")
+    print(f"  reference: {module.REFERENCE}")
+    width = max(len(key) for run in runs for key in run)
+    for key in runs[0]:
+        values = "  ".join(f"{run[key]:>12,.3f}" for run in runs)
+        goal = module.GOALS.get(key)
+        aim = f"  (aim {goal})" if goal else ""
+        print(f"  {key:{width}}  {values}   median {medians[key]:,.3f}{aim}")
+
+
+def measure(name, options, binaries):
+    module = BENCHMARKS[name]
+    count = 1 if options.smoke else 3
+    with World(binaries, smoke=options.smoke, full=options.full) as world:
+        module.prepare(world)
+        runs = [module.run(world) for _ in range(count)]
+    medians = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+    if not options.json:
+        table(name, module, runs, medians)
+    figures = {key: round(medians[key], 4) for key in module.GOALS}
+    print(json.dumps({"name": name, "figures": figures, "reference": module.REFERENCE, "runs": count}), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests/bench/run", description="Measures jobgate beside a reference.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--json", action="store_true", help="only the JSON lines")
+    parser.add_argument("--full", action="store_true", help="the larger sizes")
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes: that it works, not how fast")
+    options = parser.parse_args()
+    unknown = set(options.names) - set(BENCHMARKS)
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))} (there are {', '.join(BENCHMARKS)})")
+    binaries = build()
+    for name in options.names or BENCHMARKS:
+        measure(name, options, binaries)
+
+
+if __name__ == "__main__":
+    main()

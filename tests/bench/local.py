@@ -1,0 +1,42 @@
+"""Local jobs: /bin/true from submit to recorded end, per second, two cores' worth at a time."""
+
+import concurrent.futures
+import subprocess
+import time
+
+from tests.harness import system
+
+REFERENCE = "a shell loop that starts /bin/true, two in parallel"
+GOALS = {"ratio": ">= 0.2"}
+
+
+def prepare(world):
+    world.gateway.start()
+    world.jobs = 20 if world.smoke else 1000
+
+
+def ours(world):
+    spec = {"name": "true", "backend": "local", "command": ["/bin/true"], "resources": {"cpus": 1, "memory": "16Mi"}}
+    before = finished(world)
+    started = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        statuses = {answer.status for answer in
+                    pool.map(lambda _: world.member.client.post("/v1/jobs", spec), range(world.jobs))}
+    assert statuses == {201}, statuses
+    system.wait_until(lambda: finished(world) - before >= world.jobs, 300, "the end of all jobs", every=0.05)
+    return world.jobs / (time.monotonic() - started)
+
+
+def finished(world):
+    return world.query("SELECT count(*) FROM jobs WHERE state = 'succeeded'")[0][0]
+
+
+def theirs(world):
+    started = time.monotonic()
+    subprocess.run(["xargs", "-P", "2", "-I", "{}", "/bin/true"], input="x\n" * world.jobs, text=True, check=True)
+    return world.jobs / (time.monotonic() - started)
+
+
+def run(world):
+    mine, reference = ours(world), theirs(world)
+    return {"ratio": mine / reference, "jobs_per_s": mine, "reference_per_s": reference}
