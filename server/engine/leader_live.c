@@ -15,20 +15,18 @@ static struct live **bucket_of(const struct live_table *t, struct gw_id job)
         return (struct live **)&t->buckets[hash % LEADER_BUCKETS];
 }
 
-static int copy_text(char **ret, const char *text, size_t len)
+static int copy_text(char **ret, const char *text)
 {
-        *ret = text ? strndup(text, len) : NULL;
+        *ret = text ? strdup(text) : NULL;
         return text && !*ret ? -1 : 0;
 }
 
 static int copy_texts(struct live *v, const struct gw_record_row *row)
 {
         v->spec_len = row->spec_len;
-        if (copy_text(&v->project, row->project, SIZE_MAX) < 0 ||
-            copy_text(&v->name, row->name, SIZE_MAX) < 0 ||
-            copy_text(&v->spec, row->spec, row->spec_len) < 0 ||
-            copy_text(&v->ref, row->ref, SIZE_MAX) < 0 ||
-            copy_text(&v->identity, row->identity, SIZE_MAX) < 0)
+        if (copy_text(&v->project, row->project) < 0 || copy_text(&v->name, row->name) < 0 ||
+            copy_text(&v->spec, row->spec) < 0 || copy_text(&v->ref, row->ref) < 0 ||
+            copy_text(&v->identity, row->identity) < 0)
                 return -1;
         return 0;
 }
