@@ -29,7 +29,7 @@
 
 /* A connection's memory in libmicrohttpd: a header of twice GW_MAX_HEADER_BYTES still fits, so
  * that it is we who refuse it, and half of it is the read buffer of bodies. */
-#define CONNECTION_BYTES (24 * 1024)
+#define CONNECTION_BYTES (20 * 1024)
 #define LINGER_US (5 * GW_SECOND)
 #define MAILBOX_MAX 65536 /* posts to the loop; work that comes home is not counted */
 #define LOOK_AT_ONCE 256  /* waiting clients looked at in one turn */
@@ -69,6 +69,7 @@ static void connection_closed(struct gw_loop *loop, struct gw_conn *conn)
 {
         if (!conn)
                 return;
+        loop->made_room = true;
         gw_lane_leave(&conn->seat);
         *(conn->prev ? &conn->prev->next : &loop->conns) = conn->next;
         if (conn->next)
@@ -145,9 +146,14 @@ static int64_t next_due_us(const struct gw_loop *loop)
         return next;
 }
 
-/* How long poll() may sleep, or -1. */
+/* How long poll() may sleep, or -1. At its connection limit libmicrohttpd does not watch the
+ * listening socket; it returns to that at the beginning of a turn, but closes at the end. */
 static int sleep_ms(struct gw_loop *loop)
 {
+        if (loop->made_room) {
+                loop->made_room = false;
+                return 0;
+        }
         MHD_UNSIGNED_LONG_LONG mhd_ms;
         int64_t ms = INT_MAX;
         if (MHD_get_timeout(loop->daemon, &mhd_ms) == MHD_YES) {

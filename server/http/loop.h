@@ -61,6 +61,7 @@ struct gw_loop {
         uint64_t random[2];
 
         struct gw_conn *conns;
+        bool made_room;         /* a connection was closed: the next turn must not sleep */
         struct gw_lane idle;    /* between requests, or sending a request's header */
         struct gw_lane body;    /* sending a body */
         struct gw_lane linger;  /* answered for good, may still be sending */
