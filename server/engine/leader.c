@@ -295,24 +295,25 @@ static void ask_again(struct gw_leader *l)
                         gw_leader_act(l, v);
 }
 
-/* Whether LEADER_LOOK_US went by since *last, which is then now. */
-static bool time_to(int64_t *last, bool sooner)
+/* A hint is followed at once when the last look is a while ago, and no more often than each
+ * LEADER_SPACING_US: under load every commit hints. */
+static int64_t next_look_us(struct gw_leader *l)
 {
-        int64_t now = gw_clock_mono_us();
-        if (!sooner && now - *last < LEADER_LOOK_US)
-                return false;
-        *last = now;
-        return true;
+        return l->looked_us + (atomic_load(&l->hinted) ? LEADER_SPACING_US : LEADER_LOOK_US);
 }
 
 static void turn(struct gw_leader *l)
 {
         take_messages(l);
-        if (!l->lost && time_to(&l->asked_us, false)) {
+        int64_t now = gw_clock_mono_us();
+        if (!l->lost && now - l->asked_us >= LEADER_LOOK_US) {
+                l->asked_us = now;
                 ask_again(l);
                 record_offer(l);
         }
-        if (!l->lost && time_to(&l->looked_us, atomic_exchange(&l->hinted, false))) {
+        if (!l->lost && now >= next_look_us(l)) {
+                atomic_store(&l->hinted, false);
+                l->looked_us = now;
                 l->more = true;
                 gw_leader_look(l);
         }
@@ -326,10 +327,13 @@ static void wait(struct gw_leader *l)
 {
         struct pollfd fds[2] = {{.fd = l->inbox.fd, .events = POLLIN},
                                 {.fd = -1, .events = POLLIN}};
-        if (l->session && !l->epoch)
+        int64_t left_us = LEADER_LOOK_US;
+        if (l->epoch)
+                left_us = next_look_us(l) - gw_clock_mono_us();
+        else if (l->session)
                 fds[1].fd = gw_db_session_fd(l->session);
-        if (!atomic_load(&l->hinted) && !atomic_load(&l->stopping))
-                (void)poll(fds, 2, (int)(LEADER_LOOK_US / 1000));
+        if (left_us > 0 && !atomic_load(&l->stopping))
+                (void)poll(fds, 2, (int)((left_us + 999) / 1000));
         if (fds[1].revents && gw_db_session_notifications(l->session, NULL, NULL) < 0)
                 step_down(l);
 }
