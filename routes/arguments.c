@@ -32,7 +32,7 @@ static void read_headers(struct gw_call *call)
 {
         const struct gw_operation *o = call->operation;
         for (size_t i = 0; i < o->header_count; i++) {
-                const char *text = gw_exchange_header(call->exchange, o->headers[i].name);
+                const char *text = gw_call_header(call, o->headers[i].name);
                 if (text)
                         check_text(o->headers[i].schema, ":", o->headers[i].name, text,
                                    call->faults);
@@ -119,19 +119,31 @@ static void check_required(struct gw_call *call)
 
 /* ---- body --------------------------------------------------------------------------------- */
 
-/* Only one parameter is understood: the encoding all bodies have anyway. */
-static bool parameters_fit(const char *rest)
+/* Bodies are UTF-8; what else a type says of itself does not matter. */
+static bool is_utf8(const char *parameter)
 {
         static const char *const known[] = {"charset=utf-8", "charset=\"utf-8\""};
-        rest += strspn(rest, " \t");
-        if (*rest == '\0')
+        if (strncasecmp(parameter, "charset=", strlen("charset=")) != 0)
                 return true;
-        if (*rest++ != ';')
-                return false;
-        rest += strspn(rest, " \t");
-        for (size_t i = 0; i < GW_COUNT(known); i++)
-                if (strcasecmp(rest, known[i]) == 0)
+        for (size_t i = 0; i < GW_COUNT(known); i++) {
+                size_t len = strlen(known[i]);
+                if (strncasecmp(parameter, known[i], len) == 0 &&
+                    strspn(parameter + len, " \t") == strcspn(parameter + len, ";"))
                         return true;
+        }
+        return false;
+}
+
+/* What follows a type: nothing, or parameters. */
+static bool parameters_fit(const char *rest)
+{
+        rest += strspn(rest, " \t");
+        while (*rest == ';') {
+                rest += strspn(rest, "; \t");
+                if (!is_utf8(rest))
+                        return false;
+                rest += strcspn(rest, ";");
+        }
         return *rest == '\0';
 }
 

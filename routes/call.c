@@ -57,6 +57,19 @@ bool gw_call_flag(const struct gw_call *call, const char *name)
         return json_is_true(gw_call_value(call, name));
 }
 
+/* The server leaves those at the end, which are no part of the value (RFC 9110, 5.5). */
+const char *gw_call_header(const struct gw_call *call, const char *name)
+{
+        const char *value = gw_exchange_header(call->exchange, name);
+        size_t len = value ? strlen(value) : 0;
+        if (len == 0 || (value[len - 1] != ' ' && value[len - 1] != '\t'))
+                return value;
+        while (len > 0 && (value[len - 1] == ' ' || value[len - 1] == '\t'))
+                len--;
+        char *copy = gw_exchange_alloc(call->exchange, len + 1);
+        return copy ? memcpy(copy, value, len) : value;
+}
+
 int64_t gw_call_deadline(const struct gw_call *call)
 {
         int64_t wait_s = gw_call_int(call, "wait", 0);

@@ -55,6 +55,8 @@ const json_t *gw_call_value(const struct gw_call *call, const char *name);
 const char *gw_call_text(const struct gw_call *call, const char *name);
 int64_t gw_call_int(const struct gw_call *call, const char *name, int64_t absent);
 bool gw_call_flag(const struct gw_call *call, const char *name);
+/* A header field without the blanks around it, or NULL; lives as long as the exchange. */
+const char *gw_call_header(const struct gw_call *call, const char *name);
 /* The end of ?wait= on the monotonic clock; 0 when the answer is not to be held back. */
 int64_t gw_call_deadline(const struct gw_call *call);
 /* Whether the request's If-None-Match names this entity tag. */

@@ -145,7 +145,8 @@ static enum gw_next begin_many(struct gw_call *call)
         m->cancel.request_id = gw_exchange_request_id(call->exchange);
         m->cancel.each = take_id;
         m->cancel.arg = m;
-        return projects ? send_many(call, m, projects, 0) : go_on(call, m);
+        return projects || !m->own_projects ? send_many(call, m, projects ? projects : "", 0)
+                                            : go_on(call, m);
 }
 
 static enum gw_next resume_many(struct gw_call *call, struct gw_work *work)

@@ -72,6 +72,8 @@ static enum gw_next resume(struct gw_call *call, struct gw_work *work)
         }
         if (!gw_job_read_resume(call, &r->read, &next))
                 return next;
+        if (!gw_job_allows(call, &r->read.seen, GW_VERB_SUBMIT))
+                return GW_NEXT_RESPOND;
         if (!gw_state_terminal(r->read.seen.state))
                 return gw_call_fail_code(call, GW_ERR_CONFLICT,
                                          "the job is %s: only a finished job is run again",

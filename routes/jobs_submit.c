@@ -70,7 +70,7 @@ static enum gw_next begin(struct gw_call *call)
         if (gw_call_flag(call, "dry_run"))
                 return ask_backend(call, c);
         /* Only a key needs it. A body that was decoded holds no NUL. */
-        if (gw_exchange_header(call->exchange, "Idempotency-Key"))
+        if (gw_call_header(call, "Idempotency-Key"))
                 gw_token_hash(gw_exchange_body(call->exchange, &len), digest);
         return gw_submit_post(call, &c->submit, digest);
 }

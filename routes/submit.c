@@ -200,7 +200,7 @@ enum gw_next gw_submit_post(struct gw_call *call, struct gw_submit *s, const uin
         c->retry_of = s->retry_of;
         c->spec = spec->text;
         c->spec_len = spec->text_len;
-        c->key = gw_exchange_header(call->exchange, KEY_FIELD);
+        c->key = gw_call_header(call, KEY_FIELD);
         c->request_id = gw_exchange_request_id(call->exchange);
         memcpy(c->sha256, digest, sizeof c->sha256);
         gw_db_job_insert_init(c);
