@@ -141,6 +141,8 @@ static void respond_echo(struct gw_exchange *x)
         char *content = gw_buf_take(&b, &size);
         gw_respond(x, 200, "text/plain", content, size);
         gw_respond_header(x, "X-Echo", "yes");
+        gw_respond_header(x, "X-Evil", "a\r\nX-Injected: b");
+        gw_respond_header(x, "X-Bell", "\a");
 }
 
 static bool add_parameter(void *arg, const char *name, const char *value)

@@ -20,6 +20,9 @@ static void answers_have_their_fields(void **state)
         assert_string_equal(reply_field(&r, "Content-Type"), "text/plain");
         assert_string_equal(reply_field(&r, "X-Echo"), "yes");
         assert_null(reply_field(&r, "Server"));
+        assert_null(reply_field(&r, "X-Evil"));
+        assert_null(reply_field(&r, "X-Injected"));
+        assert_null(reply_field(&r, "X-Bell"));
         assert_null(reply_field(&r, "Connection"));
         assert_non_null(reply_field(&r, "Date"));
         snprintf(first, sizeof first, "%s", reply_field(&r, "X-Request-Id"));
