@@ -5,16 +5,21 @@
  *
  *   <directory>/leader                          flock: held by the gateway that leads
  *   <directory>/boot                            boot id of the machine when it was last led
- *   <directory>/live/<mark>.task                what to run; put in place by rename
- *   <directory>/live/<mark>.<ordinal>.run       flock: held while its shim lives; the run's journal
- *   <directory>/live/<mark>.<ordinal>.cancel    it is to be stopped
- *   <directory>/jobs/<job>/<number>.<ordinal>.out, .err, .script, .work/
- *   <directory>/trash/                          logs being removed
+ *   <directory>/live/<mark>.task                what to run, and the journal of the run; put in
+ *                                               place by rename; flock: held while a shim lives
+ *   <directory>/live/<mark>.cancel              it is to be stopped
+ *   <directory>/jobs/<job>/<number>.<ordinal>.out, .err, .script, .setup, .work/
+ *   <directory>/jobs/<job>/<number>.task        what was in live/, once it is over
+ *   <directory>/trash/                          jobs being removed
  *
- * All files are fields "key=value", each ended by a stop character: NUL in a task (values hold
- * anything else), newline in a journal. A task ends with the field "end=". A journal is written
- * in three steps, each one write(): started … (a run that has this is never started again),
- * job=pid, and the outcome, which counts once its last field "end=" is there.
+ * A task is fields "key=value", each ended by NUL, the last "end=". Behind it comes the journal:
+ * fields ended by newlines, in three steps, each one write(): the start (a run that has this is
+ * never started again), job=pid, and the outcome, which counts once its last field "end=" is
+ * there. (An array's ordinals will each need a journal of their own; a plain job's only run has
+ * ordinal 0 and its task as its journal.)
+ *
+ * Files are kept and moved rather than removed and made again: a file system may search long
+ * for a fresh inode among those freed a moment ago (ext4 does).
  */
 #ifndef GW_BACKENDS_LOCAL_FORMAT_H
 #define GW_BACKENDS_LOCAL_FORMAT_H
@@ -40,12 +45,16 @@
 #define GW_LOCAL_MAX_TASK (8 * 1024 * 1024)
 #define GW_LOCAL_MAX_JOURNAL (16 * 1024)
 
-/* The task's first field: at a fixed place, so that it can be changed before it starts. */
+/* The task's first fields have fixed places: the time limit can be changed before the start, and
+ * the journal's begin is known after all else is written. */
 #define GW_LOCAL_LIMIT_FORMAT "limit=%012lld"
 #define GW_LOCAL_LIMIT_LENGTH 18
+#define GW_LOCAL_JOURNAL_FORMAT "journal=%010zu"
+#define GW_LOCAL_JOURNAL_LENGTH 18
+#define GW_LOCAL_JOURNAL_AT (GW_LOCAL_LIMIT_LENGTH + 1)
 
-/* The file descriptor a shim finds its run's journal under, already locked. */
-#define GW_LOCAL_JOURNAL_FD 3
+/* The file descriptor a shim finds its run's task under, already locked. */
+#define GW_LOCAL_TASK_FD 3
 
 /* A shim's exit status. The journal, not the status, says what became of the job. */
 enum gw_local_shim_status {
@@ -55,20 +64,19 @@ enum gw_local_shim_status {
         GW_LOCAL_SHIM_FAILED = 4, /* the journal could not be written */
 };
 
-/* The first step of a journal: times in wall µs, born in clock ticks since boot. */
-#define GW_LOCAL_STARTED_FORMAT                                                                    \
-        "started=%lld\nboot=%s\nshim=%lld\nborn=%llu\ngpus=%s\nstarted_end=\n"
+/* The first step of a journal: the time in wall µs. */
+#define GW_LOCAL_STARTED_FORMAT "started=%lld\nboot=%s\nshim=%lld\ngpus=%s\nstarted_end=\n"
 
 /* The last step. It begins a line of its own, because a step before it may have been cut. */
 #define GW_LOCAL_ENDED_FORMAT                                                                      \
         "\nexit_code=%d\nsignal=%d\nreason=%s\nended=%lld\nmax_memory=%lld\ncpu_us=%lld\nraw=%s\n" \
         "end=\n"
 
-/* "<mark>.<ordinal>.<suffix>" or "<number>.<ordinal>.<suffix>" into `out`. */
-static inline void gw_local_run_name(char out[GW_LOCAL_NAME], const char *mark, uint32_t ordinal,
+/* "<number>.<ordinal>.<suffix>" into `out`. */
+static inline void gw_local_run_name(char out[GW_LOCAL_NAME], const char *number, uint32_t ordinal,
                                      const char *suffix)
 {
-        snprintf(out, GW_LOCAL_NAME, "%.60s.%u.%s", mark, ordinal, suffix);
+        snprintf(out, GW_LOCAL_NAME, "%.16s.%u.%s", number, ordinal, suffix);
 }
 
 /* Takes the next whole field off [*p, end) and splits it in place. False when there is none. A

@@ -45,7 +45,7 @@ static int keep(struct scan *scan, struct gw_local_job *job)
         return 0;
 }
 
-/* A task that cannot be read is still known by its name; its shim will say what is wrong. */
+/* A task that cannot be read is still known by its name. */
 static void found_task(void *arg, struct gw_mark mark)
 {
         struct scan *scan = arg;

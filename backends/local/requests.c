@@ -200,10 +200,10 @@ static int open_log(const struct gw_local *b, struct gw_log_source *log)
                 return gw_fail(&log->error, GW_ERR_NOT_FOUND, "the attempt has not started");
         if (fd < 0)
                 return gw_fail(&log->error, GW_ERR_GONE, "the log has been removed");
-        if (gw_local_spool_read_run(&b->spool, log->mark, log->ordinal, &journal))
+        if (gw_local_spool_read(&b->spool, log->mark, &journal))
                 return gw_fail(&log->error, GW_ERR_UNAVAILABLE, "the log cannot be opened now");
         /* The size after that: what is complete does not grow. */
-        log->complete = journal.ended || !gw_local_spool_has(&b->spool, log->mark);
+        log->complete = journal.ended || !journal.exists;
         if (fstat(fd, &st))
                 return gw_fail(&log->error, GW_ERR_UNAVAILABLE, "the log cannot be opened now");
         log->size = (uint64_t)st.st_size;

@@ -1,7 +1,7 @@
 /*
  * Starting shims, waiting for them, and finding out what became of a run. The backend's thread.
  *
- * The lock of a run's journal is taken before its shim is started and inherited by it, so there
+ * The lock of a run's task is taken before its shim is started and inherited by it, so there
  * is no moment in which a shim is on its way and the lock is free: a free lock means that
  * nobody cares for the run. A run that has begun and is nobody's gets a shim again, which ends
  * what is left of it (shim/main.c).
@@ -45,12 +45,12 @@ static void no_doubt(struct gw_local *b, struct gw_local_job *job)
         job->in_doubt = false;
 }
 
-static int spawn_actions(posix_spawn_file_actions_t *actions, int journal)
+static int spawn_actions(posix_spawn_file_actions_t *actions, int task)
 {
         if (posix_spawn_file_actions_init(actions))
                 return -1;
         /* Onto 3 first: were it one of the others, it would be closed by them. */
-        int rc = posix_spawn_file_actions_adddup2(actions, journal, GW_LOCAL_JOURNAL_FD);
+        int rc = posix_spawn_file_actions_adddup2(actions, task, GW_LOCAL_TASK_FD);
         rc |= posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
         rc |= posix_spawn_file_actions_adddup2(actions, STDIN_FILENO, STDOUT_FILENO);
         rc |= posix_spawn_file_actions_adddup2(actions, STDIN_FILENO, STDERR_FILENO);
@@ -86,7 +86,7 @@ static void format_gpus(const struct gw_local *b, uint64_t gpus, char out[GW_LOC
 }
 
 /* Returns the pid, or -1 with errno. */
-static pid_t spawn_shim(const struct gw_local *b, const struct gw_local_job *job, int journal)
+static pid_t spawn_shim(const struct gw_local *b, const struct gw_local_job *job, int task)
 {
         char mark[GW_MARK_TEXT], started[24], gpus[GW_LOCAL_GPU_TEXT];
         gw_mark_format(job->mark, mark);
@@ -100,7 +100,7 @@ static pid_t spawn_shim(const struct gw_local *b, const struct gw_local_job *job
         posix_spawnattr_t attr;
         pid_t pid;
         errno = ENOMEM;
-        if (spawn_actions(&actions, journal))
+        if (spawn_actions(&actions, task))
                 return -1;
         int rc = spawn_attributes(&attr);
         if (rc == 0) {
@@ -139,14 +139,14 @@ static void log_launch_failure(const struct gw_local *b)
 
 int gw_local_run_launch(struct gw_local *b, struct gw_local_job *job)
 {
-        gw_autoclose int journal = gw_local_spool_lock_run(&b->spool, job->mark, 0);
-        if (journal < 0 && errno == EWOULDBLOCK) {
+        gw_autoclose int task = gw_local_spool_lock(&b->spool, job->mark);
+        if (task < 0 && errno == EWOULDBLOCK) {
                 /* A shim that a gateway before us was about to start. */
                 gw_local_job_stage(b, job, GW_LOCAL_RUNNING, GW_REASON_NONE, NULL);
                 doubt(b, job, LOOK_AGAIN_US);
                 return 0;
         }
-        pid_t pid = journal < 0 ? -1 : spawn_shim(b, job, journal);
+        pid_t pid = task < 0 ? -1 : spawn_shim(b, job, task);
         if (pid < 0) {
                 log_launch_failure(b);
                 return -1;
@@ -172,7 +172,7 @@ static bool find_shim(struct gw_local *b, struct gw_local_job *job, struct gw_lo
 {
         if (j->shim <= 0 || watch(b, job, j->shim))
                 return false;
-        if (gw_local_spool_probe_run(&b->spool, job->mark, 0, j) == 0 && j->locked)
+        if (gw_local_spool_probe(&b->spool, job->mark, j) == 0 && j->locked)
                 return true;
         gw_local_watch_fired(b, job->watch);
         return true;
@@ -196,7 +196,7 @@ static void settle_held(struct gw_local *b, struct gw_local_job *job, struct gw_
         /* find_shim may settle the job in turn, so nothing of it is touched afterwards. */
         no_doubt(b, job);
         if (job->cancelling)
-                gw_local_spool_cancel(&b->spool, job->mark, 0);
+                gw_local_spool_cancel(&b->spool, job->mark);
         struct gw_mark mark = job->mark;
         bool found = find_shim(b, job, j);
         job = gw_local_job_find(b, mark);
@@ -241,11 +241,25 @@ static void settle_orphan(struct gw_local *b, struct gw_local_job *job,
                 doubt(b, job, LAUNCH_AGAIN_US);
 }
 
+/* A task whose file cannot be read, or is gone, and that nobody cares for. */
+static void settle_broken(struct gw_local *b, struct gw_local_job *job)
+{
+        struct gw_local_journal outcome = {
+                .exit_code = -1,
+                .reason = GW_REASON_NODE_FAILURE,
+                .raw = "the job's task was lost, as in a restart of the machine",
+                .ended_us = gw_clock_wall_us(),
+        };
+        gw_local_job_ended(b, job, &outcome);
+}
+
 void gw_local_run_settle(struct gw_local *b, struct gw_local_job *job)
 {
         struct gw_local_journal j;
-        if (gw_local_spool_probe_run(&b->spool, job->mark, 0, &j))
+        if (gw_local_spool_probe(&b->spool, job->mark, &j))
                 doubt(b, job, LAUNCH_AGAIN_US);
+        else if ((j.broken || !j.exists) && !j.locked)
+                settle_broken(b, job);
         else if (j.ended)
                 gw_local_job_ended(b, job, &j);
         else if (j.locked)
@@ -272,9 +286,9 @@ void gw_local_run_settle_doubtful(struct gw_local *b)
 static int cancel_before_start(struct gw_local *b, struct gw_local_job *job)
 {
         struct gw_local_journal j;
-        if (gw_local_spool_end_run(&b->spool, job->mark, 0, GW_REASON_CANCELLED_BY_USER,
-                                   "cancelled before it started") ||
-            gw_local_spool_read_run(&b->spool, job->mark, 0, &j))
+        if (gw_local_spool_end(&b->spool, job->mark, GW_REASON_CANCELLED_BY_USER,
+                               "cancelled before it started") ||
+            gw_local_spool_read(&b->spool, job->mark, &j))
                 return -1;
         gw_local_job_ended(b, job, &j);
         return 0;
@@ -287,7 +301,7 @@ int gw_local_run_cancel(struct gw_local *b, struct gw_local_job *job)
                 return 0;
         if (job->stage != GW_LOCAL_RUNNING)
                 return cancel_before_start(b, job);
-        if (gw_local_spool_cancel(&b->spool, job->mark, 0))
+        if (gw_local_spool_cancel(&b->spool, job->mark))
                 return -1;
         signal_cancel(job);
         return 0;

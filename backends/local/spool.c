@@ -130,16 +130,11 @@ static int parse_name(const char *name, struct gw_mark *ret, const char **ret_su
         return gw_mark_parse(mark, ret);
 }
 
-/* A half-made task, or files of a run whose task is gone, which is removed first. One that a
- * shim still holds stays. */
+/* A half-made task, or what belongs to a task that is gone, which goes first. */
 static bool is_leftover(struct gw_local_spool *s, struct gw_mark mark, const char *suffix)
 {
-        struct gw_local_journal journal;
-        if (strcmp(suffix, ".new") == 0)
-                return true;
-        if (strncmp(suffix, ".0.", 3) != 0 || gw_local_spool_has(s, mark))
-                return false;
-        return gw_local_spool_probe_run(s, mark, 0, &journal) == 0 && !journal.locked;
+        return strcmp(suffix, ".new") == 0 ||
+               (strcmp(suffix, ".cancel") == 0 && !gw_local_spool_has(s, mark));
 }
 
 int gw_local_spool_scan(struct gw_local_spool *s, void (*found)(void *arg, struct gw_mark mark),

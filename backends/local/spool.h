@@ -23,9 +23,13 @@ struct gw_local_spool {
         uint64_t trashed; /* names made there */
 };
 
-/* A run's journal as read back. */
+/* What a task's journal says. */
 struct gw_local_journal {
-        bool exists, locked, started, ended;
+        bool exists;  /* there is such a task */
+        bool broken;  /* it cannot be read: a power cut came before it was on the disk */
+        bool locked;  /* a shim lives; only a probe tells */
+        bool started; /* it must not be started again */
+        bool ended;   /* the rest is its outcome */
         int64_t started_us, ended_us;
         pid_t shim;
         uint64_t gpus; /* a set */
@@ -60,24 +64,24 @@ bool gw_local_spool_has(const struct gw_local_spool *s, struct gw_mark mark);
 /* Changes the time limit of a task that has not started. */
 int gw_local_spool_limit(struct gw_local_spool *s, struct gw_mark mark, int64_t seconds);
 
-/* Opens a run's journal with its lock held; -1 with errno, EWOULDBLOCK when a shim has it. */
-int gw_local_spool_lock_run(struct gw_local_spool *s, struct gw_mark mark, uint32_t ordinal);
+/* Opens a task with its lock held; -1 with errno, EWOULDBLOCK when a shim has it. */
+int gw_local_spool_lock(struct gw_local_spool *s, struct gw_mark mark);
 
-/* Reads a run's journal; probe tells, too, whether a shim holds it. Return 0, or -1 with
- * errno. Only who leads may probe: it takes the lock for a moment. */
-int gw_local_spool_read_run(const struct gw_local_spool *s, struct gw_mark mark, uint32_t ordinal,
-                            struct gw_local_journal *ret);
-int gw_local_spool_probe_run(const struct gw_local_spool *s, struct gw_mark mark, uint32_t ordinal,
-                             struct gw_local_journal *ret);
+/* Reads a task's journal; probe tells, too, whether a shim lives. Return 0, or -1 with errno.
+ * Only who leads may probe: it takes the lock for a moment. */
+int gw_local_spool_read(const struct gw_local_spool *s, struct gw_mark mark,
+                        struct gw_local_journal *ret);
+int gw_local_spool_probe(const struct gw_local_spool *s, struct gw_mark mark,
+                         struct gw_local_journal *ret);
 
 /* Ends a run that never started. Returns 0, or -1 with errno. */
-int gw_local_spool_end_run(struct gw_local_spool *s, struct gw_mark mark, uint32_t ordinal,
-                           enum gw_reason reason, const char *raw);
+int gw_local_spool_end(struct gw_local_spool *s, struct gw_mark mark, enum gw_reason reason,
+                       const char *raw);
 
 /* Says that a run is to be stopped, durably for a shim to see. Returns 0, or -1 with errno. */
-int gw_local_spool_cancel(struct gw_local_spool *s, struct gw_mark mark, uint32_t ordinal);
+int gw_local_spool_cancel(struct gw_local_spool *s, struct gw_mark mark);
 
-/* Removes all of a submission but its logs. */
+/* Takes a submission out of live/; the task goes to its logs, if it has any. */
 void gw_local_spool_forget(struct gw_local_spool *s, struct gw_mark mark);
 
 /* Takes a job's logs away; they are deleted by and by. */

@@ -20,14 +20,6 @@ static void task_name(char out[GW_LOCAL_NAME], struct gw_mark mark, const char *
         snprintf(out, GW_LOCAL_NAME, "%s.%s", text, suffix);
 }
 
-static void run_name(char out[GW_LOCAL_NAME], struct gw_mark mark, uint32_t ordinal,
-                     const char *suffix)
-{
-        char text[GW_MARK_TEXT];
-        gw_mark_format(mark, text);
-        gw_local_run_name(out, text, ordinal, suffix);
-}
-
 static int write_whole(int fd, const char *data, size_t len)
 {
         while (len > 0) {
@@ -91,12 +83,11 @@ int gw_local_spool_limit(struct gw_local_spool *s, struct gw_mark mark, int64_t 
         return pwrite(fd, text, GW_LOCAL_LIMIT_LENGTH, 0) == GW_LOCAL_LIMIT_LENGTH ? 0 : -1;
 }
 
-int gw_local_spool_lock_run(struct gw_local_spool *s, struct gw_mark mark, uint32_t ordinal)
+int gw_local_spool_lock(struct gw_local_spool *s, struct gw_mark mark)
 {
         char name[GW_LOCAL_NAME];
-        run_name(name, mark, ordinal, "run");
-        gw_autoclose int fd =
-                openat(s->live, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        task_name(name, mark, "task");
+        gw_autoclose int fd = openat(s->live, name, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB))
                 return -1;
         return GW_TAKE_FD(fd);
@@ -172,11 +163,28 @@ static void parse_journal(char *text, size_t len, struct gw_local_journal *ret)
         ret->started |= len > 0;
 }
 
-static int read_run(const struct gw_local_spool *s, struct gw_mark mark, uint32_t ordinal,
-                    bool probe, struct gw_local_journal *ret)
+static int read_journal(int fd, struct gw_local_journal *ret)
 {
-        char name[GW_LOCAL_NAME], text[GW_LOCAL_MAX_JOURNAL];
-        run_name(name, mark, ordinal, "run");
+        char head[GW_LOCAL_TASK_HEAD], text[GW_LOCAL_MAX_JOURNAL];
+        struct gw_local_task_head parsed;
+        ssize_t n = pread(fd, head, sizeof head, 0);
+        if (n < 0)
+                return -1;
+        ret->broken = gw_local_task_parse(head, (size_t)n, &parsed) || parsed.journal == 0;
+        if (ret->broken)
+                return 0;
+        n = pread(fd, text, sizeof text, parsed.journal);
+        if (n < 0)
+                return -1;
+        parse_journal(text, (size_t)n, ret);
+        return 0;
+}
+
+static int read_task(const struct gw_local_spool *s, struct gw_mark mark, bool probe,
+                     struct gw_local_journal *ret)
+{
+        char name[GW_LOCAL_NAME];
+        task_name(name, mark, "task");
         *ret = (struct gw_local_journal){.exit_code = -1};
         gw_autoclose int fd = openat(s->live, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0)
@@ -184,30 +192,26 @@ static int read_run(const struct gw_local_spool *s, struct gw_mark mark, uint32_
         ret->exists = true;
         /* Before the text is read: what is not locked does not change any more. */
         ret->locked = probe && flock(fd, LOCK_SH | LOCK_NB) != 0;
-        ssize_t n = read(fd, text, sizeof text);
-        if (n < 0)
-                return -1;
-        parse_journal(text, (size_t)n, ret);
-        return 0;
+        return read_journal(fd, ret);
 }
 
-int gw_local_spool_read_run(const struct gw_local_spool *s, struct gw_mark mark, uint32_t ordinal,
-                            struct gw_local_journal *ret)
+int gw_local_spool_read(const struct gw_local_spool *s, struct gw_mark mark,
+                        struct gw_local_journal *ret)
 {
-        return read_run(s, mark, ordinal, false, ret);
+        return read_task(s, mark, false, ret);
 }
 
-int gw_local_spool_probe_run(const struct gw_local_spool *s, struct gw_mark mark, uint32_t ordinal,
-                             struct gw_local_journal *ret)
+int gw_local_spool_probe(const struct gw_local_spool *s, struct gw_mark mark,
+                         struct gw_local_journal *ret)
 {
-        return read_run(s, mark, ordinal, true, ret);
+        return read_task(s, mark, true, ret);
 }
 
-int gw_local_spool_end_run(struct gw_local_spool *s, struct gw_mark mark, uint32_t ordinal,
-                           enum gw_reason reason, const char *raw)
+int gw_local_spool_end(struct gw_local_spool *s, struct gw_mark mark, enum gw_reason reason,
+                       const char *raw)
 {
         char text[512];
-        gw_autoclose int fd = gw_local_spool_lock_run(s, mark, ordinal);
+        gw_autoclose int fd = gw_local_spool_lock(s, mark);
         int len = snprintf(text, sizeof text, GW_LOCAL_ENDED_FORMAT, -1, 0, gw_reason_name(reason),
                            (long long)gw_clock_wall_us(), 0LL, 0LL, raw);
         if (fd < 0 || len < 0 || (size_t)len >= sizeof text)
@@ -215,24 +219,25 @@ int gw_local_spool_end_run(struct gw_local_spool *s, struct gw_mark mark, uint32
         return write_whole(fd, text, (size_t)len);
 }
 
-int gw_local_spool_cancel(struct gw_local_spool *s, struct gw_mark mark, uint32_t ordinal)
+int gw_local_spool_cancel(struct gw_local_spool *s, struct gw_mark mark)
 {
         char name[GW_LOCAL_NAME];
-        run_name(name, mark, ordinal, "cancel");
+        task_name(name, mark, "cancel");
         gw_autoclose int fd =
                 openat(s->live, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         return fd < 0 ? -1 : 0;
 }
 
+/* A shim finds no task there any more, and runs nothing. */
 void gw_local_spool_forget(struct gw_local_spool *s, struct gw_mark mark)
 {
-        char name[GW_LOCAL_NAME];
-        /* First: a shim without a task runs nothing. */
+        char name[GW_LOCAL_NAME], kept[2 * GW_LOCAL_NAME], id[GW_ID_TEXT];
         task_name(name, mark, "task");
-        unlinkat(s->live, name, 0);
-        run_name(name, mark, 0, "run");
-        unlinkat(s->live, name, 0);
-        run_name(name, mark, 0, "cancel");
+        gw_id_format(mark.job, id);
+        snprintf(kept, sizeof kept, "%s/%u.task", id, mark.number);
+        if (renameat(s->live, name, s->jobs, kept))
+                unlinkat(s->live, name, 0);
+        task_name(name, mark, "cancel");
         unlinkat(s->live, name, 0);
 }
 

@@ -50,13 +50,14 @@ static bool is_dot(const char *name)
 static void empty_folder(struct gw_local_spool *s, const char *name, int *left)
 {
         DIR *dir = open_entries(s->trash, name);
-        if (!dir) { /* a job may take the rights off its own folders */
-                fchmodat(s->trash, name, 0700, 0);
+        /* A job may take the rights off its own folders. */
+        if (!dir && fchmodat(s->trash, name, 0700, 0) == 0)
                 dir = open_entries(s->trash, name);
-        }
-        if (!dir)
+        if (!dir || fchmod(dirfd(dir), 0700)) {
+                if (dir)
+                        closedir(dir);
                 return;
-        fchmod(dirfd(dir), 0700);
+        }
         for (struct dirent *e; *left > 0 && (e = readdir(dir)); (*left)--)
                 if (!is_dot(e->d_name) && (unlinkat(dirfd(dir), e->d_name, 0) == 0 ||
                                            move_to_top(s, dirfd(dir), e->d_name) == 0))

@@ -57,11 +57,20 @@ static void add_head(struct gw_buf *out, const struct gw_local_plan *plan, int64
 {
         gw_buf_printf(out, GW_LOCAL_LIMIT_FORMAT, (long long)plan->time_limit_s);
         gw_buf_char(out, '\0');
+        gw_buf_printf(out, GW_LOCAL_JOURNAL_FORMAT, (size_t)0);
+        gw_buf_char(out, '\0');
         add_number(out, "arrival", arrival_us);
         add_number(out, "cpus", plan->cpus_milli);
         add_number(out, "memory", plan->memory);
         add_number(out, "gpus", plan->gpus);
         add_text(out, "head_end", "");
+}
+
+static void set_journal(struct gw_buf *out)
+{
+        char text[32];
+        snprintf(text, sizeof text, GW_LOCAL_JOURNAL_FORMAT, out->len);
+        memcpy(out->data + GW_LOCAL_JOURNAL_AT, text, GW_LOCAL_JOURNAL_LENGTH);
 }
 
 int gw_local_task_write(const struct gw_local_plan *plan, const struct gw_submission *s,
@@ -84,7 +93,10 @@ int gw_local_task_write(const struct gw_local_plan *plan, const struct gw_submis
         else
                 add_list(out, "arg", plan->command);
         add_text(out, "end", "");
-        return gw_buf_ok(out) ? 0 : gw_fail(err, GW_ERR_TOO_LARGE, "the job's spec is too large");
+        if (!gw_buf_ok(out))
+                return gw_fail(err, GW_ERR_TOO_LARGE, "the job's spec is too large");
+        set_journal(out);
+        return 0;
 }
 
 static const struct head_field {
@@ -95,7 +107,16 @@ static const struct head_field {
         {"cpus", offsetof(struct gw_local_task_head, cpus_milli)},
         {"memory", offsetof(struct gw_local_task_head, memory)},
         {"gpus", offsetof(struct gw_local_task_head, gpus)},
+        {"journal", offsetof(struct gw_local_task_head, journal)},
 };
+
+/* Some have leading zeros, to have one length. */
+static int parse_number(const char *s, int64_t *ret)
+{
+        while (s[0] == '0' && s[1])
+                s++;
+        return gw_str_int64(s, 0, INT64_MAX, ret);
+}
 
 int gw_local_task_parse(char *text, size_t len, struct gw_local_task_head *ret)
 {
@@ -104,8 +125,7 @@ int gw_local_task_parse(char *text, size_t len, struct gw_local_task_head *ret)
         while (gw_local_next_field(&p, text + len, '\0', &key, &value)) {
                 for (size_t i = 0; i < GW_COUNT(head_fields); i++) {
                         void *place = (char *)&head + head_fields[i].offset;
-                        if (strcmp(key, head_fields[i].key) == 0 &&
-                            gw_str_int64(value, 0, INT64_MAX, place))
+                        if (strcmp(key, head_fields[i].key) == 0 && parse_number(value, place))
                                 return -1;
                 }
                 if (strcmp(key, "head_end") == 0) {

@@ -9,6 +9,7 @@
 struct gw_local_task_head {
         int64_t arrival_us; /* wall; its place in line */
         int64_t cpus_milli, memory, gpus;
+        int64_t journal; /* where it begins in the file */
 };
 
 #define GW_LOCAL_TASK_HEAD 512 /* bytes from the beginning that hold it */
@@ -19,7 +20,7 @@ int gw_local_task_write(const struct gw_local_plan *plan, const struct gw_submis
                         const struct gw_local_account *account, int64_t arrival_us,
                         struct gw_buf *out, struct gw_error *err);
 
-/* Reads the head in place. Returns 0, or -1 when there is none. */
+/* Reads the head, changing the text. Returns 0, or -1 when there is none. */
 int gw_local_task_parse(char *text, size_t len, struct gw_local_task_head *ret);
 
 #endif

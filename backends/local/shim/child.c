@@ -1,7 +1,7 @@
 /*
- * What the child of the fork does to become the job. It is a process of one thread, so
- * anything may be called here. A step that fails is told to the shim in shared memory and to
- * the user in the job's stderr.
+ * What the child of the vfork does to become the job, in the memory of the shim, which stands
+ * still meanwhile. A step that fails is told to the shim in its memory and to the user in the
+ * job's stderr.
  */
 #include "backends/local/shim/child.h"
 
@@ -18,22 +18,20 @@
 
 #define PROGRESS_FD 9 /* the highest a POSIX shell can name */
 
-static _Noreturn void give_up(const struct gw_launch *l, enum gw_launch_step step)
+static _Noreturn void give_up(struct gw_launch *l, enum gw_launch_step step)
 {
         int error = errno;
-        *l->report = (struct gw_launch_report){.step = step, .error = error};
+        l->report = (struct gw_launch_report){.step = step, .error = error};
         struct gw_shim_outcome outcome = {.reason = ""};
         gw_launch_explain(l, &outcome);
         dprintf(STDERR_FILENO, "jobgate: %s\n", outcome.raw);
         _exit(error == ENOENT && step == LAUNCH_EXEC ? GW_CHILD_NOT_FOUND : GW_CHILD_NOT_RUN);
 }
 
-/* Whoever started the gateway may have blocked or ignored some. */
-static void reset_signals(void)
+/* Actions need no reset: the gateway starts the shim with the default ones (run.c). */
+static void unblock_signals(void)
 {
         sigset_t none;
-        for (int sig = 1; sig < NSIG; sig++)
-                signal(sig, SIG_DFL);
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -72,11 +70,11 @@ static int set_identity(const struct gw_shim_task *task)
         return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-_Noreturn void gw_child_run(const struct gw_launch *l, pid_t shim)
+_Noreturn void gw_child_run(struct gw_launch *l, pid_t shim)
 {
         const struct gw_shim_task *task = l->task;
         setsid();
-        reset_signals();
+        unblock_signals();
         int entered = task->directory ? 0 : fchdir(l->work_fd);
         if (set_streams(l) || set_identity(task))
                 give_up(l, LAUNCH_IDENTITY);

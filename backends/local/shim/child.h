@@ -1,4 +1,4 @@
-/* The job's first process, between fork and exec. */
+/* The job's first process, between vfork and exec. */
 #ifndef GW_BACKENDS_LOCAL_SHIM_CHILD_H
 #define GW_BACKENDS_LOCAL_SHIM_CHILD_H
 
@@ -8,6 +8,6 @@
 #define GW_CHILD_NOT_RUN 126
 
 /* Becomes the job; shim is the parent that must still live. Never returns. */
-_Noreturn void gw_child_run(const struct gw_launch *l, pid_t shim);
+_Noreturn void gw_child_run(struct gw_launch *l, pid_t shim);
 
 #endif

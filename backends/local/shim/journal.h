@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "backends/local/shim/run.h"
+#include "backends/local/shim/task.h"
 
 struct gw_shim_journal {
         bool started, ended;
@@ -22,15 +23,12 @@ struct gw_shim_outcome {
         char raw[GW_LOCAL_RAW]; /* words, or "" */
 };
 
-/* Takes the lock: run->journal_fd is set. Returns 0; 1 when another shim holds it; -1. */
-int gw_shim_journal_open(struct gw_shim_run *run);
-
-int gw_shim_journal_read(const struct gw_shim_run *run, struct gw_shim_journal *ret);
+/* Parses the journal in the text of a task, once. */
+void gw_shim_journal_parse(const struct gw_shim_task *task, struct gw_shim_journal *ret);
 
 /* Each returns 0, or -1 with errno. After begin the run has started. */
 int gw_shim_journal_begin(const struct gw_shim_run *run);
 int gw_shim_journal_job(const struct gw_shim_run *run, pid_t job);
-/* On the disk, not only written, when it returns 0. */
 int gw_shim_journal_end(const struct gw_shim_run *run, const struct gw_shim_outcome *outcome);
 
 /* The kernel's boot id, "" when it cannot be read. */

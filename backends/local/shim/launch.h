@@ -23,7 +23,7 @@ struct gw_launch {
         int work_fd;     /* the working directory when the task names none; -1 else */
         int progress_fd; /* how far the setup lines came; -1: there are none */
         char **argv;     /* NULL-ended */
-        struct gw_launch_report *report; /* shared with the child */
+        struct gw_launch_report report;
 };
 
 /* Makes folders and files. Returns 0, or -1 with words in raw. Nothing of the job has run. */
@@ -36,8 +36,5 @@ pid_t gw_launch_start(struct gw_launch *l);
 /* After the first process has ended: turns what the child reported, or a setup line that
  * failed, into the outcome's reason and words. */
 void gw_launch_explain(const struct gw_launch *l, struct gw_shim_outcome *outcome);
-
-/* Removes the working directory if it was ours and nothing is in it. */
-void gw_launch_tidy(const struct gw_launch *l);
 
 #endif

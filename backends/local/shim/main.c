@@ -3,7 +3,7 @@
  *
  *   jobgate-shim <spool directory> <mark> <ordinal> <task index> <started, µs> <gpus>
  *
- * One process and one thread per run. It holds the lock of the run's journal while it lives.
+ * One process and one thread per run. It holds the lock of the run's task while it lives.
  * Started on a run that has begun before, it never runs it again: it ends what may be left and
  * writes that the machine failed it. Started on one that has ended, it does nothing. So the
  * gateway may start it on any run that nobody holds, as often as it likes.
@@ -26,27 +26,16 @@
 
 #define WRITE_TRIES 600 /* a full disk may be mended: one a second */
 
-static void launch_failed(struct gw_shim_outcome *outcome)
-{
-        outcome->exit_code = -1;
-        outcome->reason = "launch_failed";
-}
-
 /* Everything before the point of no return. Returns 0 when the job may start. */
 static int prepare(struct gw_launch *launch, struct gw_shim_run *run, struct gw_shim_task *task,
                    struct gw_shim_outcome *outcome)
 {
-        const char *why;
         if (gw_shim_run_cancelled(run)) {
                 *outcome = (struct gw_shim_outcome){.exit_code = -1, .reason = "cancelled_by_user"};
                 snprintf(outcome->raw, sizeof outcome->raw, "cancelled before it started");
                 return -1;
         }
-        launch_failed(outcome);
-        if (gw_shim_task_read(run, task, &why)) {
-                snprintf(outcome->raw, sizeof outcome->raw, "the local backend: %s", why);
-                return -1;
-        }
+        *outcome = (struct gw_shim_outcome){.exit_code = -1, .reason = "launch_failed"};
         if (gw_launch_prepare(launch, run, task, outcome->raw))
                 return -1;
         if (gw_shim_journal_begin(run)) {
@@ -58,11 +47,11 @@ static int prepare(struct gw_launch *launch, struct gw_shim_run *run, struct gw_
         return 0;
 }
 
-static void run_job(struct gw_shim_run *run, struct gw_shim_outcome *outcome)
+static void run_job(struct gw_shim_run *run, struct gw_shim_task *task,
+                    struct gw_shim_outcome *outcome)
 {
         struct gw_launch launch;
-        struct gw_shim_task task;
-        if (prepare(&launch, run, &task, outcome))
+        if (prepare(&launch, run, task, outcome))
                 return;
         pid_t job = gw_launch_start(&launch);
         if (job < 0) {
@@ -73,10 +62,9 @@ static void run_job(struct gw_shim_run *run, struct gw_shim_outcome *outcome)
         /* For people who look: nothing depends on it. */
         gw_shim_journal_job(run, job);
         *outcome = (struct gw_shim_outcome){0};
-        gw_watch(run, &task, job, outcome);
+        gw_watch(run, task, job, outcome);
         if (strcmp(outcome->reason, "exit_code") == 0)
                 gw_launch_explain(&launch, outcome);
-        gw_launch_tidy(&launch);
 }
 
 static int write_outcome(const struct gw_shim_run *run, const struct gw_shim_outcome *outcome)
@@ -89,27 +77,24 @@ static int write_outcome(const struct gw_shim_run *run, const struct gw_shim_out
         return GW_LOCAL_SHIM_FAILED;
 }
 
-static void close_inherited(void)
-{
-        close_range(GW_LOCAL_JOURNAL_FD + 1, ~0U, 0);
-}
-
 int main(int argc, char **argv)
 {
         struct gw_shim_run run;
+        struct gw_shim_task task;
         struct gw_shim_journal journal;
         struct gw_shim_outcome outcome = {0};
 
         gw_watch_block_signals();
         umask(0);
-        close_inherited();
+        close_range(GW_LOCAL_TASK_FD + 1, ~0U, 0);
         if (gw_shim_run_init(&run, argc, argv) || chdir("/"))
                 return GW_LOCAL_SHIM_USAGE;
-        int taken = gw_shim_journal_open(&run);
+        int taken = gw_shim_task_open(&run);
         if (taken)
                 return taken > 0 ? GW_LOCAL_SHIM_TAKEN : GW_LOCAL_SHIM_USAGE;
-        if (gw_shim_journal_read(&run, &journal))
+        if (gw_shim_task_read(&run, &task))
                 return GW_LOCAL_SHIM_USAGE;
+        gw_shim_journal_parse(&task, &journal);
         if (journal.ended)
                 return GW_LOCAL_SHIM_DONE;
         if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
@@ -118,6 +103,6 @@ int main(int argc, char **argv)
         if (journal.started)
                 gw_sweep(&run, &journal, &outcome);
         else
-                run_job(&run, &outcome);
+                run_job(&run, &task, &outcome);
         return write_outcome(&run, &outcome);
 }

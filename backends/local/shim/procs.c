@@ -52,7 +52,7 @@ static int read_process(pid_t pid, struct gw_proc *ret)
         return 0;
 }
 
-unsigned long long gw_procs_born(pid_t pid)
+static unsigned long long born_at(pid_t pid)
 {
         struct gw_proc proc;
         return read_process(pid, &proc) ? 0 : proc.born;
@@ -129,7 +129,7 @@ void gw_procs_choose_below(struct gw_procs *procs, void *arg)
 static void signal_process(const struct gw_proc *proc, int sig)
 {
         gw_autoclose int fd = pidfd_open(proc->pid, 0);
-        if (fd >= 0 && gw_procs_born(proc->pid) == proc->born)
+        if (fd >= 0 && born_at(proc->pid) == proc->born)
                 pidfd_send_signal(fd, sig, NULL, 0);
 }
 

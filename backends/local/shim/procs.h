@@ -44,7 +44,4 @@ size_t gw_procs_kill(struct gw_procs *procs, gw_procs_choice choose, void *arg);
  * shared pages counted once. */
 int64_t gw_procs_memory(struct gw_procs *procs, gw_procs_choice choose, void *arg, int64_t limit);
 
-/* When a process was born, in clock ticks; 0 when there is none. */
-unsigned long long gw_procs_born(pid_t pid);
-
 #endif

@@ -30,7 +30,8 @@ static int parse_mark(struct gw_shim_run *run, const char *mark)
 int gw_shim_run_init(struct gw_shim_run *run, int argc, char **argv)
 {
         int64_t ordinal, index;
-        *run = (struct gw_shim_run){.live_fd = -1, .job_fd = -1, .journal_fd = -1};
+        *run = (struct gw_shim_run){
+                .gateway = getppid(), .live_fd = -1, .job_fd = -1, .task_fd = -1};
         if (argc != ARGUMENTS || argv[1][0] != '/' || parse_mark(run, argv[2]) ||
             gw_str_int64(argv[3], 0, UINT32_MAX, &ordinal) ||
             gw_str_int64(argv[4], 0, INT64_MAX, &index) ||
@@ -54,6 +55,6 @@ int gw_shim_run_cancelled(const struct gw_shim_run *run)
 {
         char name[GW_LOCAL_NAME];
         struct stat st;
-        gw_local_run_name(name, run->mark, run->ordinal, "cancel");
+        snprintf(name, sizeof name, "%.60s.cancel", run->mark);
         return fstatat(run->live_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }

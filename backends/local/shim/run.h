@@ -16,9 +16,10 @@ struct gw_shim_run {
         const char *index;  /* JOBGATE_TASK_INDEX */
         int64_t started_us; /* when the gateway started it, wall */
         const char *gpus;   /* "0,2", "" for none, or "-": the backend has none to give */
+        pid_t gateway;      /* that started it; it may have ended since */
         int live_fd;        /* <directory>/live */
         int job_fd;         /* <directory>/jobs/<job>, or -1 until it is made */
-        int journal_fd;     /* locked */
+        int task_fd;        /* locked */
 };
 
 /* Parses the arguments and opens live/. Returns 0, or -1 when they are not as they should be. */

@@ -1,12 +1,14 @@
 /*
- * Reading a task. The process ends with the job, so what is read here is never freed.
+ * Opening and reading a task. The process ends with the job, so what is read is never freed.
  */
 #include "backends/local/shim/task.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +25,7 @@ static const struct field {
         size_t offset;
 } fields[] = {
         {"limit", FIELD_NUMBER, offsetof(struct gw_shim_task, limit_s)},
+        {"journal", FIELD_NUMBER, offsetof(struct gw_shim_task, journal)},
         {"memory", FIELD_NUMBER, offsetof(struct gw_shim_task, memory)},
         {"grace", FIELD_NUMBER, offsetof(struct gw_shim_task, grace_s)},
         {"uid", FIELD_UID, offsetof(struct gw_shim_task, uid)},
@@ -34,7 +37,7 @@ static const struct field {
         {"env", FIELD_LIST, offsetof(struct gw_shim_task, environment)},
 };
 
-/* The limit is written with leading zeros, to have one length. */
+/* Some are written with leading zeros, to have one length. */
 static int parse_number(const char *s, int64_t *ret)
 {
         while (s[0] == '0' && s[1])
@@ -84,14 +87,16 @@ static int take_field(struct gw_shim_task *task, const char *key, char *value)
 static int read_text(int fd, struct gw_shim_task *task)
 {
         struct stat st;
-        if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > GW_LOCAL_MAX_TASK)
+        if (fstat(fd, &st) || !S_ISREG(st.st_mode) ||
+            st.st_size > GW_LOCAL_MAX_TASK + GW_LOCAL_MAX_JOURNAL)
                 return -1;
         size_t size = (size_t)st.st_size;
         task->text = malloc(size + 1);
         if (!task->text)
                 return -1;
         while (task->text_len < size) {
-                ssize_t n = read(fd, task->text + task->text_len, size - task->text_len);
+                ssize_t n = pread(fd, task->text + task->text_len, size - task->text_len,
+                                  (off_t)task->text_len);
                 if (n <= 0)
                         return -1;
                 task->text_len += (size_t)n;
@@ -118,30 +123,46 @@ static int make_room(struct gw_shim_task *task)
 static int parse_text(struct gw_shim_task *task)
 {
         char *p = task->text, *key, *value;
-        bool whole = false;
         while (gw_local_next_field(&p, task->text + task->text_len, '\0', &key, &value)) {
                 if (take_field(task, key, value))
                         return -1;
-                whole = strcmp(key, "end") == 0;
+                if (strcmp(key, "end") == 0) {
+                        bool whole = p - task->text == task->journal;
+                        return whole && (task->script || task->args.count > 0) ? 0 : -1;
+                }
         }
-        return whole && (task->script || task->args.count > 0) ? 0 : -1;
+        return -1;
 }
 
-int gw_shim_task_read(const struct gw_shim_run *run, struct gw_shim_task *task,
-                      const char **ret_why)
+int gw_shim_task_read(const struct gw_shim_run *run, struct gw_shim_task *task)
+{
+        *task = (struct gw_shim_task){0};
+        return read_text(run->task_fd, task) || make_room(task) || parse_text(task) ? -1 : 0;
+}
+
+/* Whether the descriptor given by the gateway is the task of this run. */
+static bool is_inherited(const struct gw_shim_run *run, const char *name)
+{
+        struct stat given, named;
+        return fstat(GW_LOCAL_TASK_FD, &given) == 0 && S_ISREG(given.st_mode) &&
+               fstatat(run->live_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+               given.st_dev == named.st_dev && given.st_ino == named.st_ino;
+}
+
+int gw_shim_task_open(struct gw_shim_run *run)
 {
         char name[GW_LOCAL_NAME];
         snprintf(name, sizeof name, "%.60s.task", run->mark);
-        *task = (struct gw_shim_task){0};
-        gw_autoclose int fd = openat(run->live_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0) {
-                *ret_why = "its task cannot be opened";
-                return -1;
+        if (is_inherited(run, name)) {
+                run->task_fd = GW_LOCAL_TASK_FD;
+                fcntl(run->task_fd, F_SETFD, FD_CLOEXEC);
+        } else {
+                run->task_fd =
+                        openat(run->live_fd, name, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
         }
-        if (read_text(fd, task) || make_room(task) || parse_text(task)) {
-                free(task->text);
-                *ret_why = "its task cannot be read";
+        if (run->task_fd < 0)
                 return -1;
-        }
-        return 0;
+        if (flock(run->task_fd, LOCK_EX | LOCK_NB) == 0)
+                return 0;
+        return errno == EWOULDBLOCK ? 1 : -1;
 }

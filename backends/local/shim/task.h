@@ -1,4 +1,5 @@
-/* What is to run, as the gateway wrote it. Pointers go into the file's text. */
+/* What is to run, as the gateway wrote it. Pointers go into the file's text. The file is the
+ * run's lock, too. */
 #ifndef GW_BACKENDS_LOCAL_SHIM_TASK_H
 #define GW_BACKENDS_LOCAL_SHIM_TASK_H
 
@@ -16,6 +17,7 @@ struct gw_shim_list {
 struct gw_shim_task {
         char *text;
         size_t text_len;
+        int64_t journal; /* where the task ends in it and the journal begins */
         int64_t limit_s; /* 0: none */
         int64_t memory;  /* bytes, 0: no limit */
         int64_t grace_s;
@@ -28,8 +30,11 @@ struct gw_shim_task {
         struct gw_shim_list args, setup, environment;
 };
 
-/* Reads <mark>.task. Returns 0; or -1 with *ret_why a constant, and nothing to free. */
-int gw_shim_task_read(const struct gw_shim_run *run, struct gw_shim_task *task,
-                      const char **ret_why);
+/* Opens the task and takes its lock: run->task_fd is set. Returns 0; 1 when another shim holds
+ * it; -1 when there is no such task. */
+int gw_shim_task_open(struct gw_shim_run *run);
+
+/* Reads the whole file. Returns 0, or -1 when it is no task. */
+int gw_shim_task_read(const struct gw_shim_run *run, struct gw_shim_task *task);
 
 #endif

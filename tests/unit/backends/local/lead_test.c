@@ -156,11 +156,10 @@ static void closed_ones_are_removed(void **state)
         restart(NULL, 0);
         rig_wait_dead(pid);
         int64_t until = gw_clock_mono_us() + DEADLINE_S * GW_SECOND;
-        while ((live_has(running, "task") || live_has(running, "0.run")) &&
-               gw_clock_mono_us() < until)
+        while (live_has(running, "task") && gw_clock_mono_us() < until)
                 rig_pause();
         assert_false(live_has(running, "task"));
-        assert_false(live_has(running, "0.run"));
+        assert_false(live_has(running, "cancel"));
         assert_false(live_has(waiting, "task"));
         assert_int_equal(access(foreign, F_OK), 0);
         assert_int_equal(rig->told_count, 0);
@@ -288,13 +287,15 @@ static void a_restart_of_the_machine_is_noticed(void **state)
         rig_wait_dead(shim);
 
         /* As if both had been written before: another boot id, in the journal and in the spool. */
-        char path[512], text[GW_MARK_TEXT];
-        gw_mark_format(ran, text);
-        snprintf(path, sizeof path, "%s/live/%s.0.run", rig->directory, text);
-        FILE *f = fopen(path, "we");
+        char path[512], *task;
+        off_t journal = rig_read_task(rig, ran, &task);
+        free(task);
+        rig_task_path(rig, ran, path);
+        assert_int_equal(truncate(path, journal), 0);
+        FILE *f = fopen(path, "ae");
         assert_non_null(f);
         fprintf(f, GW_LOCAL_STARTED_FORMAT, 1000000LL, "11111111-2222-3333-4444-555555555555", 1LL,
-                1ULL, "-");
+                "-");
         fclose(f);
         snprintf(path, sizeof path, "%s/boot", rig->directory);
         f = fopen(path, "we");
@@ -362,8 +363,11 @@ static void nothing_runs_twice(void **state)
         kill((pid_t)rig_journal(rig, mark, "shim"), SIGKILL);
         rig_wait_phase(rig, mark, GW_PHASE_ENDED);
         gw_mark_format(mark, mark_text);
-        snprintf(path, sizeof path, "%s/live/%s.0.run", rig->directory, mark_text);
-        assert_int_equal(truncate(path, 10), 0);
+        char *task;
+        off_t journal = rig_read_task(rig, mark, &task);
+        free(task);
+        rig_task_path(rig, mark, path);
+        assert_int_equal(truncate(path, journal + 10), 0);
         assert_int_equal(start_shim(mark_text), GW_LOCAL_SHIM_DONE);
         rig_assert_output(rig, mark, "out", "once\n");
         assert_int_equal(rig_journal(rig, mark, "exit_code"), -1);
@@ -377,12 +381,10 @@ static void a_run_whose_gateway_died_before_the_shim_began_is_started(void **sta
         rig_wait_phase(rig, blocker, GW_PHASE_RUNNING);
         struct gw_mark mark = rig_submit(rig, "{\"command\": [\"echo\", \"once\"]}");
         rig_close(rig);
-        /* The lock's file is there, and nobody holds it. */
-        char path[512], text[GW_MARK_TEXT];
-        gw_mark_format(mark, text);
-        snprintf(path, sizeof path, "%s/live/%s.0.run", rig->directory, text);
-        int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-        /* First it is held, as by a gateway that is about to start the shim. */
+        /* It is held, as by a gateway that is about to start the shim, and then let go. */
+        char path[512];
+        rig_task_path(rig, mark, path);
+        int fd = open(path, O_RDWR | O_CLOEXEC);
         assert_int_equal(flock(fd, LOCK_EX), 0);
         rig_open(rig);
         struct gw_submission lives[2] = {live(mark), live(blocker)};
@@ -393,6 +395,24 @@ static void a_run_whose_gateway_died_before_the_shim_began_is_started(void **sta
         struct told t = rig_wait_phase(rig, mark, GW_PHASE_ENDED);
         assert_int_equal(t.reason, GW_REASON_COMPLETED);
         rig_assert_output(rig, mark, "out", "once\n");
+}
+
+static void a_task_that_was_lost_is_no_failed_job(void **state)
+{
+        (void)state;
+        /* As after a power cut: the name is on the disk, the content is not. */
+        struct gw_mark mark = rig_submit(rig, "{\"resources\": {\"cpus\": 4}, \"command\": "
+                                              "[\"sleep\", \"1000\"]}");
+        struct gw_mark lost = rig_submit(rig, "{\"command\": [\"true\"]}");
+        rig_close(rig);
+        char path[512];
+        rig_task_path(rig, lost, path);
+        assert_int_equal(truncate(path, 0), 0);
+        rig_open(rig);
+        struct gw_submission lives[2] = {live(mark), live(lost)};
+        rig_lead(rig, lives, 2);
+        assert_int_equal(rig_wait_phase(rig, lost, GW_PHASE_ENDED).reason, GW_REASON_NODE_FAILURE);
+        rig_wait_phase(rig, mark, GW_PHASE_RUNNING);
 }
 
 int main(void)
@@ -418,6 +438,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(
                         a_run_whose_gateway_died_before_the_shim_began_is_started, set_up,
                         tear_down),
+                cmocka_unit_test_setup_teardown(a_task_that_was_lost_is_no_failed_job, set_up,
+                                                tear_down),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -424,15 +424,34 @@ static inline void rig_wait_output(struct rig *r, struct gw_mark mark, const cha
         fail_msg("waited in vain for the output %s", text);
 }
 
-/* The value of a field of the run's journal, -1 when it is not there. */
+static inline void rig_task_path(struct rig *r, struct gw_mark mark, char out[512])
+{
+        char text[GW_MARK_TEXT];
+        gw_mark_format(mark, text);
+        snprintf(out, 512, "%s/" GW_LOCAL_LIVE "/%s.task", r->directory, text);
+}
+
+/* The task's file in live/ with its journal's place, -1 when there is none. The caller frees. */
+static inline off_t rig_read_task(struct rig *r, struct gw_mark mark, char **ret)
+{
+        char path[512];
+        rig_task_path(r, mark, path);
+        *ret = calloc(1, 65536);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, *ret, 65535);
+        if (fd >= 0)
+                close(fd);
+        return n < 0 ? -1 : atoll(*ret + GW_LOCAL_JOURNAL_AT + strlen("journal="));
+}
+
+/* The value of a field of the task's journal, -1 when it is not there. */
 static inline long long rig_journal(struct rig *r, struct gw_mark mark, const char *key)
 {
-        char path[256], text[GW_MARK_TEXT], wanted[64];
-        gw_mark_format(mark, text);
-        snprintf(path, sizeof path, GW_LOCAL_LIVE "/%s.0.run", text);
-        gw_autofree char *journal = rig_read(r, path);
-        snprintf(wanted, sizeof wanted, "%s=", key);
-        const char *at = journal ? strstr(journal, wanted) : NULL;
+        gw_autofree char *task = NULL;
+        char wanted[64];
+        off_t journal = rig_read_task(r, mark, &task);
+        snprintf(wanted, sizeof wanted, "\n%s=", key);
+        const char *at = journal < 0 ? NULL : strstr(task + journal, wanted);
         return at ? atoll(at + strlen(wanted)) : -1;
 }
 
