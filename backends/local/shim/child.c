@@ -1,7 +1,6 @@
 /*
  * What the child of the vfork does to become the job, in the memory of the shim, which stands
- * still meanwhile. A step that fails is told to the shim in its memory and to the user in the
- * job's stderr.
+ * still meanwhile. A step that fails is told to the shim and, in the job's stderr, to the user.
  */
 #include "backends/local/shim/child.h"
 
@@ -18,10 +17,10 @@
 
 #define PROGRESS_FD 9 /* the highest a POSIX shell can name */
 
-static _Noreturn void give_up(struct gw_launch *l, enum gw_launch_step step)
+static _Noreturn void give_up(const struct gw_launch *l, enum gw_launch_step step)
 {
         int error = errno;
-        l->report = (struct gw_launch_report){.step = step, .error = error};
+        *l->report = (struct gw_launch_report){.step = step, .error = error};
         struct gw_shim_outcome outcome = {.reason = ""};
         gw_launch_explain(l, &outcome);
         dprintf(STDERR_FILENO, "jobgate: %s\n", outcome.raw);
@@ -70,7 +69,7 @@ static int set_identity(const struct gw_shim_task *task)
         return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-_Noreturn void gw_child_run(struct gw_launch *l, pid_t shim)
+_Noreturn void gw_child_run(const struct gw_launch *l, pid_t shim)
 {
         const struct gw_shim_task *task = l->task;
         setsid();

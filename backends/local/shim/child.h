@@ -8,6 +8,6 @@
 #define GW_CHILD_NOT_RUN 126
 
 /* Becomes the job; shim is the parent that must still live. Never returns. */
-_Noreturn void gw_child_run(struct gw_launch *l, pid_t shim);
+_Noreturn void gw_child_run(const struct gw_launch *l, pid_t shim);
 
 #endif

@@ -176,11 +176,13 @@ int gw_launch_prepare(struct gw_launch *l, struct gw_shim_run *run, struct gw_sh
         l->argv = task->args.items;
         if (task->setup.count > 0 && make_prologue(l))
                 return fail(raw, "write the job's setup lines");
-        return 0;
+        l->report = mmap(NULL, sizeof *l->report, PROT_READ | PROT_WRITE,
+                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        return l->report == MAP_FAILED ? fail(raw, "start the job") : 0;
 }
 
-/* The child shares the memory until it has become the job: nothing is copied for it, and what
- * it reports is in place when this returns. */
+/* The shim stands still until the child has become the job or given up: nothing is copied for it,
+ * and what it reports is in place when this returns. */
 pid_t gw_launch_start(struct gw_launch *l)
 {
         pid_t shim = getpid();
@@ -225,8 +227,8 @@ static void explain_exec(const struct gw_launch *l, int error, char raw[GW_LOCAL
 void gw_launch_explain(const struct gw_launch *l, struct gw_shim_outcome *outcome)
 {
         size_t line = failed_line(l);
-        int error = l->report.error;
-        switch (l->report.step) {
+        int error = l->report->error;
+        switch (l->report->step) {
         case LAUNCH_IDENTITY:
                 outcome->reason = "launch_failed";
                 snprintf(outcome->raw, sizeof outcome->raw, "cannot become the job's user: %s",

@@ -23,7 +23,7 @@ struct gw_launch {
         int work_fd;     /* the working directory when the task names none; -1 else */
         int progress_fd; /* how far the setup lines came; -1: there are none */
         char **argv;     /* NULL-ended */
-        struct gw_launch_report report;
+        struct gw_launch_report *report; /* shared with the child */
 };
 
 /* Makes folders and files. Returns 0, or -1 with words in raw. Nothing of the job has run. */

@@ -77,7 +77,8 @@ static int write_outcome(const struct gw_shim_run *run, const struct gw_shim_out
         return GW_LOCAL_SHIM_FAILED;
 }
 
-int main(int argc, char **argv)
+/* What is read is never freed: the process ends with it. */
+static int run_to_the_end(int argc, char **argv)
 {
         struct gw_shim_run run;
         struct gw_shim_task task;
@@ -105,4 +106,9 @@ int main(int argc, char **argv)
         else
                 run_job(&run, &task, &outcome);
         return write_outcome(&run, &outcome);
+}
+
+int main(int argc, char **argv)
+{
+        _exit(run_to_the_end(argc, argv));
 }

@@ -1,6 +1,4 @@
-/*
- * Opening and reading a task. The process ends with the job, so what is read is never freed.
- */
+/* Opening and reading a task. */
 #include "backends/local/shim/task.h"
 
 #include <errno.h>
