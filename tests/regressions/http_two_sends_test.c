@@ -33,7 +33,7 @@ static void no_answer_waits_for_an_acknowledgement(void **state)
                 "GET /shared HTTP/1.1\r\nHost: t\r\n\r\n",
                 "GET /wait HTTP/1.1\r\nHost: t\r\n\r\n",
                 "GET /file HTTP/1.1\r\nHost: t\r\n\r\n",
-            "GET /file-small HTTP/1.1\r\nHost: t\r\n\r\n",
+                "GET /file-small HTTP/1.1\r\nHost: t\r\n\r\n",
                 "POST /x HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello",
                 "POST /refuse HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello",
                 "POST /limit HTTP/1.1\r\nHost: t\r\nContent-Length: 11\r\n\r\nhello hello",
