@@ -146,6 +146,7 @@ int gw_local_run_launch(struct gw_local *b, struct gw_local_job *job)
                 doubt(b, job, LOOK_AGAIN_US);
                 return 0;
         }
+        gw_crash_point("local.before_spawn");
         pid_t pid = task < 0 ? -1 : spawn_shim(b, job, task);
         if (pid < 0) {
                 log_launch_failure(b);

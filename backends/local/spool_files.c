@@ -232,6 +232,7 @@ int gw_local_spool_cancel(struct gw_local_spool *s, struct gw_mark mark)
 void gw_local_spool_forget(struct gw_local_spool *s, struct gw_mark mark)
 {
         char name[GW_LOCAL_NAME], kept[2 * GW_LOCAL_NAME], id[GW_ID_TEXT];
+        gw_crash_point("local.before_forget");
         task_name(name, mark, "task");
         gw_id_format(mark.job, id);
         snprintf(kept, sizeof kept, "%s/%u.task", id, mark.number);

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -174,35 +175,52 @@ static inline void rig_close(struct rig *r)
         r->b = NULL;
 }
 
-/* A fresh spool; extra: members put over the settings, or NULL. */
-static inline struct rig *rig_new(const char *extra)
+/* extra: members put over the settings, or NULL. */
+static inline json_t *rig_settings(const char *directory, const char *extra)
 {
-        struct rig *r = calloc(1, sizeof *r);
-        assert_non_null(r);
         char exe[4096], shim[4200];
         ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
         assert_true(n > 0);
         exe[n] = '\0';
         *strrchr(exe, '/') = '\0';
         snprintf(shim, sizeof shim, "%s/../../jobgate-shim", exe);
-        strcpy(r->directory, "/tmp/gw-local.XXXXXX");
-        assert_non_null(mkdtemp(r->directory));
-        chmod(r->directory, 0711);
-        r->settings = json_pack("{s:s, s:s, s:i, s:s, s:s}", "directory", r->directory, "shim",
-                                shim, "cpus", 4, "memory", "8Gi", "grace", "1s");
+        json_t *settings = json_pack("{s:s, s:s, s:i, s:s, s:s}", "directory", directory, "shim",
+                                     shim, "cpus", 4, "memory", "8Gi", "grace", "1s");
         if (geteuid() == 0)
-                json_object_set_new(r->settings, "user", json_string(JOB_USER));
+                json_object_set_new(settings, "user", json_string(JOB_USER));
         if (extra) {
                 json_t *more = json_loads(extra, 0, NULL);
                 assert_non_null(more);
-                json_object_update(r->settings, more);
+                json_object_update(settings, more);
                 json_decref(more);
         }
+        return settings;
+}
+
+/* An open backend with these settings, of which a reference is taken. */
+static inline struct rig *rig_bare(json_t *settings)
+{
+        struct rig *r = calloc(1, sizeof *r);
+        assert_non_null(r);
+        r->settings = json_incref(settings);
         r->told = calloc(MAX_TOLD, sizeof *r->told);
         r->answers = calloc(MAX_TOLD, sizeof *r->answers);
         pthread_mutex_init(&r->lock, NULL);
         pthread_cond_init(&r->changed, NULL);
         rig_open(r);
+        return r;
+}
+
+/* The same with a fresh spool. */
+static inline struct rig *rig_new(const char *extra)
+{
+        char directory[] = "/tmp/gw-local.XXXXXX";
+        assert_non_null(mkdtemp(directory));
+        chmod(directory, 0711);
+        json_t *settings = rig_settings(directory, extra);
+        struct rig *r = rig_bare(settings);
+        json_decref(settings);
+        strcpy(r->directory, directory);
         return r;
 }
 
