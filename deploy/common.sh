@@ -58,6 +58,15 @@ stop_gateway() {
         kill -KILL "$pid" 2>/dev/null || true
 }
 
+# The state letter of PostgreSQL's first process, Z when it was killed and is not buried yet;
+# nothing when there is none. Reading it takes the privileges of who owns the folder, or root's.
+cluster_state() {
+        local pid
+        pid=$(head -n 1 "$state/pg/postmaster.pid" 2>/dev/null) || return 0
+        [[ $pid =~ ^[0-9]+$ && $(cat "/proc/$pid/comm" 2>/dev/null) == postgres ]] || return 0
+        cut -d ' ' -f 3 "/proc/$pid/stat" 2>/dev/null || true
+}
+
 cluster_runs() {
-        [[ -s $state/pg/PG_VERSION ]] && as_service "$pg_bin/pg_ctl" -D "$state/pg" status >/dev/null 2>&1
+        [[ $(cluster_state) == [^Z] ]]
 }

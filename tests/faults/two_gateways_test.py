@@ -68,7 +68,7 @@ def test_a_reader_misses_nothing_and_sees_nothing_twice(pair):
     def read(number):
         query = {"limit": 1000} | ({"after": after[number]} if after[number] else {})
         page = readers[number].get("/v1/events", **query).json()
-        seen[number] += [event["job_id"] for event in page["items"] if event["kind"] == "accepted"]
+        seen[number] += [event["job_id"] for event in page["items"] if event["kind"] == "submitted"]
         after[number] = page["next"]
         return bool(page["items"])
 

@@ -77,9 +77,9 @@ class Contract:
         path = urllib.parse.urlsplit(target).path
         matching = [op for op in self.operations if op.pattern.match(path)]
         best = [op for op in matching if op.path == matching[0].path]
-        wanted = "get" if method == "HEAD" and not any(op.method == "head" for op in best) else method.lower()
+        wanted = "GET" if method == "HEAD" and not any(op.method == "head" for op in best) else method
         for operation in best:
-            if operation.method == wanted:
+            if operation.method.upper() == wanted:
                 return operation, True
         return None, bool(best)
 

@@ -67,7 +67,21 @@ class Cluster:
         offspring = system.children(pid)
         for victim in [pid, *offspring]:
             system.kill(victim)
-        system.wait_until(lambda: not any(map(system.alive, [pid, *offspring])), what="PostgreSQL's end")
+        # A backend may have been started meanwhile; it ends when it notices. And a postmaster
+        # that is still a zombie would make its successor refuse to start.
+        system.wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists() and not self._processes(), 20,
+                          "PostgreSQL's end")
+
+    def _processes(self):
+        """Every process in the data folder."""
+        found = []
+        for entry in pathlib.Path("/proc").glob("[0-9]*/cwd"):
+            try:
+                if entry.readlink() == self.data:
+                    found.append(entry)
+            except OSError:
+                continue
+        return found
 
     def pid(self):
         return int((self.data / "postmaster.pid").read_text().split()[0])

@@ -10,7 +10,7 @@ def kinds(events):
 def test_a_jobs_life_in_events(api, member):
     job = api.submit(["true"], query={"wait": 30})
     events = list(api.events(f"/v1/jobs/{job['id']}/events"))
-    assert kinds(events)[0][0] == "accepted"
+    assert kinds(events)[0][0] == "submitted"
     assert events[0]["actor"] == member.user and events[0]["request_id"]
     states = [event["state"] for event in events if event["kind"] == "state"]
     assert states[-1] == "succeeded" and events[-1]["reason"] == "completed"

@@ -39,17 +39,17 @@ def test_a_range_of_bytes(api, printed, wanted, first, end):
     assert answer.headers["Content-Range"] == f"bytes {first}-{end - 1}/{len(TEXT)}"
 
 
-@pytest.mark.parametrize("wanted", [f"bytes={len(TEXT)}-", "bytes=99999-100000", "bytes=9-5", "bytes=-0"])
+@pytest.mark.parametrize("wanted", [f"bytes={len(TEXT)}-", "bytes=99999-100000", "bytes=-0"])
 def test_a_range_that_is_not_there(api, printed, wanted):
     answer = api.get(printed, headers={"Range": wanted})
     assert (answer.status, answer.code) == (416, "range_not_satisfiable")
     assert answer.headers["Content-Range"] == f"bytes */{len(TEXT)}"
 
 
-@pytest.mark.parametrize("wanted", ["lines=1-2", "bytes=", "bytes=a-b", "bytes=0-1,5-6", "bytes= 0-1"])
-def test_a_range_that_is_none(api, printed, wanted):
+@pytest.mark.parametrize("wanted", ["lines=1-2", "bytes=", "bytes=a-b", "bytes=0-1,5-6", "bytes=9-5", "bytes=1-2-3"])
+def test_a_range_that_is_none_is_ignored(api, printed, wanted):
     answer = api.get(printed, headers={"Range": wanted})
-    assert answer.status == 400 and "Range:" in answer.pointers()
+    assert answer.status == 200 and answer.text == TEXT
 
 
 def test_a_range_beside_a_tail_is_ignored(api, printed):

@@ -111,10 +111,15 @@ def test_an_unknown_parameter_is_refused_everywhere(api, name):
 
 
 @pytest.mark.parametrize("bad", ["1", "0193607e-8c1b-7d4f-9a52-6f0c3b1d2e4", "g193607e-8c1b-7d4f-9a52-6f0c3b1d2e4a",
-                                 "0193607e_8c1b-7d4f-9a52-6f0c3b1d2e4a", "%00", "%ff"])
+                                 "0193607e_8c1b-7d4f-9a52-6f0c3b1d2e4a"])
 def test_an_id_that_is_none(api, bad):
     answer = api.get(f"/v1/jobs/{bad}")
     assert answer.status == 400 and "{id}" in answer.pointers()
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs/%00", "/v1/jobs/%ff", "/v1/jobs/%zz", "/v1/jobs?name=%00", "/v1/jobs?name=%ff"])
+def test_a_target_that_is_no_text(api, path):
+    assert api.get(path).status == 400
 
 
 @pytest.mark.parametrize("index", ["-1", "1000000", "x", "01", "1.0"])

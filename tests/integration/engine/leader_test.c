@@ -1,265 +1,5 @@
-/*
- * The leader against a real PostgreSQL and a backend that does what the test says: what no
- * real scheduler can be made to do on demand (lose an answer, forget a job, run one twice).
- *
- * The test's thread is the backend's thread: ops are queued as calls, which the test awaits
- * and answers.
- */
-#include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "server/base/cleanup.h"
-#include "server/base/clock.h"
-#include "server/base/log.h"
-#include "server/engine/leader.h"
-#include "tests/integration/engine/support.h"
-
-#define SPEC_WITH(members)                                                                               \
-        "{\"command\":[\"true\"],\"name\":\"one\",\"resources\":{\"cpus\":1,\"memory\":\"1Gi\"}" members \
-        "}"
-#define SPEC SPEC_WITH("")
-#define MAX_CALLS 256
-
-/* ---- the backend --------------------------------------------------------------------------- */
-
-struct call {
-        enum gw_request request;
-        struct gw_mark mark;
-        bool held;
-};
-
-struct scripted {
-        struct gw_backend base;
-        struct gw_backend_host host;
-        pthread_mutex_t lock;
-        uint64_t epoch;
-        struct gw_mark live[64]; /* as the last lead() said */
-        bool accepted[64];
-        size_t live_count;
-        unsigned leads;
-        struct call calls[MAX_CALLS];
-        size_t made, taken;
-        uint64_t seen;
-};
-
-static struct scripted *scripted_of(struct gw_backend *b)
-{
-        return (struct scripted *)(void *)b;
-}
-
-static int note(struct gw_backend *b, enum gw_request request, struct gw_mark mark, bool held)
-{
-        struct scripted *s = scripted_of(b);
-        pthread_mutex_lock(&s->lock);
-        if (s->made < MAX_CALLS)
-                s->calls[s->made++] = (struct call){request, mark, held};
-        pthread_mutex_unlock(&s->lock);
-        return 0;
-}
-
-static int do_submit(struct gw_backend *b, const struct gw_submission *s)
-{
-        return note(b, GW_REQUEST_SUBMIT, s->mark, s->held);
-}
-
-static int do_resolve(struct gw_backend *b, const struct gw_submission *s)
-{
-        return note(b, GW_REQUEST_RESOLVE, s->mark, s->held);
-}
-
-static int do_cancel(struct gw_backend *b, struct gw_mark mark, const struct gw_span *spans,
-                     size_t count)
-{
-        (void)spans;
-        (void)count;
-        return note(b, GW_REQUEST_CANCEL, mark, false);
-}
-
-static int do_change(struct gw_backend *b, struct gw_mark mark, bool held, int64_t time_limit_s,
-                     uint32_t max_parallel)
-{
-        (void)time_limit_s;
-        (void)max_parallel;
-        return note(b, GW_REQUEST_CHANGE, mark, held);
-}
-
-static int do_forget(struct gw_backend *b, struct gw_mark mark)
-{
-        return note(b, GW_REQUEST_FORGET, mark, false);
-}
-
-static void do_lead(struct gw_backend *b, uint64_t epoch, const struct gw_submission *live,
-                    size_t count, const char *cursor)
-{
-        struct scripted *s = scripted_of(b);
-        (void)cursor;
-        pthread_mutex_lock(&s->lock);
-        s->epoch = epoch;
-        s->leads++;
-        s->live_count = count;
-        for (size_t i = 0; i < count && i < GW_COUNT(s->live); i++) {
-                s->live[i] = live[i].mark;
-                s->accepted[i] = live[i].accepted;
-        }
-        pthread_mutex_unlock(&s->lock);
-}
-
-static void do_nothing(struct gw_backend *b)
-{
-        (void)b;
-}
-
-static const struct gw_backend_type scripted_type = {
-        .name = "scripted",
-        .lead = do_lead,
-        .yield = do_nothing,
-        .submit = do_submit,
-        .resolve = do_resolve,
-        .cancel = do_cancel,
-        .change = do_change,
-        .forget = do_forget,
-        .resume = do_nothing,
-};
-
-/* ---- the stage ------------------------------------------------------------------------------ */
-
-static const char *conninfo;
-static int64_t project;
-static struct scripted backend;
-static struct gw_leader *leader;
-
-static struct gw_leader *start_leader(struct scripted *s, unsigned window)
-{
-        struct gw_error err = {0};
-        struct gw_leader_settings settings = {
-                .conninfo = conninfo, .holder = "test:1", .window = window};
-        struct gw_leader *l = gw_leader_new(&settings, &err);
-        assert_non_null(l);
-        pthread_mutex_lock(&s->lock);
-        s->host = gw_leader_host(l);
-        pthread_mutex_unlock(&s->lock);
-        assert_int_equal(gw_leader_start(l, &s->base, &err), 0);
-        return l;
-}
-
-static void await_lead(struct gw_leader *l)
-{
-        int64_t deadline = test_now_ms() + 10000;
-        while (!gw_leader_leads(l))
-                test_pause(deadline);
-}
-
-static void end_leader(struct gw_leader *l)
-{
-        gw_leader_stop(l);
-        gw_leader_free(l);
-}
-
-static void init_backend(struct scripted *s)
-{
-        *s = (struct scripted){.base = {.type = &scripted_type, .name = "test"},
-                               .lock = PTHREAD_MUTEX_INITIALIZER};
-}
-
-static int begin(void **state)
-{
-        (void)state;
-        test_exec("DELETE FROM jobs; DELETE FROM submissions; DELETE FROM attempts;"
-                  " DELETE FROM timers");
-        init_backend(&backend);
-        leader = start_leader(&backend, 64);
-        await_lead(leader);
-        return 0;
-}
-
-static int end(void **state)
-{
-        (void)state;
-        end_leader(leader);
-        return 0;
-}
-
-static void restart_leader(void)
-{
-        end_leader(leader);
-        leader = start_leader(&backend, 64);
-        await_lead(leader);
-}
-
-/* The next call that is made, which must be this request. */
-static struct call await_call(enum gw_request request)
-{
-        int64_t deadline = test_now_ms() + 10000;
-        for (;;) {
-                struct call c;
-                pthread_mutex_lock(&backend.lock);
-                bool there = backend.taken < backend.made;
-                if (there)
-                        c = backend.calls[backend.taken++];
-                pthread_mutex_unlock(&backend.lock);
-                if (there) {
-                        assert_int_equal(c.request, request);
-                        return c;
-                }
-                gw_leader_hint(leader);
-                test_pause(deadline);
-        }
-}
-
-static size_t calls_made(void)
-{
-        pthread_mutex_lock(&backend.lock);
-        size_t n = backend.made - backend.taken;
-        pthread_mutex_unlock(&backend.lock);
-        return n;
-}
-
-static void answer(struct call c, enum gw_answer a)
-{
-        backend.host.answer(backend.host.self, backend.epoch, c.request, c.mark, a,
-                            a == GW_ANSWER_DONE ? "ref-1" : NULL,
-                            a == GW_ANSWER_REFUSED ? "no such thing" : NULL, 0);
-}
-
-static void tell(struct gw_mark mark, enum gw_phase phase, enum gw_reason reason, int exit_code)
-{
-        struct gw_fact f = {.mark = mark,
-                            .seen = ++backend.seen,
-                            .phase = phase,
-                            .reason = reason,
-                            .exit_code = exit_code,
-                            .started_us = phase == GW_PHASE_PENDING ? 0 : gw_clock_wall_us(),
-                            .ended_us = phase == GW_PHASE_ENDED ? gw_clock_wall_us() : 0,
-                            .node = "node1"};
-        assert_int_equal(backend.host.facts(backend.host.self, backend.epoch, &f, 1), 0);
-}
-
-/* A job that the backend took; its mark. */
-static struct gw_mark handed_over(struct gw_id id)
-{
-        struct call c = await_call(GW_REQUEST_SUBMIT);
-        assert_true(gw_id_equal(c.mark.job, id));
-        answer(c, GW_ANSWER_DONE);
-        test_await(id, GW_PENDING, "");
-        return c.mark;
-}
-
-static struct gw_mark running(struct gw_id id)
-{
-        struct gw_mark mark = handed_over(id);
-        tell(mark, GW_PHASE_RUNNING, GW_REASON_NONE, -1);
-        test_await(id, GW_RUNNING, "");
-        return mark;
-}
-
-/* ---- tests --------------------------------------------------------------------------------- */
+/* The leader against a real PostgreSQL and a scripted backend: the ways of a job. */
+#include "tests/integration/engine/stage.h"
 
 static void a_job_goes_its_way(void **state)
 {
@@ -382,7 +122,7 @@ static void a_hand_over_cut_off_is_resolved_by_the_next_leader(void **state)
         (void)state;
         struct gw_id id = test_submit(project, SPEC);
         struct call c = await_call(GW_REQUEST_SUBMIT);
-        restart_leader();
+        restart_leader(64);
         assert_int_equal(backend.live_count, 1);
         assert_false(backend.accepted[0]);
         struct call r = await_call(GW_REQUEST_RESOLVE);
@@ -398,7 +138,7 @@ static void a_running_job_is_taken_over(void **state)
         struct gw_id id = test_submit(project, SPEC);
         struct gw_mark mark = running(id);
         uint64_t old = backend.epoch;
-        restart_leader();
+        restart_leader(64);
         assert_true(backend.epoch > old);
         assert_int_equal(backend.live_count, 1);
         assert_true(backend.accepted[0]);
@@ -428,8 +168,7 @@ static void what_a_whole_read_does_not_show_is_lost(void **state)
         struct gw_mark mark = running(there);
         backend.seen++;
         tell(mark, GW_PHASE_RUNNING, GW_REASON_NONE, -1);
-        backend.host.synced(backend.host.self, backend.epoch, backend.seen,
-                            gw_clock_wall_us() + GW_SECOND, NULL);
+        tell_synced(gw_clock_wall_us() + GW_SECOND);
         test_await(gone, GW_FAILED, "lost");
         assert_int_equal(test_read(there).state, GW_RUNNING);
 }
@@ -509,46 +248,39 @@ static void a_broken_connection_ends_leadership(void **state)
         test_exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                   " WHERE application_name = 'jobgate leader' AND datname = current_database()");
         int64_t deadline = test_now_ms() + 10000;
-        for (unsigned leads = 1; leads < 2;) {
+        while (leads() < 2) {
                 gw_leader_hint(leader);
                 test_pause(deadline);
-                pthread_mutex_lock(&backend.lock);
-                leads = backend.leads;
-                pthread_mutex_unlock(&backend.lock);
         }
         await_lead(leader);
         tell(mark, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
         test_await(id, GW_SUCCEEDED, "completed");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                TEST(a_job_goes_its_way),
-                TEST(a_lost_answer_is_resolved_not_guessed),
-                TEST(what_was_not_sent_is_sent_again),
-                TEST(a_refusal_is_final),
-                TEST(a_retry_is_a_new_submission),
-                TEST(a_retry_waits_for_its_delay),
-                TEST(an_exit_code_is_not_retried),
-                TEST(cancelling_what_waits_needs_no_backend),
-                TEST(cancelling_what_runs_asks_the_backend_once),
-                TEST(who_finished_first_keeps_the_outcome),
-                TEST(a_hand_over_cut_off_is_resolved_by_the_next_leader),
-                TEST(a_running_job_is_taken_over),
-                TEST(a_word_of_an_old_epoch_is_not_heard),
-                TEST(what_a_whole_read_does_not_show_is_lost),
-                TEST(a_deadline_ends_what_runs),
-                TEST(a_start_deadline_ends_what_waits),
-                TEST(a_held_job_waits_for_its_release),
-                TEST(projects_take_turns),
-                TEST(one_leads_at_a_time),
-                TEST(a_broken_connection_ends_leadership),
+                STAGE_TEST(a_job_goes_its_way),
+                STAGE_TEST(a_lost_answer_is_resolved_not_guessed),
+                STAGE_TEST(what_was_not_sent_is_sent_again),
+                STAGE_TEST(a_refusal_is_final),
+                STAGE_TEST(a_retry_is_a_new_submission),
+                STAGE_TEST(a_retry_waits_for_its_delay),
+                STAGE_TEST(an_exit_code_is_not_retried),
+                STAGE_TEST(cancelling_what_waits_needs_no_backend),
+                STAGE_TEST(cancelling_what_runs_asks_the_backend_once),
+                STAGE_TEST(who_finished_first_keeps_the_outcome),
+                STAGE_TEST(a_hand_over_cut_off_is_resolved_by_the_next_leader),
+                STAGE_TEST(a_running_job_is_taken_over),
+                STAGE_TEST(a_word_of_an_old_epoch_is_not_heard),
+                STAGE_TEST(what_a_whole_read_does_not_show_is_lost),
+                STAGE_TEST(a_deadline_ends_what_runs),
+                STAGE_TEST(a_start_deadline_ends_what_waits),
+                STAGE_TEST(a_held_job_waits_for_its_release),
+                STAGE_TEST(projects_take_turns),
+                STAGE_TEST(one_leads_at_a_time),
+                STAGE_TEST(a_broken_connection_ends_leadership),
         };
-        gw_log_init(GW_LOG_ERROR, 2);
-        conninfo = test_database("gw_leader_test");
-        project = test_project("vision");
+        stage_build("gw_leader_test");
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,13 +92,20 @@ int64_t test_project(const char *name)
 
 struct gw_id test_submit(int64_t project_id, const char *spec)
 {
+        struct gw_id id = gw_id_new(gw_clock_wall_us());
+        test_submit_as(id, project_id, spec);
+        return id;
+}
+
+void test_submit_as(struct gw_id id, int64_t project_id, const char *spec)
+{
         int64_t now = gw_clock_wall_us();
         struct gw_spec s;
         struct gw_error err = {0};
         if (gw_spec_load(spec, strlen(spec), &s, &err) < 0)
                 fail_msg("%s", err.message);
         struct gw_db_job_insert c = {
-                .id = gw_id_new(now),
+                .id = id,
                 .project_id = project_id,
                 .user_id = test_user_id,
                 .backend = "test",
@@ -117,7 +124,6 @@ struct gw_id test_submit(int64_t project_id, const char *spec)
         test_run(&c.cmd);
         assert_int_equal(c.cmd.rows, 1);
         gw_spec_done(&s);
-        return c.id;
 }
 
 static void keep(void *arg, const struct gw_job_row *row)

@@ -20,6 +20,7 @@ int64_t test_project(const char *name);
 
 /* Submits a job to backend "test" with the spec; returns its id. */
 struct gw_id test_submit(int64_t project_id, const char *spec);
+void test_submit_as(struct gw_id id, int64_t project_id, const char *spec);
 
 struct test_job {
         enum gw_state state;
