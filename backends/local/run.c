@@ -23,7 +23,8 @@
 
 #define LOOK_AGAIN_US (GW_SECOND / 10)
 #define LAUNCH_AGAIN_US GW_SECOND
-#define QUICK_LAUNCHES 3 /* more for one run are made slowly */
+#define QUICK_LAUNCHES 3 /* for one run: more are made slowly, or not at all if it has not begun   \
+                          */
 
 static const char supervisor_gone[] =
         "the job's supervisor is gone; what may be left of the job is being ended";
@@ -225,7 +226,23 @@ static void settle_fresh(struct gw_local *b, struct gw_local_job *job)
         }
 }
 
-/* It has begun, and nobody cares for it. */
+/* Shims came and went, and none got as far as to start it. */
+static void settle_unstartable(struct gw_local *b, struct gw_local_job *job)
+{
+        struct gw_local_journal outcome = {
+                .exit_code = -1,
+                .reason = GW_REASON_LAUNCH_FAILED,
+                .raw = "the job's supervisor cannot start it",
+                .ended_us = gw_clock_wall_us(),
+        };
+        /* Written first: none may do so later. */
+        if (gw_local_spool_end(&b->spool, job->mark, outcome.reason, outcome.raw))
+                doubt(b, job, LAUNCH_AGAIN_US);
+        else
+                gw_local_job_ended(b, job, &outcome);
+}
+
+/* It has begun, or a shim was started for it, and nobody cares for it. */
 static void settle_orphan(struct gw_local *b, struct gw_local_job *job,
                           const struct gw_local_journal *j)
 {
@@ -267,6 +284,8 @@ void gw_local_run_settle(struct gw_local *b, struct gw_local_job *job)
                 settle_held(b, job, &j);
         else if (!j.started && job->launches == 0)
                 settle_fresh(b, job);
+        else if (!j.started && job->launches >= QUICK_LAUNCHES)
+                settle_unstartable(b, job);
         else
                 settle_orphan(b, job, &j);
 }

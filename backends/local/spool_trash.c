@@ -20,6 +20,12 @@ static int move_to_top(struct gw_local_spool *s, int from, const char *name)
         char fresh[64];
         snprintf(fresh, sizeof fresh, "%lld.%llu", (long long)gw_clock_wall_us(),
                  (unsigned long long)s->trashed++);
+        if (renameat(from, name, s->trash, fresh) == 0)
+                return 0;
+        /* A job may take the rights off its own folders. Root needs none, and must not change
+         * those of whatever the name may be a link to. */
+        if (geteuid() == 0 || fchmodat(from, name, 0700, 0))
+                return -1;
         return renameat(from, name, s->trash, fresh);
 }
 
@@ -50,7 +56,6 @@ static bool is_dot(const char *name)
 static void empty_folder(struct gw_local_spool *s, const char *name, int *left)
 {
         DIR *dir = open_entries(s->trash, name);
-        /* A job may take the rights off its own folders. */
         if (!dir && fchmodat(s->trash, name, 0700, 0) == 0)
                 dir = open_entries(s->trash, name);
         if (!dir || fchmod(dirfd(dir), 0700)) {

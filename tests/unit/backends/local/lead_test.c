@@ -413,6 +413,18 @@ static void a_task_that_was_lost_is_no_failed_job(void **state)
         rig_lead(rig, lives, 2);
         assert_int_equal(rig_wait_phase(rig, lost, GW_PHASE_ENDED).reason, GW_REASON_NODE_FAILURE);
         rig_wait_phase(rig, mark, GW_PHASE_RUNNING);
+
+        /* And when only its end is missing, it does not start. */
+        struct gw_mark half = rig_submit(rig, "{\"command\": [\"echo\", \"half\"]}");
+        char *task;
+        off_t journal = rig_read_task(rig, half, &task);
+        free(task);
+        rig_task_path(rig, half, path);
+        assert_int_equal(truncate(path, journal - 5), 0);
+        rig_cancel(rig, mark);
+        struct told t = rig_wait_phase(rig, half, GW_PHASE_ENDED);
+        assert_int_equal(t.reason, GW_REASON_LAUNCH_FAILED);
+        assert_int_equal(t.started_us, 0);
 }
 
 int main(void)

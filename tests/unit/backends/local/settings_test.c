@@ -1,4 +1,6 @@
 /* Settings: each is read, each mistake names the setting; and the script a job becomes. */
+#include <pwd.h>
+
 #include "tests/unit/backends/local/rig.h"
 
 static struct rig *rig;
@@ -150,7 +152,7 @@ static void renders_a_command(void **state)
                  "export JOBGATE_URL='http://localhost:8000'\nexport JOBGATE_JOB_ID='" ID "'\n"
                  "export JOBGATE_ATTEMPT='1'\ncd -- '/data' || exit\n"
                  "eval 'module load x' || exit\nexec 'python' 'a b.py' ''\n",
-                 json_string_value(json_object_get(rig->settings, "user")));
+                 geteuid() == 0 ? JOB_USER : getpwuid(geteuid())->pw_name);
         assert_rendered("{\"command\": [\"python\", \"a b.py\", \"\"], \"setup\": [\"module load "
                         "x\"], \"environment\": {\"B\": \"it's\", \"A\": \"x\\ny\"}, "
                         "\"working_directory\": \"/data\", \"time_limit\": 3600, \"resources\": "
