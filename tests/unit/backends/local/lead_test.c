@@ -397,6 +397,29 @@ static void a_run_whose_gateway_died_before_the_shim_began_is_started(void **sta
         rig_assert_output(rig, mark, "out", "once\n");
 }
 
+static void a_wish_to_stop_outlives_the_gateway_that_took_it(void **state)
+{
+        (void)state;
+        struct gw_mark blocker = rig_submit(
+                rig, "{\"resources\": {\"cpus\": 4}, \"command\": [\"sleep\", \"1000\"]}");
+        rig_wait_phase(rig, blocker, GW_PHASE_RUNNING);
+        struct gw_mark mark = rig_submit(rig, "{\"command\": [\"echo\", \"ran\"]}");
+        rig_close(rig);
+        /* Killed between the wish and the signal. */
+        char path[512];
+        rig_task_path(rig, mark, path);
+        strcpy(strrchr(path, '.'), ".cancel");
+        close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+        rig_open(rig);
+        struct gw_submission lives[2] = {live(mark), live(blocker)};
+        rig_lead(rig, lives, 2);
+        rig_cancel(rig, blocker);
+        struct told t = rig_wait_phase(rig, mark, GW_PHASE_ENDED);
+        assert_int_equal(t.reason, GW_REASON_CANCELLED_BY_USER);
+        gw_autofree char *out = rig_output(rig, mark, "out");
+        assert_null(out);
+}
+
 static void a_task_that_was_lost_is_no_failed_job(void **state)
 {
         (void)state;
@@ -450,6 +473,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(
                         a_run_whose_gateway_died_before_the_shim_began_is_started, set_up,
                         tear_down),
+                cmocka_unit_test_setup_teardown(a_wish_to_stop_outlives_the_gateway_that_took_it,
+                                                set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_task_that_was_lost_is_no_failed_job, set_up,
                                                 tear_down),
         };
