@@ -41,13 +41,13 @@ struct gw_submission {
         struct gw_mark mark;
         const char *spec; /* the job's spec as resolved: JSON text of schema JobSpec */
         size_t spec_len;
-        const char *name;       /* the job's name */
-        const char *project;    /* the project's name */
-        const char *index_set;  /* the array's indices ("0-99:2"), or NULL for a plain job */
+        const char *name;      /* the job's name */
+        const char *project;   /* the project's name */
+        const char *index_set; /* the array's indices ("0-99:2"), or NULL for a plain job */
         const struct gw_span *spans;
         size_t span_count;
-        const char *identity; /* JSON text: the project's identity on this backend, or NULL */
-        uint32_t attempt;     /* from 1 */
+        const char *identity;  /* JSON text: the project's identity on this backend, or NULL */
+        uint32_t attempt;      /* from 1 */
         uint32_t max_parallel; /* 0: no limit */
         bool held;
         const char *ref;     /* the scheduler's own id, once known, or NULL */
@@ -71,12 +71,12 @@ struct gw_fact {
         uint64_t seen;    /* observation number, rising within the epoch */
         uint32_t restart; /* runs the scheduler began by itself; 0 is ours */
         enum gw_phase phase;
-        enum gw_reason reason; /* of the lists of state.h, fitting the phase */
-        int exit_code;         /* 0–255, or -1 when there is none */
-        int signal;            /* 0 when there is none */
+        enum gw_reason reason;                    /* of the lists of state.h, fitting the phase */
+        int exit_code;                            /* 0–255, or -1 when there is none */
+        int signal;                               /* 0 when there is none */
         int64_t pending_us, started_us, ended_us; /* wall; 0 when not known */
-        const char *ref;   /* the scheduler's id, or NULL */
-        const char *node;  /* where it runs, or NULL */
+        const char *ref;                          /* the scheduler's id, or NULL */
+        const char *node;                         /* where it runs, or NULL */
         const char *raw;   /* the backend's own words, for `message`, or NULL */
         const char *usage; /* JSON text: {"max_memory": bytes, "cpu_seconds": n}, or NULL */
 };
@@ -90,7 +90,13 @@ enum gw_answer {
         GW_ANSWER_BUSY,     /* try again at retry_at; nothing was sent */
 };
 
-enum gw_request { GW_REQUEST_SUBMIT, GW_REQUEST_RESOLVE, GW_REQUEST_CANCEL, GW_REQUEST_CHANGE, GW_REQUEST_FORGET };
+enum gw_request {
+        GW_REQUEST_SUBMIT,
+        GW_REQUEST_RESOLVE,
+        GW_REQUEST_CANCEL,
+        GW_REQUEST_CHANGE,
+        GW_REQUEST_FORGET
+};
 
 /* What the engine gives a backend. Callable from the backend's thread only. */
 struct gw_backend_host {
@@ -119,9 +125,9 @@ struct gw_log_source {
         uint32_t ordinal, attempt;
         bool want_stderr; /* stdout otherwise */
         /* out */
-        int fd;        /* a regular file that only grows, opened for reading, caller closes; -1: none */
-        uint64_t size; /* when it was opened */
-        bool complete; /* the attempt ended: it will not grow */
+        int fd; /* a regular file that only grows, opened for reading, caller closes; -1: none */
+        uint64_t size;         /* when it was opened */
+        bool complete;         /* the attempt ended: it will not grow */
         struct gw_error error; /* GW_ERR_GONE, GW_ERR_NOT_FOUND (nothing yet), GW_ERR_UNAVAILABLE */
 };
 
@@ -146,8 +152,8 @@ struct gw_backend_type {
 
         /* Pure and deterministic, any thread: whether the spec can be carried at all (rules
          * that need no cluster), and the script or manifest it becomes. Return 0 or -1. */
-        int (*render)(const struct gw_backend *b, const struct gw_submission *s,
-                      struct gw_buf *out, struct gw_error *err);
+        int (*render)(const struct gw_backend *b, const struct gw_submission *s, struct gw_buf *out,
+                      struct gw_error *err);
         /* Any replica. The caller keeps them until they come home. */
         void (*check)(struct gw_backend *b, struct gw_backend_check *check);
         void (*log)(struct gw_backend *b, struct gw_log_source *source);

@@ -40,7 +40,7 @@ static uint64_t hash(uint64_t h, const void *data, size_t len)
 static void checksum(const struct wire *w, uint8_t out[4])
 {
         uint32_t sum =
-            htobe32((uint32_t)hash(GW_CURSOR_NO_FILTER, w, offsetof(struct wire, check)));
+                htobe32((uint32_t)hash(GW_CURSOR_NO_FILTER, w, offsetof(struct wire, check)));
         memcpy(out, &sum, sizeof sum);
 }
 

@@ -63,8 +63,8 @@ static bool read_units(const char *p, int64_t *ret)
 static bool read_fields(const char *p, int64_t *ret)
 {
         static const int scales[2][4][3] = {
-            {{0}, {1}, {60, 1}, {3600, 60, 1}},       /* SS, MM:SS, HH:MM:SS */
-            {{0}, {3600}, {3600, 60}, {3600, 60, 1}}, /* after D- */
+                {{0}, {1}, {60, 1}, {3600, 60, 1}},       /* SS, MM:SS, HH:MM:SS */
+                {{0}, {3600}, {3600, 60}, {3600, 60, 1}}, /* after D- */
         };
         int64_t sum = 0, fields[3] = {0};
         int count = 0;

@@ -32,9 +32,9 @@ static const struct suffix {
         int power2;
         int power10;
 } suffixes[] = {
-    {"", 0, 0},    {"Ki", 10, 0}, {"Mi", 20, 0}, {"Gi", 30, 0}, {"Ti", 40, 0},
-    {"Pi", 50, 0}, {"Ei", 60, 0}, {"k", 0, 3},   {"M", 0, 6},   {"G", 0, 9},
-    {"T", 0, 12},  {"P", 0, 15},  {"E", 0, 18},
+        {"", 0, 0},    {"Ki", 10, 0}, {"Mi", 20, 0}, {"Gi", 30, 0}, {"Ti", 40, 0},
+        {"Pi", 50, 0}, {"Ei", 60, 0}, {"k", 0, 3},   {"M", 0, 6},   {"G", 0, 9},
+        {"T", 0, 12},  {"P", 0, 15},  {"E", 0, 18},
 };
 
 #define SUFFIX_COUNT (sizeof suffixes / sizeof suffixes[0])
@@ -240,8 +240,8 @@ void gw_quantity_format(int64_t bytes, char out[GW_QUANTITY_TEXT])
                 if (bytes % unit != 0)
                         continue;
                 char text[GW_QUANTITY_TEXT];
-                int len =
-                    snprintf(text, sizeof text, "%" PRId64 "%s", bytes / unit, suffixes[i].text);
+                int len = snprintf(text, sizeof text, "%" PRId64 "%s", bytes / unit,
+                                   suffixes[i].text);
                 if (len < best) {
                         best = len;
                         memcpy(out, text, sizeof text);

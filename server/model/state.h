@@ -29,7 +29,7 @@ enum gw_reason {
         GW_REASON_RESOURCES,
         GW_REASON_LIMIT,
         GW_REASON_UNSCHEDULABLE,
-        GW_REASON_IMAGE_PULL, /* also at the end */
+        GW_REASON_IMAGE_PULL,       /* also at the end */
         GW_REASON_NODE_UNAVAILABLE, /* also while running: the node is silent */
         GW_REASON_SUSPENDED,
         /* while running */

@@ -75,7 +75,7 @@ static void test_mangled(void **state)
 {
         (void)state;
         static const char alphabet[] =
-            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/=.%\xff ";
+                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/=.%\xff ";
         unsigned short seed[3] = {2, 2, 2};
         for (int round = 0; round < 100; round++) {
                 struct gw_cursor c = any_cursor(seed);
@@ -148,8 +148,8 @@ static void test_filter_hash(void **state)
         assert_true(a != gw_cursor_filter_add(none, "staterunning", ""));
         assert_true(a != gw_cursor_filter_add(none, "stater", "unning"));
         assert_true(
-            gw_cursor_filter_add(a, "name", "x") !=
-            gw_cursor_filter_add(gw_cursor_filter_add(none, "name", "x"), "state", "running"));
+                gw_cursor_filter_add(a, "name", "x") !=
+                gw_cursor_filter_add(gw_cursor_filter_add(none, "name", "x"), "state", "running"));
         assert_true(gw_cursor_filter_add(gw_cursor_filter_add(none, "n", "x"), "yz", "") !=
                     gw_cursor_filter_add(gw_cursor_filter_add(none, "n", "xy"), "z", ""));
 }
@@ -157,9 +157,9 @@ static void test_filter_hash(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-            cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_known_text),
-            cmocka_unit_test(test_mangled),       cmocka_unit_test(test_belongs_elsewhere),
-            cmocka_unit_test(test_other_version), cmocka_unit_test(test_filter_hash),
+                cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_known_text),
+                cmocka_unit_test(test_mangled),       cmocka_unit_test(test_belongs_elsewhere),
+                cmocka_unit_test(test_other_version), cmocka_unit_test(test_filter_hash),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
