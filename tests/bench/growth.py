@@ -24,7 +24,7 @@ def run(world):
         world.rounds = [sample(world, world.few) for _ in range(1 if world.smoke else 3)]
         many = world.store(2000 if world.smoke else 3000000 if world.full else 1000000, "running")
         world.many = world.file("many.txt", "\n".join(many[:: max(1, len(many) // len(ids))][: len(ids)]) + "\n")
-    small_submit, small_read = (sorted(values)[len(values) // 2] for values in zip(*world.rounds))
+    small_submit, small_read = (sorted(values)[len(values) // 2] for values in zip(*world.rounds, strict=True))
     large_submit, large_read = sample(world, world.many)
     return {"ratio_submit": large_submit / small_submit, "ratio_read": large_read / small_read,
             "submits_per_s": large_submit, "submits_small_per_s": small_submit, "reads_per_s": large_read,

@@ -10,7 +10,7 @@ GOALS = {"ratio_live": ">= 0.6", "ratio_finished": ">= 1.2"}
 def prepare(world):
     world.gateway.start()
     count = 500 if world.smoke else 50000
-    world.ids = {state: world.store(count, stored) for state, stored in (("live", "running"), ("finished", "succeeded"))}
+    world.ids = {"live": world.store(count, "running"), "finished": world.store(count, "succeeded")}
     world.paths = {state: world.file(f"{state}.txt", "\n".join(ids) + "\n") for state, ids in world.ids.items()}
     root = system.make_folder(world.folder / "www")
     for state, ids in world.ids.items():

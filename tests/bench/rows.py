@@ -7,7 +7,8 @@ SPEC = {
     "labels": {"model": "resnet50", "team": "vision"},
     "backend": "parked",
     "command": ["python3", "train.py", "--config", "configs/resnet50.yaml", "--lr", "0.001", "--epochs", "90"],
-    "environment": {"NCCL_DEBUG": "INFO", "OMP_NUM_THREADS": "4", "WANDB_MODE": "offline", "DATA_ROOT": "/data/imagenet"},
+    "environment": {"NCCL_DEBUG": "INFO", "OMP_NUM_THREADS": "4", "WANDB_MODE": "offline",
+                    "DATA_ROOT": "/data/imagenet"},
     "working_directory": "/home/ada/train",
     "setup": ["module load cuda/12.2", "source venv/bin/activate"],
     "resources": {"cpus": 4, "memory": "16Gi"},
@@ -17,7 +18,8 @@ SPEC = {
 
 # One id in the order of n, made as UUIDv7 (RFC 9562) from a clock that ticks once per row and ends now.
 _STORE = """
-WITH n AS (SELECT n, (extract(epoch FROM now()) * 1000)::bigint - %(count)s + n AS ms FROM generate_series(1, %(count)s) n),
+WITH n AS (SELECT n, (extract(epoch FROM now()) * 1000)::bigint - %(count)s + n AS ms
+           FROM generate_series(1, %(count)s) n),
 i AS (SELECT n, (lpad(to_hex(ms), 12, '0') || '7' || lpad(to_hex(n %% 4096), 3, '0') || '8'
       || substr(md5(n::text || random()::text), 1, 15))::uuid AS id FROM n),
 s AS (INSERT INTO job_specs (job_id, spec) SELECT id, %(spec)s FROM i)
