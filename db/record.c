@@ -14,19 +14,24 @@
 
 /* ---- reading ------------------------------------------------------------------------------ */
 
-/* j: the job; s: its open submission, or nothing. */
+/* j: the job; s: its open submission, or nothing. What is looked up by the job's id is looked up
+ * row by row (LIMIT keeps the planner from reading a whole table instead, whatever it believes
+ * about sizes), so that of each partitioned table one partition is read. */
 #define RECORD_COLUMNS                                                                             \
         "j.id, j.project_id, j.user_id, p.name, j.name, j.version, j.state, j.reason, j.message,"  \
         " j.exit_code::int, j.signal::int, j.held, j.stop, j.submission, j.attempt, j.not_before," \
         " j.started_at, j.cancel_requested_at IS NOT NULL, j.cancel_requested_by, s.state, s.ref," \
-        " sp.spec::text, pb.identity::text, at.started_at, at.restart"
+        " s.send_before, sp.spec::text, pb.identity::text, at.started_at, at.restart"
 #define RECORD_JOINS                                                                                \
-        " JOIN job_specs sp ON sp.job_id = j.id JOIN projects p ON p.id = j.project_id"             \
+        " JOIN LATERAL (SELECT * FROM job_specs sp WHERE sp.job_id = j.id LIMIT 1) sp ON true"      \
+        " JOIN projects p ON p.id = j.project_id"                                                   \
         " LEFT JOIN project_backends pb ON pb.project_id = j.project_id AND pb.backend = j.backend" \
-        " LEFT JOIN attempts at ON at.job_id = j.id AND at.ordinal = 0 AND at.no = j.attempt"
+        " LEFT JOIN LATERAL (SELECT * FROM attempts at WHERE at.job_id = j.id AND at.ordinal = 0"   \
+        "  AND at.no = j.attempt LIMIT 1) at ON true"
 #define OPEN_SUBMISSION                                                                            \
-        " LEFT JOIN submissions s ON s.job_id = j.id AND s.no = j.submission"                      \
-        " AND s.state NOT IN ('refused', 'closed')"
+        " LEFT JOIN LATERAL (SELECT * FROM submissions s WHERE s.job_id = j.id"                    \
+        "  AND s.no = j.submission AND s.state NOT IN ('refused', 'closed') LIMIT 1) s ON true"
+#define JOB(id) "LATERAL (SELECT * FROM jobs j WHERE j.id = " id " LIMIT 1) j"
 
 enum {
         C_ID = 1,
@@ -50,6 +55,7 @@ enum {
         C_CANCEL_BY,
         C_SUBMISSION_STATE,
         C_REF,
+        C_SEND_BEFORE,
         C_SPEC,
         C_IDENTITY,
         C_STARTED,
@@ -57,13 +63,20 @@ enum {
         C_TIMER
 };
 
-static const struct gw_db_column read_columns[] = {{"backend", GW_DB_TEXT}, {"lim", GW_DB_INT4}};
+static const struct gw_db_column read_columns[] = {
+        {"backend", GW_DB_TEXT},
+        {"lim", GW_DB_INT4},
+        {"busy", GW_DB_TEXT},
+        {"last_project", GW_DB_INT8},
+};
 
 static void read_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
 {
         const struct gw_db_record_read *c = GW_DB_COMMAND(cmd, struct gw_db_record_read);
         gw_db_put_text(in, c->backend);
         gw_db_put_int4(in, c->limit);
+        gw_db_put_text(in, c->busy);
+        gw_db_put_int8(in, c->last_project);
 }
 
 static enum gw_reason reason_of(const struct gw_db_row *row, int column)
@@ -109,6 +122,7 @@ static void read_row(struct gw_db_command *cmd, const struct gw_db_row *row)
                 .name = gw_db_get_text(row, C_NAME, NULL),
                 .version = gw_db_get_int4(row, C_VERSION),
                 .ref = gw_db_get_text(row, C_REF, NULL),
+                .send_before_us = gw_db_get_time(row, C_SEND_BEFORE),
                 .identity = gw_db_get_text(row, C_IDENTITY, NULL),
                 .wants_hold = gw_db_get_bool(row, C_HELD),
                 .cancel = gw_db_get_bool(row, C_CANCEL),
@@ -130,7 +144,9 @@ static void read_row(struct gw_db_command *cmd, const struct gw_db_row *row)
 /*
  * Claims go per project in turn: the projects that have something are found by hopping along
  * the index, each offers its first jobs, and the offers are taken by turn, a project of weight
- * w giving w a turn.
+ * w giving w a turn. What waits at the backend already counts as taken, and among equals the
+ * project after the last one served comes first: so turns go on from one claim to the next,
+ * even if each has room for one job only.
  */
 /* clang-format off: SQL keeps its own lines */
 static const struct gw_db_kind read_kinds[] = {
@@ -138,8 +154,7 @@ static const struct gw_db_kind read_kinds[] = {
                 "record_open",
                 "SELECT d.ord, " RECORD_COLUMNS ", NULL::text FROM {input} d"
                 " JOIN submissions s ON s.backend = d.backend AND s.state NOT IN ('refused', 'closed')"
-                " JOIN jobs j ON j.id = s.job_id AND j.submission = s.no" RECORD_JOINS
-                " ORDER BY j.id"),
+                " JOIN " JOB("s.job_id") " ON j.submission = s.no" RECORD_JOINS " ORDER BY j.id"),
         [GW_RECORD_CLAIM] = READ_KIND(
                 "record_claim",
                 "WITH RECURSIVE p AS ("
@@ -148,26 +163,34 @@ static const struct gw_db_kind read_kinds[] = {
                 " UNION ALL SELECT (SELECT j.project_id FROM {input} d JOIN jobs j"
                 "  ON j.backend = d.backend AND j.claimable AND j.project_id > p.project_id"
                 "  ORDER BY j.project_id LIMIT 1) FROM p WHERE p.project_id IS NOT NULL),"
-                " o AS (SELECT f.id, f.place, p.project_id, (f.place - 1) / w.weight AS turn"
-                "  FROM p JOIN projects w ON w.id = p.project_id, LATERAL ("
-                "   SELECT j.id, row_number() OVER (ORDER BY j.priority DESC, j.id) AS place"
-                "   FROM {input} d JOIN jobs j ON j.backend = d.backend AND j.claimable"
-                "   AND j.project_id = p.project_id ORDER BY j.priority DESC, j.id"
-                "   LIMIT (SELECT lim FROM {input} i)) f"
-                "  ORDER BY turn, p.project_id, f.place LIMIT (SELECT lim FROM {input} i))"
-                " SELECT 0, " RECORD_COLUMNS
-                ", NULL::text FROM o JOIN jobs j ON j.id = o.id" OPEN_SUBMISSION RECORD_JOINS
-                " ORDER BY o.turn, o.project_id, o.place"),
+                " b AS (SELECT b.project_id, count(*) AS waiting FROM {input} d,"
+                "  unnest(" GW_SQL_PROJECTS(
+                        "d.busy") ") AS b (project_id) GROUP BY b.project_id),"
+                                  " o AS (SELECT f.id, f.place, p.project_id,"
+                                  "   (coalesce(b.waiting, 0) + f.place - 1) / w.weight AS turn,"
+                                  "   p.project_id <= (SELECT last_project FROM {input} i) AS served"
+                                  "  FROM p JOIN projects w ON w.id = p.project_id LEFT JOIN b ON b.project_id = p.project_id,"
+                                  "  LATERAL ("
+                                  "   SELECT j.id, row_number() OVER (ORDER BY j.priority DESC, j.id) AS place"
+                                  "   FROM {input} d JOIN jobs j ON j.backend = d.backend AND j.claimable"
+                                  "   AND j.project_id = p.project_id ORDER BY j.priority DESC, j.id"
+                                  "   LIMIT (SELECT lim FROM {input} i)) f"
+                                  "  ORDER BY turn, served, p.project_id, f.place LIMIT (SELECT lim FROM {input} i))"
+                                  " SELECT 0, " RECORD_COLUMNS ", NULL::text FROM o JOIN " JOB(
+                                          "o.id") " ON true" OPEN_SUBMISSION RECORD_JOINS
+                                                  " ORDER BY o.turn, o.served, o.project_id, o.place"),
         [GW_RECORD_WISHES] = READ_KIND(
                 "record_wishes",
                 "SELECT d.ord, " RECORD_COLUMNS ", NULL::text FROM {input} d"
                 " JOIN jobs j ON j.backend = d.backend AND j.wished" OPEN_SUBMISSION RECORD_JOINS
                 " ORDER BY j.id LIMIT (SELECT lim FROM {input} i)"),
         [GW_RECORD_TIMERS] = READ_KIND(
-                "record_timers", "SELECT d.ord, " RECORD_COLUMNS ", t.kind FROM {input} d"
-                                 " JOIN timers t ON t.backend = d.backend AND t.due_at <= now()"
-                                 " JOIN jobs j ON j.id = t.job_id" OPEN_SUBMISSION RECORD_JOINS
-                                 " ORDER BY t.due_at, t.job_id LIMIT (SELECT lim FROM {input} i)"),
+                "record_timers",
+                "SELECT d.ord, " RECORD_COLUMNS ", t.kind FROM {input} d"
+                " JOIN timers t ON t.backend = d.backend AND t.due_at <= now()"
+                " JOIN " JOB(
+                        "t.job_id") " ON true" OPEN_SUBMISSION RECORD_JOINS
+                                    " ORDER BY t.due_at, t.job_id LIMIT (SELECT lim FROM {input} i)"),
 };
 /* clang-format on */
 

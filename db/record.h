@@ -16,12 +16,13 @@ struct gw_record_row {
         int32_t version;
         const char *spec;
         size_t spec_len;
-        const char *ref;      /* of the open submission, or NULL */
-        const char *identity; /* JSON or NULL */
-        bool cancel;          /* the wish: somebody asked to cancel … */
-        int64_t cancel_by;    /* … who */
-        bool wants_hold;      /* the wish, as recorded */
-        const char *timer;    /* gw_record_timers: the kind that is due */
+        const char *ref;        /* of the open submission, or NULL */
+        int64_t send_before_us; /* likewise; 0: none */
+        const char *identity;   /* JSON or NULL */
+        bool cancel;            /* the wish: somebody asked to cancel … */
+        int64_t cancel_by;      /* … who */
+        bool wants_hold;        /* the wish, as recorded */
+        const char *timer;      /* gw_record_timers: the kind that is due */
 };
 
 enum gw_record_what {
@@ -35,6 +36,10 @@ struct gw_db_record_read {
         struct gw_db_command cmd;
         const char *backend;
         int32_t limit; /* ignored for GW_RECORD_OPEN */
+        /* GW_RECORD_CLAIM: the project of each job that waits at the backend ("1,1,7"), and the
+         * project that was served last. NULL, 0: none. */
+        const char *busy;
+        int64_t last_project;
         void (*each)(void *arg, const struct gw_record_row *row);
         void *arg;
 };
