@@ -91,7 +91,7 @@ static const struct gw_db_kind write_kind = {
                "   claimable = d.claimable AND NOT j.held AND j.cancel_requested_at IS NULL,"
                "   stop = d.stop, submission = d.submission, attempt = d.attempt,"
                "   not_before = d.not_before, started_at = d.started_at, ended_at = d.ended_at,"
-               "   wished = j.wished AND NOT (d.wish_read AND j.version = d.version)"
+               "   wished = j.wished AND NOT d.ended AND NOT (d.wish_read AND j.version = d.version)"
                "  FROM d, f WHERE j.id = d.id AND j.state IN " GW_SQL_LIVE
                "  AND (d.sub_state IS DISTINCT FROM 'intended' OR j.submission = d.submission OR j.claimable)"
                "  RETURNING j.id, j.project_id, j.version),"
