@@ -31,11 +31,7 @@ static const enum gw_job_event_type phase_events[] = {
 /* The live job of a mark, ready for an event; NULL when the mark is not its open submission. */
 static struct live *live_of(struct gw_leader *l, struct gw_mark mark)
 {
-        struct live *v = gw_live_find(&l->live, mark.job);
-        if (v && v->writing) {
-                gw_leader_flush(l);
-                v = gw_live_find(&l->live, mark.job);
-        }
+        struct live *v = gw_leader_find(l, mark.job);
         return v && v->job.submission == mark.number && !l->lost ? v : NULL;
 }
 
@@ -54,8 +50,8 @@ static void on_fact(struct gw_leader *l, const struct gw_fact *f)
 {
         struct live *v = live_of(l, f->mark);
         if (!v) {
-                /* Recorded before, or closed: nothing of it is to stay. */
-                if (!l->lost && f->phase == GW_PHASE_ENDED)
+                /* Recorded before, or closed: nothing of it is to stay, whatever it does. */
+                if (!l->lost)
                         (void)l->backend->type->forget(l->backend, f->mark);
                 return;
         }
@@ -86,23 +82,28 @@ static void on_facts(struct gw_leader *l, const struct message *m)
         gw_leader_flush(l); /* the effects borrow from the message */
 }
 
-/* A complete read: what was accepted before it and is not in it is gone. */
+/* Whether a complete read should have shown it, and did not. What this leader learned to be
+ * accepted only after the read began, the read may have missed. */
+static bool is_gone(const struct live *v, const struct message *m)
+{
+        bool accepted = v->job.step == GW_STEP_PENDING || v->job.step == GW_STEP_RUNNING;
+        return accepted && v->job.seen < m->seen && v->accepted_us < m->asked_at_us;
+}
+
 static void on_synced(struct gw_leader *l, const struct message *m)
 {
+        /* With nothing in the batch but what this loop puts there, a flush frees only what it
+         * has passed. */
+        gw_leader_flush(l);
         for (size_t i = 0; i < LEADER_BUCKETS && !l->lost; i++) {
                 struct live *next;
                 for (struct live *v = l->live.buckets[i]; v && !l->lost; v = next) {
                         next = v->next;
-                        bool accepted =
-                                v->job.step == GW_STEP_PENDING || v->job.step == GW_STEP_RUNNING;
-                        if (!accepted || v->writing || v->job.seen >= m->seen ||
-                            v->intended_us >= m->asked_at_us)
-                                continue;
                         struct gw_job_event e = {.type = GW_EVENT_GONE,
                                                  .at_us = gw_clock_wall_us(),
                                                  .seen = m->seen};
-                        gw_leader_apply(l, v, &e, NULL);
-                        gw_leader_flush(l);
+                        if (is_gone(v, m))
+                                gw_leader_apply(l, v, &e, NULL);
                 }
         }
 }
@@ -116,7 +117,7 @@ static const int answer_events[][6] = {
                                [GW_ANSWER_NOT_SENT] = GW_EVENT_NOT_SENT,
                                [GW_ANSWER_UNKNOWN] = GW_EVENT_LOST_ANSWER,
                                [GW_ANSWER_ABSENT] = GW_EVENT_LOST_ANSWER,
-                               [GW_ANSWER_BUSY] = NO_EVENT},
+                               [GW_ANSWER_BUSY] = GW_EVENT_NOT_SENT},
         [GW_REQUEST_RESOLVE] = {[GW_ANSWER_DONE] = GW_EVENT_DONE,
                                 [GW_ANSWER_REFUSED] = GW_EVENT_REFUSED,
                                 [GW_ANSWER_NOT_SENT] = NO_EVENT,
@@ -146,6 +147,13 @@ static const unsigned request_actions[] = {
         [GW_REQUEST_FORGET] = 0,
 };
 
+/* Monotonic: when to ask again. */
+static int64_t again_at(int64_t retry_at_us, int64_t wall_us)
+{
+        int64_t wait_us = retry_at_us > wall_us ? retry_at_us - wall_us : LEADER_AGAIN_US;
+        return gw_clock_mono_us() + wait_us;
+}
+
 static void on_answer(struct gw_leader *l, const struct message *m)
 {
         struct live *v = live_of(l, m->mark);
@@ -159,7 +167,7 @@ static void on_answer(struct gw_leader *l, const struct message *m)
         v->asked &= ~request_actions[m->request];
         keep_ref(v, m->ref);
         if (event == NO_EVENT || event == GW_EVENT_NOT_SENT)
-                v->again_us = m->retry_at_us > now ? m->retry_at_us : now + LEADER_AGAIN_US;
+                v->again_us = again_at(m->retry_at_us, now);
         if (event == NO_EVENT)
                 return;
         struct gw_job_event e = {.type = (enum gw_job_event_type)event,
@@ -187,6 +195,7 @@ static void take_messages(struct gw_leader *l)
         }
         if (!l->lost)
                 gw_leader_flush(l);
+        gw_leader_discard(l); /* it borrows from the messages */
         for (struct gw_work *w = first; w; w = next) {
                 next = w->next;
                 gw_message_free(GW_CONTAINER(w, struct message, work));
@@ -210,8 +219,8 @@ static void step_down(struct gw_leader *l)
         if (l->epoch)
                 l->backend->type->yield(l->backend);
         l->epoch = 0;
-        l->lost = false;
-        l->write_count = 0;
+        l->lost = l->more = false;
+        gw_leader_discard(l);
         gw_live_clear(&l->live);
         gw_db_session_close(GW_TAKE(l->session));
 }
@@ -233,8 +242,7 @@ static void begin(struct gw_leader *l)
         }
         l->backend->type->lead(l->backend, (uint64_t)l->epoch, live, count, NULL);
         free(live);
-        l->more = true;
-        l->looked_us = 0;
+        l->looked_us = l->asked_us = 0;
         atomic_store(&l->leading, true);
         gw_metric_set(l->settings.metrics.leads, l->settings.metrics.index, 0, 1);
         gw_log(GW_LOG_INFO, "leader.leads", "{s:s, s:I, s:I}", "backend", l->backend->name, "epoch",
@@ -269,6 +277,7 @@ static bool try_to_lead(struct gw_leader *l)
 
 static void record_offer(struct gw_leader *l)
 {
+        struct gw_error err = {0};
         pthread_mutex_lock(&l->offer_lock);
         bool is_new = l->offer_new;
         char *offer = is_new ? GW_TAKE(l->offer) : NULL;
@@ -282,17 +291,11 @@ static void record_offer(struct gw_leader *l)
                                            .offer = offer,
                                            .reachable = reachable};
         gw_db_backend_describe_init(&c);
-        if (gw_db_session_run_one(l->session, &c.cmd, NULL) < 0)
-                l->lost = true;
+        if (gw_db_session_run_one(l->session, &c.cmd, &err) < 0) {
+                gw_log_error("leader.offer_not_kept", &err);
+                l->lost = err.code == GW_ERR_UNAVAILABLE;
+        }
         free(offer);
-}
-
-/* Requests that were put off are asked again. */
-static void ask_again(struct gw_leader *l)
-{
-        for (size_t i = 0; i < LEADER_BUCKETS; i++)
-                for (struct live *v = l->live.buckets[i]; v; v = v->next)
-                        gw_leader_act(l, v);
 }
 
 /* A hint is followed at once when the last look is a while ago, and no more often than each
@@ -308,8 +311,9 @@ static void turn(struct gw_leader *l)
         int64_t now = gw_clock_mono_us();
         if (!l->lost && now - l->asked_us >= LEADER_LOOK_US) {
                 l->asked_us = now;
-                ask_again(l);
-                record_offer(l);
+                gw_leader_ask_again(l);
+                if (!l->lost)
+                        record_offer(l);
         }
         if (!l->lost && now >= next_look_us(l)) {
                 atomic_store(&l->hinted, false);
@@ -329,7 +333,7 @@ static void wait(struct gw_leader *l)
                                 {.fd = -1, .events = POLLIN}};
         int64_t left_us = LEADER_LOOK_US;
         if (l->epoch)
-                left_us = next_look_us(l) - gw_clock_mono_us();
+                left_us = l->more && l->room ? 0 : next_look_us(l) - gw_clock_mono_us();
         else if (l->session)
                 fds[1].fd = gw_db_session_fd(l->session);
         if (left_us > 0 && !atomic_load(&l->stopping))

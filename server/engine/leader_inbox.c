@@ -3,14 +3,22 @@
  * thread. Facts and syncs are refused when the inbox is full; an answer has its room, and if
  * memory is short for it, the leader steps down and reads the record anew: what was in flight
  * is then resolved, never guessed.
+ *
+ * What the record could not keep is put right here: one fact that cannot be written would stop
+ * every job of the backend.
  */
 #include "server/engine/leader_state.h"
 
 #include <string.h>
 
 #include "server/base/cleanup.h"
+#include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/str.h"
+
+#define USAGE_MAX 4096
+#define SIGNAL_MAX 127
+#define TIME_MAX_US (INT64_C(4102444800) * GW_SECOND) /* the year 2100 */
 
 /* Copies a text behind the message; what is not UTF-8 loses its high bytes, for the record keeps
  * text. */
@@ -49,6 +57,37 @@ void gw_message_free(struct message *m)
         free(m);
 }
 
+/* ---- facts the record can keep ----------------------------------------------------------------
+ */
+
+static const char *usable_json(const char *text)
+{
+        if (!text || strlen(text) > USAGE_MAX)
+                return NULL;
+        json_auto_t *value = json_loads(text, 0, NULL);
+        return value ? text : NULL;
+}
+
+static int64_t usable_time(int64_t us)
+{
+        return us > 0 && us < TIME_MAX_US ? us : 0;
+}
+
+static struct gw_fact usable(const struct gw_fact *f)
+{
+        struct gw_fact r = *f;
+        r.exit_code = f->exit_code < 0 ? -1 : f->exit_code > 255 ? 255 : f->exit_code;
+        r.signal = f->signal > 0 && f->signal <= SIGNAL_MAX ? f->signal : 0;
+        r.pending_us = usable_time(f->pending_us);
+        r.started_us = usable_time(f->started_us);
+        r.ended_us = usable_time(f->ended_us);
+        r.usage = usable_json(f->usage);
+        return r;
+}
+
+/* ---- the host's functions ----------------------------------------------------------------------
+ */
+
 static int post(struct gw_leader *l, struct message *m)
 {
         if (m && gw_mailbox_post(&l->inbox, &m->work) == 0)
@@ -68,13 +107,14 @@ static int on_facts(void *self, uint64_t epoch, const struct gw_fact *facts, siz
         if (m) {
                 m->facts = (struct gw_fact *)(void *)(m + 1);
                 m->fact_count = count;
-                memcpy(m->facts, facts, count * sizeof *facts);
                 char *space = (char *)(m->facts + count);
                 for (size_t i = 0; i < count; i++) {
-                        m->facts[i].ref = pack_text(&space, facts[i].ref);
-                        m->facts[i].node = pack_text(&space, facts[i].node);
-                        m->facts[i].raw = pack_text(&space, facts[i].raw);
-                        m->facts[i].usage = pack_text(&space, facts[i].usage);
+                        struct gw_fact f = usable(&facts[i]);
+                        f.ref = pack_text(&space, f.ref);
+                        f.node = pack_text(&space, f.node);
+                        f.raw = pack_text(&space, f.raw);
+                        f.usage = pack_text(&space, f.usage);
+                        m->facts[i] = f;
                 }
         }
         return post(self, m);

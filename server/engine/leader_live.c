@@ -42,14 +42,17 @@ struct live *gw_live_new(const struct gw_record_row *row)
         v->project_id = row->project_id;
         v->user_id = row->user_id;
         v->version = row->version;
+        v->send_before_us = row->send_before_us;
         if (copy_texts(v, row) < 0)
                 goto fail;
-        if (gw_spec_load(row->spec, row->spec_len, &spec, &err) < 0) {
-                gw_log_error("leader.bad_spec", &err);
+        if (gw_spec_load(row->spec, row->spec_len, &spec, &err) == 0) {
+                v->job.retry = spec.retry;
+                gw_spec_done(&spec);
+        } else if (err.code == GW_ERR_NOMEM) {
                 goto fail;
+        } else {
+                gw_log_error("leader.bad_spec", &err);
         }
-        v->job.retry = spec.retry;
-        gw_spec_done(&spec);
         return v;
 fail:
         gw_live_free(v);
@@ -104,15 +107,22 @@ void gw_live_clear(struct live_table *t)
                         gw_live_free(v);
                 }
         }
-        t->count = t->waiting = 0;
+        t->count = 0;
 }
 
-void gw_live_count(struct live_table *t)
+size_t gw_live_waiting(const struct live_table *t, struct gw_buf *projects)
 {
-        t->waiting = 0;
-        for (size_t i = 0; i < LEADER_BUCKETS; i++)
-                for (const struct live *v = t->buckets[i]; v; v = v->next)
-                        t->waiting += v->job.step != GW_STEP_RUNNING;
+        size_t count = 0;
+        for (size_t i = 0; i < LEADER_BUCKETS; i++) {
+                for (const struct live *v = t->buckets[i]; v; v = v->next) {
+                        if (v->job.step == GW_STEP_RUNNING || v->job.reason == GW_REASON_HELD)
+                                continue;
+                        if (count++)
+                                gw_buf_char(projects, ',');
+                        gw_buf_int(projects, v->project_id);
+                }
+        }
+        return count;
 }
 
 void gw_live_submission(const struct live *v, struct gw_submission *ret)

@@ -6,6 +6,9 @@
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
+#include "server/base/str.h"
+
+#define BUSY_MAX (4 * 1024 * 1024)
 
 /* Rows are copied while the question runs, for what follows from them are writes on the same
  * session. */
@@ -13,7 +16,8 @@ struct answer {
         struct gw_leader *leader;
         size_t count;
         struct found {
-                struct live *live; /* a new one, not in the table */
+                struct gw_id job;
+                struct live *live; /* a new one, not in the table; NULL: used */
                 int32_t version;
                 bool cancel, by_owner, hold;
                 char timer[24];
@@ -35,10 +39,13 @@ static void collect(void *arg, const struct gw_record_row *row)
                 a->cap = cap;
         }
         struct live *v = gw_live_new(row);
-        if (!v)
+        if (!v) {
+                a->leader->lost = true;
                 return;
+        }
         struct found *f = &a->rows[a->count++];
         *f = (struct found){
+                .job = row->job.id,
                 .live = v,
                 .version = row->version,
                 .cancel = row->cancel,
@@ -46,33 +53,38 @@ static void collect(void *arg, const struct gw_record_row *row)
                 .hold = row->wants_hold,
         };
         if (row->timer)
-                strncpy(f->timer, row->timer, sizeof f->timer - 1);
+                gw_str_copy(f->timer, sizeof f->timer, row->timer);
 }
 
-static void ask(struct gw_leader *l, enum gw_record_what what, int32_t limit, struct answer *a)
+static void ask(struct gw_leader *l, enum gw_record_what what, struct gw_db_record_read *c,
+                struct answer *a)
 {
         struct gw_error err = {0};
-        struct gw_db_record_read c = {
-                .backend = l->backend->name, .limit = limit, .each = collect, .arg = a};
         *a = (struct answer){.leader = l};
-        gw_db_record_read_init(&c, what);
-        if (gw_db_session_run_one(l->session, &c.cmd, &err) < 0) {
+        c->backend = l->backend->name;
+        c->each = collect;
+        c->arg = a;
+        gw_db_record_read_init(c, what);
+        if (gw_db_session_run_one(l->session, &c->cmd, &err) < 0) {
                 gw_log_error("leader.lost_database", &err);
                 l->lost = true;
         }
 }
 
-/* What the event goes to: the job the leader has, else the one just read. */
+/* What the event goes to: the job the leader has, else the one just read. NULL: the leader had
+ * it, and what was read is not true any more. */
 static struct live *known_or_read(struct gw_leader *l, struct found *f)
 {
-        struct live *v = gw_live_find(&l->live, f->live->job.id);
-        if (!v)
-                return GW_TAKE(f->live);
-        gw_live_free(GW_TAKE(f->live));
-        if (v->writing)
-                gw_leader_flush(l);
-        /* The flush may have ended it. */
-        return gw_live_find(&l->live, v->job.id) == v ? v : NULL;
+        return gw_live_find(&l->live, f->job) ? gw_leader_find(l, f->job) : GW_TAKE(f->live);
+}
+
+/* Whether an earlier row of the answer was of the same job: an event came to it since. */
+static bool outdated(const struct answer *a, size_t i)
+{
+        for (size_t k = 0; k < i; k++)
+                if (gw_id_equal(a->rows[k].job, a->rows[i].job))
+                        return true;
+        return false;
 }
 
 static void release(struct answer *a)
@@ -132,20 +144,27 @@ static void fire(struct gw_leader *l, struct found *f)
         if (e.at_us < v->job.delayed_us)
                 e.at_us = v->job.delayed_us;
         gw_leader_apply(l, v, &e, &o);
-        gw_leader_flush(l); /* f->timer is borrowed, and a job may have several timers */
 }
 
+/* One page: what the backend says is not to wait for a hundred thousand wishes. */
 static void for_each(struct gw_leader *l, enum gw_record_what what,
                      void (*each)(struct gw_leader *l, struct found *f))
 {
+        struct gw_db_record_read c = {.limit = LEADER_READS};
         struct answer a;
-        do {
-                ask(l, what, LEADER_READS, &a);
-                for (size_t i = 0; i < a.count && !l->lost; i++)
+        ask(l, what, &c, &a);
+        bool more = a.count == LEADER_READS;
+        for (size_t i = 0; i < a.count && !l->lost; i++) {
+                if (outdated(&a, i))
+                        more = true;
+                else
                         each(l, &a.rows[i]);
-                gw_leader_flush(l);
-                release(&a);
-        } while (!l->lost && a.count == LEADER_READS);
+        }
+        gw_leader_flush(l); /* it borrows from the rows */
+        gw_leader_discard(l);
+        release(&a);
+        if (more)
+                gw_leader_hint(l);
 }
 
 void gw_leader_look(struct gw_leader *l)
@@ -158,23 +177,34 @@ void gw_leader_look(struct gw_leader *l)
 /* ---- claims
  * -------------------------------------------------------------------------------------- */
 
-void gw_leader_claim(struct gw_leader *l)
+static void claim(struct gw_leader *l, int32_t limit, const char *busy)
 {
-        gw_live_count(&l->live);
-        if (l->live.waiting >= l->settings.window)
-                return;
-        size_t room = l->settings.window - l->live.waiting;
-        int32_t limit = (int32_t)(room < LEADER_READS ? room : LEADER_READS);
+        struct gw_db_record_read c = {
+                .limit = limit, .busy = busy, .last_project = l->last_project};
         struct answer a;
-        ask(l, GW_RECORD_CLAIM, limit, &a);
+        ask(l, GW_RECORD_CLAIM, &c, &a);
         l->more = a.count == (size_t)limit;
         for (size_t i = 0; i < a.count && !l->lost; i++) {
                 struct gw_job_event e = {.type = GW_EVENT_CLAIM, .at_us = gw_clock_wall_us()};
-                if (!gw_live_find(&l->live, a.rows[i].live->job.id))
+                l->last_project = a.rows[i].live->project_id;
+                if (!gw_live_find(&l->live, a.rows[i].job))
                         gw_leader_apply(l, GW_TAKE(a.rows[i].live), &e, NULL);
         }
         gw_leader_flush(l);
         release(&a);
+}
+
+void gw_leader_claim(struct gw_leader *l)
+{
+        struct gw_buf busy = GW_BUF_INIT(BUSY_MAX);
+        size_t waiting = gw_live_waiting(&l->live, &busy);
+        size_t room = waiting < l->settings.window ? l->settings.window - waiting : 0;
+        l->room = room > LEADER_READS;
+        if (!gw_buf_ok(&busy))
+                l->lost = true; /* no memory */
+        else if (room > 0)
+                claim(l, (int32_t)(l->room ? LEADER_READS : room), busy.data);
+        gw_buf_done(&busy);
 }
 
 /* ---- after the lease was taken
@@ -182,8 +212,9 @@ void gw_leader_claim(struct gw_leader *l)
 
 void gw_leader_load(struct gw_leader *l)
 {
+        struct gw_db_record_read c = {0};
         struct answer a;
-        ask(l, GW_RECORD_OPEN, 0, &a);
+        ask(l, GW_RECORD_OPEN, &c, &a);
         for (size_t i = 0; i < a.count && !l->lost; i++) {
                 struct gw_job_event e = {.type = GW_EVENT_RECOVER, .at_us = gw_clock_wall_us()};
                 struct live *v = GW_TAKE(a.rows[i].live);

@@ -40,30 +40,31 @@ struct live {
         size_t spec_len;
         char *ref, *identity; /* owned, or NULL */
         int64_t intended_us, send_before_us;
-        unsigned asked;    /* gw_job_action bits that are out, or done and not to be repeated */
-        bool told_held;    /* what the backend was last told */
-        int64_t again_us;  /* wall: no request before this */
-        bool writing;      /* in the write batch: no event before it is flushed */
-        bool kept;         /* in the table; otherwise it goes after its write */
-        struct live *next; /* in its bucket */
+        int64_t accepted_us; /* wall: when this leader learned that the backend has it */
+        unsigned asked;      /* gw_job_action bits that are out, or done and not to be repeated */
+        bool told_held;      /* what the backend was last told, where CHANGE is asked */
+        int64_t again_us;    /* monotonic: no request before this */
+        bool writing;        /* in the write batch: no event before it is flushed */
+        bool kept;           /* in the table; otherwise it goes after its write */
+        struct live *next;   /* in its bucket */
 };
 
 struct live_table {
         struct live *buckets[LEADER_BUCKETS];
         size_t count;
-        size_t waiting; /* of them, not running yet: they fill the window */
 };
 
-/* A job from the record, retry policy from its spec. NULL without memory or with a spec that
- * cannot be read (logged). */
+/* A job from the record, retry policy from its spec; none of a spec that cannot be read (logged),
+ * which the backend will refuse. NULL without memory. */
 struct live *gw_live_new(const struct gw_record_row *row);
 void gw_live_free(struct live *v);
 struct live *gw_live_find(const struct live_table *t, struct gw_id job);
 void gw_live_keep(struct live_table *t, struct live *v);
 void gw_live_drop(struct live_table *t, struct live *v); /* takes it out; does not free */
 void gw_live_clear(struct live_table *t);                /* frees all */
-/* Counts those that wait anew: after events. */
-void gw_live_count(struct live_table *t);
+/* How many fill the window: they are at the backend, or on the way, and neither run nor are held
+ * there. projects: the project of each ("1,1,7"). */
+size_t gw_live_waiting(const struct live_table *t, struct gw_buf *projects);
 /* The submission that is open, as the backend is told of it. Borrows from v. */
 void gw_live_submission(const struct live *v, struct gw_submission *ret);
 
@@ -120,7 +121,9 @@ struct gw_leader {
         struct live_table live;
         struct write *writes; /* LEADER_WRITES of them */
         size_t write_count;
-        bool more;                   /* there may be more to claim */
+        bool more;                   /* there may be more to claim … */
+        bool room;                   /* … and was room for it */
+        int64_t last_project;        /* the one that was served last */
         int64_t looked_us, asked_us; /* monotonic: the last look at the record; the last time that
                                         requests that were put off were asked again */
 };
@@ -129,10 +132,16 @@ struct gw_leader {
 struct gw_backend_host gw_leader_inbox_host(struct gw_leader *l);
 void gw_message_free(struct message *m);
 
-/* leader_write.c. After any of them l->lost may be set. */
+/* leader_write.c. After any of them l->lost may be set.
+ *
+ * The live job of that id, ready for an event, or NULL. May flush, and so free other live jobs. */
+struct live *gw_leader_find(struct gw_leader *l, struct gw_id job);
 void gw_leader_apply(struct gw_leader *l, struct live *v, const struct gw_job_event *event,
                      const struct occasion *occasion);
 void gw_leader_flush(struct gw_leader *l);
+void gw_leader_discard(struct gw_leader *l); /* forgets what is not flushed */
+/* Asks again what was put off, and drops what nobody wants before it was sent. */
+void gw_leader_ask_again(struct gw_leader *l);
 void gw_leader_act(struct gw_leader *l, struct live *v); /* tells the backend what is due */
 
 /* leader_read.c */

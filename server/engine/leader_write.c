@@ -21,8 +21,6 @@
 static int tell_submit(struct gw_leader *l, struct live *v)
 {
         struct gw_submission s;
-        if (v->send_before_us < gw_clock_wall_us())
-                v->send_before_us = gw_clock_wall_us() + LEADER_SEND_US;
         gw_live_submission(v, &s);
         gw_crash_point("leader.intended");
         int rc = l->backend->type->submit(l->backend, &s);
@@ -48,8 +46,6 @@ static int tell_cancel(struct gw_leader *l, struct live *v)
 static int tell_change(struct gw_leader *l, struct live *v)
 {
         struct gw_mark mark = {v->job.id, v->job.submission};
-        if (v->told_held == v->job.held)
-                return 0;
         v->told_held = v->job.held;
         return l->backend->type->change(l->backend, mark, v->job.held, 0, 0);
 }
@@ -64,19 +60,30 @@ static const struct {
         {GW_ACTION_CHANGE, tell_change},
 };
 
-void gw_leader_act(struct gw_leader *l, struct live *v)
+/* What the backend must be told and was not: as bits. What is not to be sent any more, because
+ * nobody wants it or its time is over, is not among it. */
+static unsigned due_now(struct live *v)
 {
         unsigned due = gw_job_actions(&v->job);
         v->asked &= due;
         if (v->told_held != v->job.held)
                 v->asked &= ~(unsigned)GW_ACTION_CHANGE;
-        if (!(due & ~v->asked) || gw_clock_wall_us() < v->again_us)
+        due &= ~v->asked;
+        if (v->job.stop != GW_REASON_NONE || v->send_before_us <= gw_clock_wall_us())
+                due &= ~(unsigned)GW_ACTION_SUBMIT;
+        return due;
+}
+
+void gw_leader_act(struct gw_leader *l, struct live *v)
+{
+        unsigned due = due_now(v);
+        if (!due || gw_clock_mono_us() < v->again_us)
                 return;
         for (size_t i = 0; i < GW_COUNT(requests); i++) {
-                if (!(due & ~v->asked & requests[i].action))
+                if (!(due & requests[i].action))
                         continue;
                 if (requests[i].tell(l, v) < 0)
-                        v->again_us = gw_clock_wall_us() + LEADER_AGAIN_US;
+                        v->again_us = gw_clock_mono_us() + LEADER_AGAIN_US;
                 else
                         v->asked |= requests[i].action;
         }
@@ -119,17 +126,23 @@ static void check_lease(struct gw_leader *l)
                 l->lost = true;
 }
 
-/* No row: an intent is dropped, anything else means that the lease is gone. */
-static void turned_down(struct gw_leader *l, const struct write *w)
+static void put_back(const struct write *w)
 {
-        bool intent = !w->live->kept && w->effect.submission == GW_SUBMISSION_INTENDED;
         w->live->writing = false;
         if (!w->live->kept)
                 gw_live_free(w->live);
-        if (intent)
-                check_lease(l);
-        else
+}
+
+/* No row: the job is not what was read any more, or the lease is gone. What the leader keeps
+ * cannot change by itself. */
+static void turned_down(struct gw_leader *l, const struct write *w)
+{
+        bool kept = w->live->kept;
+        put_back(w);
+        if (kept)
                 l->lost = true;
+        else
+                check_lease(l);
 }
 
 static void conclude(struct gw_leader *l, const struct write *w)
@@ -139,9 +152,7 @@ static void conclude(struct gw_leader *l, const struct write *w)
                 l->lost = true;
         }
         if (l->lost) {
-                w->live->writing = false;
-                if (!w->live->kept)
-                        gw_live_free(w->live);
+                put_back(w);
         } else if (w->command.cmd.rows == 0) {
                 turned_down(l, w);
         } else {
@@ -169,12 +180,32 @@ void gw_leader_flush(struct gw_leader *l)
         }
 }
 
+void gw_leader_discard(struct gw_leader *l)
+{
+        for (size_t i = 0; i < l->write_count; i++) {
+                gw_db_record_write_done(&l->writes[i].command);
+                put_back(&l->writes[i]);
+        }
+        l->write_count = 0;
+}
+
+struct live *gw_leader_find(struct gw_leader *l, struct gw_id job)
+{
+        struct live *v = gw_live_find(&l->live, job);
+        if (!v || !v->writing)
+                return v;
+        gw_leader_flush(l);
+        return gw_live_find(&l->live, job);
+}
+
 static void observe(struct gw_leader *l, struct live *v, const struct gw_job_event *event,
                     const struct gw_job_effect *effect)
 {
         const struct gw_leader_metrics *m = &l->settings.metrics;
         if (effect->submission == GW_SUBMISSION_INTENDED)
                 v->intended_us = event->at_us;
+        if (effect->submission == GW_SUBMISSION_ACCEPTED)
+                v->accepted_us = event->at_us;
         if (effect->submission == GW_SUBMISSION_ACCEPTED && v->intended_us)
                 gw_metric_observe(m->handover, m->index, 0, event->at_us - v->intended_us);
         if (event->type == GW_EVENT_FACT_ENDED && event->ended_us)
@@ -227,4 +258,46 @@ void gw_leader_apply(struct gw_leader *l, struct live *v, const struct gw_job_ev
                 gw_live_free(v);
         else
                 gw_leader_act(l, v);
+}
+
+/* ---- what was put off ---------------------------------------------------------------------- */
+
+/* The record says until when an intent may be sent: a new time is recorded before it is used. */
+static void renew(struct gw_leader *l, struct live *v)
+{
+        static const struct occasion plain;
+        if (l->write_count == LEADER_WRITES)
+                gw_leader_flush(l);
+        l->writes[l->write_count].effect =
+                (struct gw_job_effect){.changed = true,
+                                       .submission = GW_SUBMISSION_INTENDED,
+                                       .submission_no = v->job.submission};
+        add_write(l, v, &plain);
+}
+
+static void ask_one_again(struct gw_leader *l, struct live *v)
+{
+        bool unsent = v->job.step == GW_STEP_INTENDED && !(v->asked & GW_ACTION_SUBMIT);
+        if (unsent && v->job.stop != GW_REASON_NONE) {
+                struct gw_job_event e = {
+                        .type = GW_EVENT_NOT_SENT, .at_us = gw_clock_wall_us(), .exit_code = -1};
+                gw_leader_apply(l, v, &e, NULL);
+        } else if (unsent && v->send_before_us <= gw_clock_wall_us()) {
+                renew(l, v);
+        } else {
+                gw_leader_act(l, v);
+        }
+}
+
+void gw_leader_ask_again(struct gw_leader *l)
+{
+        /* The batch is empty: a flush frees only what the loop has passed. */
+        for (size_t i = 0; i < LEADER_BUCKETS && !l->lost; i++) {
+                struct live *next;
+                for (struct live *v = l->live.buckets[i]; v && !l->lost; v = next) {
+                        next = v->next;
+                        ask_one_again(l, v);
+                }
+        }
+        gw_leader_flush(l);
 }
