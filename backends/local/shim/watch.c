@@ -26,7 +26,8 @@
 #define FASTEST_SAMPLE_US 20000
 #define GROWTH_PER_US 2048 /* bytes: how fast a job may fill memory (2 GB/s) */
 #define SAMPLE_SHARE 20    /* looking takes at most one part in this of one core */
-#define REAP_PAUSE_US 20000
+#define FIRST_REAP_NS 20000000
+#define SLOWEST_REAP_NS 640000000
 
 struct watch {
         const struct gw_shim_run *run;
@@ -168,18 +169,21 @@ static void turn(struct watch *w)
                 sample(w);
 }
 
-/* Ends all that is left, until nothing is: a process in an uninterruptible sleep is waited for. */
+/* Ends all that is left, until nothing is: a process in an uninterruptible sleep is waited for,
+ * with looks that become rarer. */
 static void end_all(struct watch *w)
 {
         sigset_t set;
         fill_signals(&set);
+        struct timespec t = {.tv_nsec = FIRST_REAP_NS};
         reap(w);
         while (!w->empty) {
                 gw_procs_kill(&w->procs, gw_procs_choose_below, &w->self);
-                struct timespec t = {.tv_nsec = REAP_PAUSE_US * 1000};
                 while (!w->empty && sigtimedwait(&set, NULL, &t) == SIGCHLD)
                         reap(w);
                 reap(w);
+                if (t.tv_nsec < SLOWEST_REAP_NS)
+                        t.tv_nsec *= 2;
         }
 }
 
