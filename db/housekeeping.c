@@ -1,11 +1,16 @@
 /* See housekeeping.h. Used on the janitor's own session. */
 #include "db/housekeeping.h"
 
-static const struct gw_db_column partitions_columns[] = {{"keep_from", GW_DB_TIME}};
+#include "server/base/clock.h"
+
+static const struct gw_db_column partitions_columns[] = {{"keep_from", GW_DB_TIME},
+                                                         {"here", GW_DB_TIME}};
 
 static void partitions_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
 {
-        gw_db_put_time(in, GW_DB_COMMAND(cmd, struct gw_db_partitions)->keep_from_us);
+        const struct gw_db_partitions *c = GW_DB_COMMAND(cmd, struct gw_db_partitions);
+        gw_db_put_time(in, c->keep_from_us);
+        gw_db_put_time(in, c->now_us);
 }
 
 static void partitions_row(struct gw_db_command *cmd, const struct gw_db_row *row)
@@ -16,10 +21,13 @@ static void partitions_row(struct gw_db_command *cmd, const struct gw_db_row *ro
         c->dropped = gw_db_get_int4(row, 2);
 }
 
+/* Of two clocks that differ, the one that is behind decides: one that jumped ahead must not cost a
+ * record. */
 static const struct gw_db_kind partitions_kind = {
         .name = "partitions",
         .sql = "SELECT d.ord, gw_make_partitions(now()),"
-               " CASE WHEN d.keep_from IS NULL THEN 0 ELSE gw_drop_partitions(d.keep_from) END"
+               " CASE WHEN d.keep_from IS NULL THEN 0 ELSE gw_drop_partitions("
+               "  least(d.keep_from, now() - (d.here - d.keep_from))) END"
                " FROM (SELECT pg_try_advisory_xact_lock(7204) AS got OFFSET 0) l, {input} d"
                " WHERE l.got",
         .columns = partitions_columns,
@@ -32,6 +40,7 @@ static const struct gw_db_kind partitions_kind = {
 void gw_db_partitions_init(struct gw_db_partitions *c)
 {
         c->cmd.kind = &partitions_kind;
+        c->now_us = gw_clock_wall_us();
 }
 
 static const struct gw_db_column expire_columns[] = {{"lim", GW_DB_INT4}};

@@ -7,10 +7,11 @@
 
 /* Makes the partitions that are needed next and drops those that retention no longer keeps
  * (keep_from_us 0: keeps all). Takes the lock of the janitor: done is false when another
- * replica has it. */
+ * replica has it. If the database's clock is behind this one, retention goes by that. */
 struct gw_db_partitions {
         struct gw_db_command cmd;
         int64_t keep_from_us;
+        int64_t now_us; /* set by init */
         bool done;
         int32_t made, dropped;
 };

@@ -254,47 +254,52 @@ $$;
 CREATE FUNCTION gw_job_tables() RETURNS text[] LANGUAGE sql IMMUTABLE AS
 $$ SELECT ARRAY['jobs', 'job_specs', 'tasks', 'submissions', 'attempts'] $$;
 
+CREATE FUNCTION gw_events_per_partition() RETURNS bigint LANGUAGE sql IMMUTABLE AS
+$$ SELECT 10000000::bigint $$;
+
 -- Makes the partitions of the month that holds t, and of the one after; and the event
--- partitions up to 2 × 10⁷ numbers ahead. Runs as the owner; may be repeated. A month whose
--- rows already lie in the default partition (the clock jumped) stays there.
+-- partitions up to 2 × 10⁷ numbers ahead. Runs as the owner; may be repeated. A month, or a
+-- block of numbers, of which rows already lie in the default partition (the clock jumped, or
+-- nobody made partitions for long) stays there.
 CREATE FUNCTION gw_make_partitions(t timestamptz) RETURNS int
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-    step  constant bigint := 10000000;
+    step  constant bigint := gw_events_per_partition();
     made  int := 0;
     lo    timestamptz;
     name  text;
-    part  text;
+    month text;
     block bigint;
     top   bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock(7202);
     FOR i IN 0..1 LOOP
         lo := (date_trunc('month', t AT TIME ZONE 'UTC') + make_interval(months => i)) AT TIME ZONE 'UTC';
-        FOREACH name IN ARRAY gw_job_tables() LOOP
-            part := name || to_char(lo AT TIME ZONE 'UTC', '_YYYYMM');
-            CONTINUE WHEN to_regclass(part) IS NOT NULL;
-            BEGIN
-                EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)', part, name,
+        month := to_char(lo AT TIME ZONE 'UTC', '_YYYYMM');
+        CONTINUE WHEN to_regclass('jobs' || month) IS NOT NULL;
+        BEGIN
+            FOREACH name IN ARRAY gw_job_tables() LOOP
+                EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)', name || month, name,
                     gw_id_at(lo),
                     gw_id_at((lo AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC'));
-                IF name = 'jobs' THEN
-                    EXECUTE format('ALTER TABLE %I SET (fillfactor = 80)', part);
-                END IF;
-                made := made + 1;
-            EXCEPTION WHEN check_violation THEN
-                NULL;
-            END;
-        END LOOP;
+            END LOOP;
+            EXECUTE format('ALTER TABLE %I SET (fillfactor = 80)', 'jobs' || month);
+            made := made + cardinality(gw_job_tables());
+        EXCEPTION WHEN check_violation THEN
+            NULL; -- all tables or none: what belongs together goes together
+        END;
     END LOOP;
     SELECT last_value INTO top FROM events_n;
     FOR i IN 0..2 LOOP
         block := top / step + i;
-        part := 'events_' || block;
-        CONTINUE WHEN to_regclass(part) IS NOT NULL;
-        EXECUTE format('CREATE TABLE %I PARTITION OF events FOR VALUES FROM (%s) TO (%s)', part,
-            block * step, (block + 1) * step);
-        made := made + 1;
+        CONTINUE WHEN to_regclass('events_' || block) IS NOT NULL;
+        BEGIN
+            EXECUTE format('CREATE TABLE %I PARTITION OF events FOR VALUES FROM (%s) TO (%s)', 'events_' || block,
+                block * step, (block + 1) * step);
+            made := made + 1;
+        EXCEPTION WHEN check_violation THEN
+            NULL;
+        END;
     END LOOP;
     RETURN made;
 END $$;
@@ -308,15 +313,28 @@ BEGIN
     PERFORM gw_make_partitions(now());
 END $$;
 
+-- Whether a partition of jobs holds one that lives: by the index, for it may be large.
+CREATE FUNCTION gw_holds_live(part text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    found boolean;
+BEGIN
+    EXECUTE format('SELECT EXISTS (SELECT FROM projects p, unnest(ARRAY[''queued'', ''pending'', ''running'']) s (state),'
+        ' LATERAL (SELECT FROM %I j WHERE j.project_id = p.id AND j.state = s.state LIMIT 1) j)', part) INTO found;
+    RETURN found;
+END $$;
+
 -- Drops the months that ended before `keep_from` and hold no live job, and the event
--- partitions whose last event is older. Returns how many were dropped.
+-- partitions that are full and whose last event is older; of what lies in the default
+-- partitions, deletes a few. Returns how many were dropped.
 CREATE FUNCTION gw_drop_partitions(keep_from timestamptz) RETURNS int
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
+    few     constant int := 10000;
     dropped int := 0;
     part    text;
     month   text;
     name    text;
+    top     bigint;
     busy    boolean;
 BEGIN
     PERFORM pg_advisory_xact_lock(7202);
@@ -324,22 +342,33 @@ BEGIN
                 WHERE i.inhparent = 'jobs'::regclass AND c.relname ~ '^jobs_[0-9]{6}$' LOOP
         month := right(part, 6);
         CONTINUE WHEN (to_date(month, 'YYYYMM') + interval '1 month') AT TIME ZONE 'UTC' > keep_from;
-        EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE state IN (''queued'', ''pending'', ''running''))', part)
-            INTO busy;
-        CONTINUE WHEN busy;
+        CONTINUE WHEN gw_holds_live(part);
+        -- Nobody may add one to it between the look and the end. The parents first, as others do.
+        LOCK TABLE ONLY jobs, ONLY job_specs, ONLY tasks, ONLY submissions, ONLY attempts IN ACCESS EXCLUSIVE MODE;
+        CONTINUE WHEN gw_holds_live(part);
         FOREACH name IN ARRAY gw_job_tables() LOOP
             EXECUTE format('DROP TABLE %I', name || '_' || month);
             dropped := dropped + 1;
         END LOOP;
     END LOOP;
+    SELECT last_value INTO top FROM events_n;
     FOR part IN SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
                 WHERE i.inhparent = 'events'::regclass AND c.relname ~ '^events_[0-9]+$' LOOP
-        EXECUTE format('SELECT coalesce((SELECT at > $1 FROM %I ORDER BY n DESC LIMIT 1), true)', part)
+        CONTINUE WHEN substr(part, 8)::bigint >= top / gw_events_per_partition();
+        EXECUTE format('SELECT coalesce((SELECT at > $1 FROM %I ORDER BY n DESC LIMIT 1), false)', part)
             INTO busy USING keep_from;
         CONTINUE WHEN busy;
         EXECUTE format('DROP TABLE %I', part);
         dropped := dropped + 1;
     END LOOP;
+    WITH j AS (DELETE FROM jobs_default WHERE id IN (SELECT id FROM jobs_default
+             WHERE id < gw_id_at(keep_from) AND state NOT IN ('queued', 'pending', 'running')
+             ORDER BY id LIMIT few FOR UPDATE) RETURNING id),
+         s AS (DELETE FROM job_specs_default x USING j WHERE x.job_id = j.id),
+         t AS (DELETE FROM tasks_default x USING j WHERE x.job_id = j.id),
+         u AS (DELETE FROM submissions_default x USING j WHERE x.job_id = j.id)
+    DELETE FROM attempts_default x USING j WHERE x.job_id = j.id;
+    DELETE FROM events_default WHERE n IN (SELECT n FROM events_default WHERE at < keep_from ORDER BY n LIMIT few);
     RETURN dropped;
 END $$;
 
@@ -355,4 +384,5 @@ BEGIN
     EXECUTE format('GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO %I', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION gw_make_partitions(timestamptz), gw_drop_partitions(timestamptz) TO %I', role);
 END $$;
-REVOKE EXECUTE ON FUNCTION gw_make_partitions(timestamptz), gw_drop_partitions(timestamptz), gw_grant(text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION gw_make_partitions(timestamptz), gw_drop_partitions(timestamptz), gw_holds_live(text),
+    gw_grant(text) FROM PUBLIC;
