@@ -25,9 +25,8 @@
 #define LAUNCH_AGAIN_US GW_SECOND
 /* For one run: more are made slowly, or not at all if it has not begun. */
 #define QUICK_LAUNCHES 3
-* /
 
-        static const char supervisor_gone[] =
+static const char supervisor_gone[] =
         "the job's supervisor is gone; what may be left of the job is being ended";
 
 static void doubt(struct gw_local *b, struct gw_local_job *job, int64_t pause_us)
