@@ -338,6 +338,7 @@ static int start_http(struct gw_app *app, struct gw_error *err)
 
 static void stop_http(struct gw_app *app)
 {
+        gw_hub_drain(app->service.hub); /* who waits for a job is answered with what it is now */
         gw_http_stop(app->http, STOP_GRACE_MS);
 }
 

@@ -3,11 +3,12 @@
  * home.
  *
  * Nothing is missed: `now` is the number up to which every event has been given to the waits
- * that were here. A wait brings the `now` that its owner saw before reading the job. If it is
- * still the same when the wait arrives, the next events read are the first it may not have
- * seen; if not, one question to the log settles what lies between. While nobody waits, no
- * event is read: `now` follows the notifications, whose number is committed with everything
- * below it.
+ * that were here, and numbers are committed in their order. A wait brings the `now` that its
+ * owner saw before reading the job. If it is still the same when the wait arrives, the next
+ * events read are the first it may not have seen; if not, one question to the log settles what
+ * lies between, and where it cannot be asked the owner is told to look again, which is never
+ * wrong. While nobody waits, no event is read: `now` follows `announced`, the highest number
+ * known to be committed.
  */
 #include "server/engine/hub.h"
 
@@ -32,16 +33,18 @@ struct gw_hub {
         struct gw_hub_settings settings;
         pthread_t thread;
         struct gw_mailbox inbox;
-        atomic_bool stopping, up;
+        atomic_bool stopping, draining, up;
         atomic_bool abandoned; /* some wait is */
         _Atomic int64_t now;
 
         struct gw_db_session *session; /* NULL: away */
         int64_t retry_us, back_off_us; /* monotonic; when to connect again */
         int64_t looked_us;
-        int64_t announced; /* highest number of a notification */
+        int64_t announced; /* highest number heard of */
         bool people;       /* a notification said so */
+        bool asked;        /* in this turn: notifications may have come along with the answer */
         struct hub_waits waits;
+        struct gw_metric_family *up_gauge, *waits_gauge;
 };
 
 /* ---- the log -------------------------------------------------------------------------------- */
@@ -58,6 +61,7 @@ static void lose(struct gw_hub *h)
 static int ask(struct gw_hub *h, struct gw_db_command *c)
 {
         struct gw_error err = {0};
+        h->asked = true;
         if (gw_db_session_run_one(h->session, c, &err) == 0)
                 return 0;
         gw_log_error("hub.lost_database", &err);
@@ -72,11 +76,12 @@ static void on_event(void *arg, const struct gw_event_row *row)
         atomic_store(&h->now, row->n);
 }
 
-/* Gives every event above `now` to the waits. */
+/* Gives the events above `now` to the waits; all that were announced are among them. */
 static void read_events(struct gw_hub *h)
 {
+        int64_t announced = h->announced;
         uint32_t rows = PAGE;
-        while (h->session && rows == PAGE) {
+        while (rows == PAGE) {
                 struct gw_db_event_page c = {
                         .after = h->now, .limit = PAGE, .each = on_event, .arg = h};
                 gw_db_event_page_init(&c);
@@ -84,26 +89,30 @@ static void read_events(struct gw_hub *h)
                         return;
                 rows = c.cmd.rows;
         }
+        if (announced > h->now)
+                atomic_store(&h->now, announced);
 }
 
 static void catch_up(struct gw_hub *h)
 {
+        if (!h->session || h->announced <= h->now)
+                return;
         if (h->waits.count > 0)
                 read_events(h);
-        else if (h->announced > h->now)
+        else
                 atomic_store(&h->now, h->announced);
 }
 
 static void look(struct gw_hub *h)
 {
+        h->looked_us = gw_clock_mono_us();
         struct gw_db_event_last c = {0};
         gw_db_event_last_init(&c);
         if (ask(h, &c.cmd) == 0 && c.n > h->announced)
                 h->announced = c.n;
 }
 
-/* ---- the connection ---------------------------------------------------------------------------
- */
+/* ---- the connection ---------------------------------------------------------------------- */
 
 static void on_notify(void *arg, const char *channel, const char *payload)
 {
@@ -139,23 +148,32 @@ static void connect_again(struct gw_hub *h)
         h->back_off_us = BACK_OFF_MIN_US;
         h->people = true;
         atomic_store(&h->up, true);
-        if (h->settings.events)
-                h->settings.events(h->settings.arg);
 }
 
-static void hear(struct gw_hub *h)
+static void tell(struct gw_hub *h, bool events)
 {
-        int64_t before = h->announced;
-        if (gw_db_session_notifications(h->session, on_notify, h) < 0) {
-                lose(h);
-                return;
-        }
-        if (h->announced > before && h->settings.events)
+        if (events && h->settings.events)
                 h->settings.events(h->settings.arg);
+        if (h->people && h->settings.people)
+                h->settings.people(h->settings.arg);
+        h->people = false;
 }
 
-/* ---- waits
- * ---------------------------------------------------------------------------------------- */
+/* Connects when it is time, and hears what there is to hear. */
+static void listen_to_log(struct gw_hub *h)
+{
+        int64_t now_us = gw_clock_mono_us(), before = h->announced;
+        bool renewed = !h->session && now_us >= h->retry_us;
+        if (renewed)
+                connect_again(h);
+        if (h->session && gw_db_session_notifications(h->session, on_notify, h) < 0)
+                lose(h);
+        if (h->session && now_us - h->looked_us >= LOOK_US)
+                look(h);
+        tell(h, h->announced > before || (renewed && h->session));
+}
+
+/* ---- waits ------------------------------------------------------------------------------- */
 
 static void count_row(void *arg, const struct gw_event_row *row)
 {
@@ -163,10 +181,11 @@ static void count_row(void *arg, const struct gw_event_row *row)
         w->met = w->met || !gw_id_is_nil(w->job) || hub_wait_wants(w, row->project_id);
 }
 
-/* Whether something came between what the owner saw and what the waits here have seen. */
+/* Whether something came, or may have come, between what the owner saw and what the waits here
+ * have seen. */
 static bool missed(struct gw_hub *h, struct gw_hub_wait *w)
 {
-        if (w->since >= h->now || !h->session)
+        if (w->since >= h->now)
                 return false;
         struct gw_db_event_page c = {.job = w->job,
                                      .after = w->since,
@@ -174,8 +193,9 @@ static bool missed(struct gw_hub *h, struct gw_hub_wait *w)
                                      .each = count_row,
                                      .arg = w};
         gw_db_event_page_init(&c);
-        /* More between than a page: the owner looks again, which is never wrong. */
-        return ask(h, &c.cmd) == 0 && (w->met || c.cmd.rows == PAGE);
+        if (!h->session || ask(h, &c.cmd) < 0)
+                return true;
+        return w->met || c.cmd.rows == PAGE;
 }
 
 static void take_waits(struct gw_hub *h)
@@ -185,23 +205,23 @@ static void take_waits(struct gw_hub *h)
                 struct gw_hub_wait *w = GW_CONTAINER(work, struct gw_hub_wait, work);
                 next = work->next;
                 w->met = false;
-                if (missed(h, w)) {
-                        w->met = true;
-                        gw_work_finish(&w->work);
-                } else {
+                if (missed(h, w))
+                        hub_waits_send_home(&h->waits, w, true);
+                else
                         hub_waits_add(&h->waits, w);
-                }
         }
         if (atomic_exchange(&h->abandoned, false))
                 hub_waits_drop_abandoned(&h->waits);
 }
 
-/* ---- the thread
- * ------------------------------------------------------------------------------------ */
+/* ---- the thread ------------------------------------------------------------------------------ */
 
-static int timeout_ms(const struct gw_hub *h, int64_t now_us)
+static int timeout_ms(const struct gw_hub *h)
 {
+        int64_t now_us = gw_clock_mono_us();
         int64_t at = h->session ? h->looked_us + LOOK_US : h->retry_us;
+        if (h->asked)
+                return 0;
         if (h->waits.earliest_us < at)
                 at = h->waits.earliest_us;
         return at <= now_us ? 0 : (int)((at - now_us) / 1000 + 1);
@@ -209,22 +229,13 @@ static int timeout_ms(const struct gw_hub *h, int64_t now_us)
 
 static void turn(struct gw_hub *h)
 {
-        int64_t now_us = gw_clock_mono_us();
-        if (!h->session && now_us >= h->retry_us)
-                connect_again(h);
-        if (h->session)
-                hear(h);
-        if (h->session && now_us - h->looked_us >= LOOK_US) {
-                h->looked_us = now_us;
-                look(h);
-        }
-        if (h->people && h->settings.people) {
-                h->people = false;
-                h->settings.people(h->settings.arg);
-        }
+        h->asked = false;
+        listen_to_log(h);
         catch_up(h);
         take_waits(h);
-        hub_waits_expire(&h->waits, now_us);
+        hub_waits_expire(&h->waits, atomic_load(&h->draining) ? INT64_MAX : gw_clock_mono_us());
+        gw_metric_set(h->up_gauge, 0, 0, h->session != NULL);
+        gw_metric_set(h->waits_gauge, 0, 0, (int64_t)h->waits.count);
 }
 
 static void *run(void *arg)
@@ -236,7 +247,7 @@ static void *run(void *arg)
                         {.fd = h->inbox.fd, .events = POLLIN},
                         {.fd = h->session ? gw_db_session_fd(h->session) : -1, .events = POLLIN},
                 };
-                (void)poll(fds, 2, timeout_ms(h, gw_clock_mono_us()));
+                (void)poll(fds, 2, timeout_ms(h));
         }
         take_waits(h);
         hub_waits_expire(&h->waits, INT64_MAX);
@@ -244,8 +255,17 @@ static void *run(void *arg)
         return NULL;
 }
 
-/* ---- the outside
- * ------------------------------------------------------------------------------------- */
+/* ---- the outside ----------------------------------------------------------------------------- */
+
+static void add_metrics(struct gw_hub *h, struct gw_metrics *m)
+{
+        if (!m)
+                return;
+        h->up_gauge = gw_metrics_add(m, GW_METRIC_GAUGE, "jobgate_hub_up",
+                                     "Whether events are heard of at once", NULL, NULL, NULL, NULL);
+        h->waits_gauge = gw_metrics_add(m, GW_METRIC_GAUGE, "jobgate_hub_waits",
+                                        "Requests that wait for an event", NULL, NULL, NULL, NULL);
+}
 
 struct gw_hub *gw_hub_start(const struct gw_hub_settings *settings, struct gw_error *err)
 {
@@ -258,6 +278,7 @@ struct gw_hub *gw_hub_start(const struct gw_hub_settings *settings, struct gw_er
         h->settings = *settings;
         h->back_off_us = BACK_OFF_MIN_US;
         hub_waits_init(&h->waits, settings->max_waits);
+        add_metrics(h, settings->metrics);
         if (gw_thread_start(&h->thread, "hub", run, h, err) < 0) {
                 gw_mailbox_done(&h->inbox);
                 free(h);
@@ -290,10 +311,18 @@ bool gw_hub_up(const struct gw_hub *hub)
 
 int gw_hub_wait(struct gw_hub *hub, struct gw_hub_wait *wait, struct gw_error *err)
 {
-        if (atomic_load(&hub->waits.count) >= hub->waits.max ||
-            gw_mailbox_post(&hub->inbox, &wait->work) < 0)
-                return gw_fail(err, GW_ERR_OVERLOADED, "too many requests wait for jobs already");
-        return 0;
+        if (hub_waits_enter(&hub->waits)) {
+                if (gw_mailbox_post(&hub->inbox, &wait->work) == 0)
+                        return 0;
+                hub_waits_leave(&hub->waits);
+        }
+        return gw_fail(err, GW_ERR_OVERLOADED, "too many requests wait for jobs already");
+}
+
+void gw_hub_drain(struct gw_hub *hub)
+{
+        atomic_store(&hub->draining, true);
+        gw_mailbox_wake(&hub->inbox);
 }
 
 void gw_hub_abandon(struct gw_hub *hub, struct gw_hub_wait *wait)

@@ -41,6 +41,10 @@ int64_t gw_hub_now(const struct gw_hub *hub);
 /* Whether it hears of events now (the database is there). Any thread. */
 bool gw_hub_up(const struct gw_hub *hub);
 
+/* From now on every wait is over at once: for the end of the process, before the loops are
+ * stopped. Any thread. */
+void gw_hub_drain(struct gw_hub *hub);
+
 /* Embedded by whoever waits; comes home once. */
 struct gw_hub_wait {
         struct gw_work work; /* home and owner are set by the caller */

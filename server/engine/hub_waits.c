@@ -19,12 +19,24 @@ void hub_waits_init(struct hub_waits *w, size_t max)
         w->earliest_us = INT64_MAX;
 }
 
+bool hub_waits_enter(struct hub_waits *w)
+{
+        if (atomic_fetch_add(&w->count, 1) < w->max)
+                return true;
+        hub_waits_leave(w);
+        return false;
+}
+
+void hub_waits_leave(struct hub_waits *w)
+{
+        atomic_fetch_sub(&w->count, 1);
+}
+
 void hub_waits_add(struct hub_waits *w, struct gw_hub_wait *wait)
 {
         struct gw_hub_wait **list = list_of(w, wait->job);
         wait->next = *list;
         *list = wait;
-        atomic_fetch_add(&w->count, 1);
         if (wait->until_us < w->earliest_us)
                 w->earliest_us = wait->until_us;
 }
@@ -37,13 +49,18 @@ bool hub_wait_wants(const struct gw_hub_wait *wait, int64_t project_id)
         return false;
 }
 
-static void send_home(struct hub_waits *w, struct gw_hub_wait **place, bool met)
+void hub_waits_send_home(struct hub_waits *w, struct gw_hub_wait *wait, bool met)
+{
+        hub_waits_leave(w);
+        wait->met = met;
+        gw_work_finish(&wait->work);
+}
+
+static void take_out(struct hub_waits *w, struct gw_hub_wait **place, bool met)
 {
         struct gw_hub_wait *wait = *place;
         *place = wait->next;
-        atomic_fetch_sub(&w->count, 1);
-        wait->met = met;
-        gw_work_finish(&wait->work);
+        hub_waits_send_home(w, wait, met);
 }
 
 void hub_waits_meet(struct hub_waits *w, struct gw_id job, int64_t project_id)
@@ -51,14 +68,14 @@ void hub_waits_meet(struct hub_waits *w, struct gw_id job, int64_t project_id)
         struct gw_hub_wait **p = list_of(w, job);
         while (*p) {
                 if (gw_id_equal((*p)->job, job))
-                        send_home(w, p, true);
+                        take_out(w, p, true);
                 else
                         p = &(*p)->next;
         }
         p = &w->by_project;
         while (*p) {
                 if (hub_wait_wants(*p, project_id))
-                        send_home(w, p, true);
+                        take_out(w, p, true);
                 else
                         p = &(*p)->next;
         }
@@ -69,7 +86,7 @@ static void sweep(struct hub_waits *w, struct gw_hub_wait **p, int64_t now_us)
 {
         while (*p) {
                 if ((*p)->until_us <= now_us || atomic_load(&(*p)->abandoned)) {
-                        send_home(w, p, false);
+                        take_out(w, p, false);
                         continue;
                 }
                 if ((*p)->until_us < w->earliest_us)

@@ -72,15 +72,20 @@ static const struct {
         {count_jobs, 15 * GW_SECOND},
 };
 
-static void do_chore(struct gw_janitor *j, size_t i)
+/* Whoever waits for a partition's lock makes all others wait behind it: better not for long. */
+static int open_session(struct gw_janitor *j, struct gw_error *err)
 {
-        struct gw_error err = {0};
         struct gw_db_session_settings s = {.conninfo = j->settings.conninfo,
                                            .application_name = "jobgate janitor",
                                            .statement_timeout_ms = 300000};
-        if (!j->session)
-                j->session = gw_db_session_open(&s, &err);
-        if (j->session && chores[i].run(j, &err) == 0)
+        j->session = gw_db_session_open(&s, err);
+        return j->session ? gw_db_session_exec(j->session, "SET lock_timeout = '2s'", err) : -1;
+}
+
+static void do_chore(struct gw_janitor *j, size_t i)
+{
+        struct gw_error err = {0};
+        if ((j->session || open_session(j, &err) == 0) && chores[i].run(j, &err) == 0)
                 return;
         gw_log_error("janitor.put_off", &err);
         gw_db_session_close(GW_TAKE(j->session));
