@@ -24,8 +24,14 @@ static void check_text(const struct gw_schema *schema, const char *format, const
 static void read_path(struct gw_call *call)
 {
         const struct gw_operation *o = call->operation;
-        for (size_t i = 0; i < o->path_count; i++)
+        struct gw_id id;
+        for (size_t i = 0; i < o->path_count; i++) {
+                /* Nearly every call has one: it need not become JSON to be judged. */
+                if (o->path_schemas[i]->format == GW_FORMAT_UUID &&
+                    gw_id_parse(call->path[i], &id) == 0)
+                        continue;
                 check_text(o->path_schemas[i], "{", o->path_names[i], call->path[i], call->faults);
+        }
 }
 
 static void read_headers(struct gw_call *call)

@@ -16,7 +16,7 @@
 
 struct gw_job_cache;
 
-#define GW_JOB_CACHE_BYTES (64 * 1024 * 1024)
+#define GW_JOB_CACHE_BYTES (128 * 1024 * 1024)
 #define GW_JOB_CACHE_AGE_US (60 * INT64_C(1000000))
 
 /* max_bytes: of all answers together, with what keeps them. NULL without memory. */

@@ -113,10 +113,25 @@ static void put_task_count(struct gw_buf *out, const struct gw_job_row *row)
         gw_buf_int(out, row->task_count);
 }
 
+/* A plain job's one task is in the job's state. */
+#define ONE(queued, pending, running, succeeded, failed, cancelled)                                \
+        "{\"queued\":" #queued ",\"pending\":" #pending ",\"running\":" #running                   \
+        ",\"succeeded\":" #succeeded ",\"failed\":" #failed ",\"cancelled\":" #cancelled "}"
+
+static const char *const counts_of_one[GW_STATE_COUNT] = {
+        [GW_QUEUED] = ONE(1, 0, 0, 0, 0, 0),  [GW_PENDING] = ONE(0, 1, 0, 0, 0, 0),
+        [GW_RUNNING] = ONE(0, 0, 1, 0, 0, 0), [GW_SUCCEEDED] = ONE(0, 0, 0, 1, 0, 0),
+        [GW_FAILED] = ONE(0, 0, 0, 0, 1, 0),  [GW_CANCELLED] = ONE(0, 0, 0, 0, 0, 1),
+};
+
 /* The record's "[1,0,…]" gains its names; without one all tasks are in the job's state. */
 static void put_counts(struct gw_buf *out, const struct gw_job_row *row)
 {
         const char *at = row->counts ? row->counts + 1 : NULL;
+        if (!at && row->task_count == 1) {
+                gw_buf_str(out, counts_of_one[row->state]);
+                return;
+        }
         for (int s = 0; s < GW_STATE_COUNT; s++) {
                 char *end = NULL;
                 long n = at ? strtol(at, &end, 10) : (s == (int)row->state ? row->task_count : 0);
@@ -164,14 +179,14 @@ static void put_spec(struct gw_buf *out, const struct gw_job_row *row)
 }
 
 struct field {
-        const char *key; /* as written: after the comma */
+        const char *key; /* as written, with the comma before it */
         size_t key_len;
         void (*put)(struct gw_buf *out, const struct gw_job_row *row);
 };
 
 #define FIELD(name, put)                                                                           \
         {                                                                                          \
-                "\"" name "\":", sizeof("\"" name "\":") - 1, put                                  \
+                ",\"" name "\":", sizeof(",\"" name "\":") - 1, put                                \
         }
 
 static const struct field fields_of_job[] = {
@@ -208,8 +223,8 @@ static unsigned field_bit(const char *name)
 {
         size_t len = strlen(name);
         for (size_t i = 0; i < GW_COUNT(fields_of_job); i++)
-                if (fields_of_job[i].key_len == len + 3 &&
-                    memcmp(fields_of_job[i].key + 1, name, len) == 0)
+                if (fields_of_job[i].key_len == len + strlen(",\"\":") &&
+                    memcmp(fields_of_job[i].key + strlen(",\""), name, len) == 0)
                         return 1u << i;
         return 0;
 }
@@ -230,15 +245,16 @@ unsigned gw_job_fields(const json_t *names, unsigned absent)
 
 void gw_job_json(struct gw_buf *out, const struct gw_job_row *row, unsigned fields)
 {
-        char open = '{';
+        bool first = true;
         gw_buf_reserve(out, FIRST_BYTES + (fields & GW_JOB_FIELD_SPEC ? row->spec_len : 0));
+        gw_buf_char(out, '{');
         for (size_t i = 0; i < GW_COUNT(fields_of_job); i++) {
+                const struct field *f = &fields_of_job[i];
                 if (!(fields & 1u << i))
                         continue;
-                gw_buf_char(out, open);
-                gw_buf_add(out, fields_of_job[i].key, fields_of_job[i].key_len);
-                fields_of_job[i].put(out, row);
-                open = ',';
+                gw_buf_add(out, f->key + first, f->key_len - first);
+                f->put(out, row);
+                first = false;
         }
         gw_buf_char(out, '}');
 }

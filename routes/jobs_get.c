@@ -14,17 +14,17 @@ struct get {
         uint64_t generation; /* of the cache, before the read */
 };
 
-static struct get *prepare(struct gw_call *call)
+/* The state is made only now: an answer that is kept needs none. */
+static enum gw_next ask(struct gw_call *call, unsigned fields, enum gw_job_until until)
 {
-        struct get *g = call->state;
+        struct get *g = call->state = gw_exchange_alloc(call->exchange, sizeof *g);
+        if (!g)
+                return gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
         g->read.id = gw_call_path_id(call, 0);
         g->read.write = gw_job_json;
+        g->read.fields = fields;
+        g->read.until = until;
         g->read.deadline_us = gw_call_deadline(call);
-        return g;
-}
-
-static enum gw_next ask(struct gw_call *call, struct get *g)
-{
         g->generation = gw_job_cache_generation(call->shared->jobs, g->read.id);
         return gw_job_read_begin(call, &g->read);
 }
@@ -75,13 +75,11 @@ static enum gw_next respond(struct gw_call *call, unsigned status, struct gw_buf
 
 static enum gw_next begin_get(struct gw_call *call)
 {
-        struct get *g = prepare(call);
-        g->read.fields = gw_job_fields(gw_call_value(call, "fields"), GW_JOB_ALL_FIELDS);
-        g->read.until = gw_job_until(call);
+        unsigned fields = gw_job_fields(gw_call_value(call, "fields"), GW_JOB_ALL_FIELDS);
         struct gw_response *kept =
-                g->read.fields == GW_JOB_ALL_FIELDS ? find_kept(call, g->read.id) : NULL;
+                fields == GW_JOB_ALL_FIELDS ? find_kept(call, gw_call_path_id(call, 0)) : NULL;
         if (!kept)
-                return ask(call, g);
+                return ask(call, fields, gw_job_until(call));
         gw_respond_shared(call->exchange, kept);
         gw_response_unref(kept);
         return GW_NEXT_RESPOND;
@@ -105,10 +103,7 @@ static enum gw_next resume_get(struct gw_call *call, struct gw_work *work)
 
 static enum gw_next begin_result(struct gw_call *call)
 {
-        struct get *g = prepare(call);
-        g->read.fields = GW_JOB_ALL_FIELDS;
-        g->read.until = GW_UNTIL_TERMINAL;
-        return ask(call, g);
+        return ask(call, GW_JOB_ALL_FIELDS, GW_UNTIL_TERMINAL);
 }
 
 static enum gw_next resume_result(struct gw_call *call, struct gw_work *work)
@@ -135,20 +130,19 @@ static void abandon(struct gw_call *call)
 static void end(struct gw_call *call)
 {
         struct get *g = call->state;
-        gw_job_read_done(&g->read);
+        if (g)
+                gw_job_read_done(&g->read);
 }
 
 const struct gw_handler gw_route_getJob = {
         .begin = begin_get,
         .resume = resume_get,
         .end = end,
-        .state_size = sizeof(struct get),
         .abandon = abandon,
 };
 const struct gw_handler gw_route_getJobResult = {
         .begin = begin_result,
         .resume = resume_result,
         .end = end,
-        .state_size = sizeof(struct get),
         .abandon = abandon,
 };
