@@ -56,7 +56,10 @@ class Member:
 
 
 class Gateway:
-    def __init__(self, folder, binaries, cluster, database, contract, settings=None, port=None, spool=None):
+    """settings: laid over the usual ones; backend: over those of the backend `local`."""
+
+    def __init__(self, folder, binaries, cluster, database, contract, settings=None, port=None, spool=None,
+                 backend=None):
         self.folder = system.make_folder(folder)
         self.binary = pathlib.Path(binaries) / "jobgate"
         self.cluster, self.database, self.contract = cluster, database, contract
@@ -66,6 +69,7 @@ class Gateway:
         self.log = self.folder / "gateway.log"
         self.config = self.folder / "jobgate.yaml"
         self.process = None
+        self.backend = backend or {}
         self.write_settings(settings or {})
 
     def write_settings(self, changes):
@@ -76,7 +80,7 @@ class Gateway:
             "log": {"level": "debug" if os.environ.get("JOBGATE_TEST_DEBUG") else "info"},
             "url": self.url,
             "backends": [{"name": "local", "type": "local", "directory": str(self.spool),
-                          "cpus": 16, "memory": "16Gi", "gpus": 2}],
+                          "cpus": 16, "memory": "16Gi", "gpus": 2} | self.backend],
         }
         self.config.write_text(yaml.safe_dump(merge(base, changes), sort_keys=False))
         system.own(self.config)

@@ -37,6 +37,23 @@ def test_running_and_waiting_jobs_outlive_the_gateway(new_gateway, tmp_path_shar
     assert len(api.get(f"/v1/jobs/{running['id']}/tasks/0/attempts").json()["items"]) == 1
 
 
+def test_more_live_jobs_than_one_report_holds(new_gateway, tmp_path_shared):
+    """They are reported in several batches after a restart; none of them is taken for gone."""
+    made = new_gateway(backend={"window": 1000, "memory": "64Gi"}).start()
+    api = made.member("u", "p").client
+    gate = tmp_path_shared / "gate"
+    jobs = [api.sh(f"while [ ! -e {gate} ]; do sleep 0.2; done", resources={"cpus": 0.1, "memory": "16Mi"})["id"]
+            for _ in range(150)]
+    for job in jobs:
+        api.wait(job, until="started")
+    made.kill()
+    made.start()
+    api.close()
+    system.own_file(gate)
+    outcomes = [api.wait(job) for job in jobs]
+    assert {(job["state"], job["reason"]) for job in outcomes} == {("succeeded", "completed")}
+
+
 def test_a_running_job_can_be_cancelled_after_a_restart(new_gateway):
     made = new_gateway().start()
     api = made.member("u", "p").client
