@@ -29,7 +29,7 @@ static void test_inline_text(void **state)
         check_inline("a < b & \"c\"", "a &lt; b &amp; &quot;c&quot;");
         check_inline("use `<x>`", "use <code>&lt;x&gt;</code>");
         check_inline("**Ids** are", "<strong>Ids</strong> are");
-        check_inline("`a**b`", "<code>a**b</code>");
+        check_inline("`a**b**c`", "<code>a**b**c</code>");
         check_inline("one ` only", "one ` only");
         check_inline("2 ** 3", "2 ** 3");
         check_inline("a*b*", "a*b*");

@@ -128,6 +128,24 @@ static void test_counts_are_of_the_state_or_of_the_record(void **state)
                 0);
 }
 
+static void test_counts_of_one_task(void **state)
+{
+        (void)state;
+        struct gw_job_row row = plain_row();
+        for (int s = 0; s < GW_STATE_COUNT; s++) {
+                row.state = (enum gw_state)s;
+                json_auto_t *job = job_of(&row, GW_JOB_ALL_FIELDS);
+                json_t *counts = json_object_get(job, "counts"), *n;
+                const char *name;
+                assert_int_equal(json_object_size(counts), GW_STATE_COUNT);
+                json_object_foreach(counts, name, n)
+                {
+                        assert_int_equal(json_integer_value(n),
+                                         strcmp(name, gw_state_name(row.state)) == 0);
+                }
+        }
+}
+
 static void test_fields_choose_members(void **state)
 {
         (void)state;
@@ -232,6 +250,7 @@ int main(void)
                 cmocka_unit_test(test_a_waiting_job_in_full),
                 cmocka_unit_test(test_an_ended_job),
                 cmocka_unit_test(test_counts_are_of_the_state_or_of_the_record),
+                cmocka_unit_test(test_counts_of_one_task),
                 cmocka_unit_test(test_fields_choose_members),
                 cmocka_unit_test(test_every_member_is_a_field),
                 cmocka_unit_test(test_etags_differ_by_version_and_fields),
