@@ -171,6 +171,8 @@ struct gw_backend_type {
         int (*resolve)(struct gw_backend *b, const struct gw_submission *s);
         int (*cancel)(struct gw_backend *b, struct gw_mark mark, const struct gw_span *spans,
                       size_t span_count);
+        /* For what still waits. time_limit_s: of each attempt; 0: none, < 0: as it is.
+         * max_parallel: 0: as it is. */
         int (*change)(struct gw_backend *b, struct gw_mark mark, bool held, int64_t time_limit_s,
                       uint32_t max_parallel);
         /* Everything of it is recorded: its objects, but not its logs, may go. */

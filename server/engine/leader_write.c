@@ -47,7 +47,7 @@ static int tell_change(struct gw_leader *l, struct live *v)
 {
         struct gw_mark mark = {v->job.id, v->job.submission};
         v->told_held = v->job.held;
-        return l->backend->type->change(l->backend, mark, v->job.held, 0, 0);
+        return l->backend->type->change(l->backend, mark, v->job.held, -1, 0);
 }
 
 static const struct {

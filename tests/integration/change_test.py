@@ -75,6 +75,20 @@ def test_hold_and_release(api):
     assert api.wait(job["id"])["state"] == "succeeded"
 
 
+def test_a_held_job_keeps_its_time_limit(api):
+    """The backend has it already, and waits for room."""
+    everything = {"resources": {"cpus": 16}}
+    first = api.sh("sleep 60", **everything)
+    api.wait(first["id"], until="started")
+    second = api.sh("sleep 60", time_limit=1, **everything)
+    system.wait_until(lambda: api.job(second["id"])["state"] == "pending", what="the hand-over")
+    assert api.post(f"/v1/jobs/{second['id']}/hold").status == 200
+    system.wait_until(lambda: api.job(second["id"])["reason"] == "held", what="the hold")
+    assert api.post(f"/v1/jobs/{second['id']}/release").status == 200
+    api.cancel(first["id"])
+    assert api.wait(second["id"])["reason"] == "time_limit"
+
+
 def test_a_running_job_cannot_be_held(api):
     job = api.sh("sleep 60", query={"wait": 20, "until": "started"})
     for verb in ("hold", "release"):
