@@ -1,7 +1,8 @@
 """schemathesis against the running gateway, every check on, finds nothing.
 
-Its settings and exclusions, with their reasons, are in schemathesis.toml. Two users of
-two projects take part, so that an object of one shown to the other is a finding.
+Its settings and exclusions, with their reasons, are in schemathesis.toml. Once as one user,
+whose calls build on each other, and once as two users of two projects, so that an object
+of one shown to the other is a finding.
 """
 
 import json
@@ -25,7 +26,8 @@ def report_cases(path):
 
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", [1] if not os.environ.get("JOBGATE_TEST_FULL") else [1, 2, 3])
-def test_schemathesis_finds_nothing(new_gateway, contract, tmp_path, seed):
+@pytest.mark.parametrize("identity", [["--auth-wfc-user", "ana"], []], ids=["one user", "two users"])
+def test_schemathesis_finds_nothing(new_gateway, contract, tmp_path, seed, identity):
     gateway = new_gateway(settings={"log": {"level": "warn"}}).start()
     users = {name: gateway.member(name, f"project-of-{name}", "manager").token for name in ("ana", "bo")}
     wfc = tmp_path / "wfc.json"
@@ -36,9 +38,10 @@ def test_schemathesis_finds_nothing(new_gateway, contract, tmp_path, seed):
     done = subprocess.run(
         [pathlib.Path(sys.executable).parent / "st", "--config-file", SETTINGS, "run", f"{gateway.url}/openapi.json",
          "--seed", str(seed), "-n", "200" if full else "25", "--suppress-health-check", "all", "--max-failures", "50",
-         "--report", "junit", "--report-junit-path", tmp_path / "report.xml", "--no-color"],
-        cwd=tmp_path, env={**os.environ, "JOBGATE_WFC": str(wfc)}, stdin=subprocess.DEVNULL,
+         "--report", "junit", "--report-junit-path", tmp_path / "report.xml", "--no-color", *identity],
+        cwd=tmp_path, env={**os.environ, "JOBGATE_WFC": str(wfc), "JOBGATE_HOOKS": str(SETTINGS.with_name("hooks.py"))}, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    (tmp_path / "output.txt").write_text(done.stdout)
     assert gateway.running(), gateway.tail()
     assert gateway.probe("/ready") == 200
     assert done.returncode == 0, done.stdout[-20000:]
