@@ -53,28 +53,76 @@ static void add(struct gw_buf *sql, bool set, const char *condition)
                 gw_buf_str(sql, condition);
 }
 
-void gw_job_filter_where(const struct gw_job_filter *f, struct gw_buf *sql)
+#define IDS "string_to_array(d.ids, ',')::uuid[]"
+#define STATES "string_to_array(d.states, ',')"
+/* The index of the keys needs the user as well: that of each member. */
+#define KEYED                                                                                      \
+        "SELECT k.job_id FROM memberships m JOIN idempotency k ON k.project_id = m.project_id"     \
+        " AND k.user_id = m.user_id AND k.key = d.key"                                             \
+        " WHERE m.project_id = ANY (" GW_SQL_PROJECTS("d.projects") ")"
+
+static void add_conditions(const struct gw_job_filter *f, struct gw_buf *sql)
 {
-        gw_buf_str(sql, " WHERE ");
-        if (*f->projects)
-                add_set(sql, f->projects, "j.project_id = d.projects::bigint",
-                        "j.project_id = ANY (" GW_SQL_PROJECTS("d.projects") ")");
-        else
-                gw_buf_str(sql, "false");
-        add_set(sql, f->states, " AND j.state = d.states",
-                " AND j.state = ANY (string_to_array(d.states, ','))");
-        add_set(sql, f->ids, " AND j.id = d.ids::uuid",
-                " AND j.id = ANY (string_to_array(d.ids, ',')::uuid[])");
         add(sql, f->user_id != 0, " AND j.user_id = d.user_id");
         add(sql, f->owner != NULL,
             " AND j.user_id IN (SELECT o.id FROM users o WHERE o.name = d.owner)");
         add(sql, f->name != NULL, " AND j.name = d.name");
         add(sql, f->backend != NULL, " AND j.backend = d.backend");
-        add(sql, f->idempotency_key != NULL,
-            " AND j.id IN (SELECT k.job_id FROM idempotency k WHERE k.key = d.key"
-            " AND k.project_id = ANY (" GW_SQL_PROJECTS("d.projects") "))");
         add(sql, f->labels != NULL, " AND j.labels @> d.labels");
         add(sql, f->label_names != NULL, " AND j.labels ?& string_to_array(d.label_names, ',')");
         add(sql, f->created_after_us != 0, " AND j.id >= d.after");
         add(sql, f->created_before_us != 0, " AND j.id < d.before");
+}
+
+static void add_sets(const struct gw_job_filter *f, struct gw_buf *sql)
+{
+        if (*f->projects)
+                add_set(sql, f->projects, "j.project_id = d.projects::bigint",
+                        "j.project_id = ANY (" GW_SQL_PROJECTS("d.projects") ")");
+        else
+                gw_buf_str(sql, "false");
+        add_set(sql, f->states, " AND j.state = d.states", " AND j.state = ANY (" STATES ")");
+}
+
+void gw_job_filter_where(const struct gw_job_filter *f, struct gw_buf *sql)
+{
+        gw_buf_str(sql, " WHERE ");
+        add_sets(f, sql);
+        add_set(sql, f->ids, " AND j.id = d.ids::uuid", " AND j.id = ANY (" IDS ")");
+        add(sql, f->idempotency_key != NULL, " AND j.id IN (" KEYED ")");
+        add_conditions(f, sql);
+}
+
+/* Where jobs are named by ids, each is looked up. */
+static void walk_ids(const struct gw_job_filter *f, struct gw_buf *sql)
+{
+        gw_buf_str(sql, f->ids ? "(SELECT DISTINCT unnest(" IDS ") AS id) i, LATERAL"
+                               : "(SELECT DISTINCT k.job_id AS id FROM (" KEYED ") k) i, LATERAL");
+        gw_buf_str(sql, " (SELECT * FROM jobs j WHERE j.id = i.id AND ");
+        add_sets(f, sql);
+        add(sql, f->ids && f->idempotency_key, " AND j.id IN (" KEYED ")");
+}
+
+/* Each project, and each of its states, is a range of an index in the order of the ids: of each
+ * the first are taken. */
+static void walk_ranges(const struct gw_job_filter *f, struct gw_buf *sql)
+{
+        gw_buf_str(sql, "(SELECT DISTINCT unnest(" GW_SQL_PROJECTS("d.projects") ") AS id) q,");
+        add(sql, f->states != NULL, " (SELECT DISTINCT unnest(" STATES ") AS state) r,");
+        gw_buf_str(sql, " LATERAL (SELECT * FROM jobs j WHERE j.project_id = q.id");
+        add(sql, f->states != NULL, " AND j.state = r.state");
+}
+
+void gw_job_filter_walk(const struct gw_job_filter *f, const char *before, int32_t limit,
+                        struct gw_buf *sql)
+{
+        gw_buf_str(sql, "LATERAL (SELECT j.* FROM ");
+        if (f->ids || f->idempotency_key)
+                walk_ids(f, sql);
+        else
+                walk_ranges(f, sql);
+        add_conditions(f, sql);
+        /* Written out: the planner knows then that few rows are wanted. */
+        gw_buf_printf(sql, "%s ORDER BY j.id DESC LIMIT %d) j ORDER BY j.id DESC LIMIT %d) j",
+                      before, limit, limit);
 }

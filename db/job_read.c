@@ -12,6 +12,9 @@
         " j.priority, j.attempt, to_json(j.counts)::text, j.held, j.not_before,"                   \
         " j.cancel_requested_at, j.started_at, j.ended_at, j.retry_of, " spec
 
+/* LIMIT makes it a look-up for each job, never a join that reads the whole table. */
+#define SPEC_OF(id) "LATERAL (SELECT * FROM job_specs s WHERE s.job_id = " id " LIMIT 1) s"
+
 /* The columns of JOB_COLUMNS, after ord. */
 enum {
         C_ID = 1,
@@ -96,9 +99,11 @@ static void get_row(struct gw_db_command *cmd, const struct gw_db_row *row)
 static const struct gw_db_kind get_kind = {
         .name = "job_get",
         .sql = "SELECT d.ord, " JOB_COLUMNS(
-                "s.spec::text") " FROM {input} d JOIN jobs j ON j.id = d.id JOIN job_specs s ON s.job_id = "
-                                "d.id"
-                                " JOIN projects p ON p.id = j.project_id JOIN users u ON u.id = j.user_id",
+                "s.spec::text") " FROM {input} d"
+                                " JOIN LATERAL (SELECT * FROM jobs j WHERE j.id = d.id LIMIT 1) j ON true"
+                                " JOIN " SPEC_OF(
+                                        "d.id") " ON true"
+                                                " JOIN projects p ON p.id = j.project_id JOIN users u ON u.id = j.user_id",
         .columns = get_columns,
         .column_count = GW_COUNT(get_columns),
         .encode = get_encode,
@@ -118,7 +123,6 @@ static void list_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
         const struct gw_db_job_list *c = GW_DB_COMMAND(cmd, struct gw_db_job_list);
         gw_job_filter_encode(&c->filter, in);
         gw_db_put_uuid(in, c->before);
-        gw_db_put_int4(in, c->limit);
 }
 
 static void list_row(struct gw_db_command *cmd, const struct gw_db_row *row)
@@ -132,7 +136,6 @@ static void list_row(struct gw_db_command *cmd, const struct gw_db_row *row)
 static const struct gw_db_column list_columns[] = {
         GW_JOB_FILTER_COLUMNS,
         {"cursor", GW_DB_UUID},
-        {"lim", GW_DB_INT4},
 };
 
 int gw_db_job_list_init(struct gw_db_job_list *c)
@@ -140,15 +143,14 @@ int gw_db_job_list_init(struct gw_db_job_list *c)
         struct gw_buf sql = GW_BUF_INIT(GW_JOB_FILTER_SQL);
         gw_buf_str(&sql, "SELECT d.ord, ");
         gw_buf_str(&sql, c->with_spec ? JOB_COLUMNS("s.spec::text") : JOB_COLUMNS("NULL::text"));
-        gw_buf_str(&sql, " FROM {input} d JOIN jobs j ON true");
+        gw_buf_str(&sql, " FROM {input} d JOIN ");
+        gw_job_filter_walk(&c->filter, gw_id_is_nil(c->before) ? "" : " AND j.id < d.cursor",
+                           c->limit, &sql);
+        gw_buf_str(&sql, " ON true");
         if (c->with_spec)
-                gw_buf_str(&sql, " JOIN job_specs s ON s.job_id = j.id");
-        gw_buf_str(&sql,
-                   " JOIN projects p ON p.id = j.project_id JOIN users u ON u.id = j.user_id");
-        gw_job_filter_where(&c->filter, &sql);
-        if (!gw_id_is_nil(c->before))
-                gw_buf_str(&sql, " AND j.id < d.cursor");
-        gw_buf_str(&sql, " ORDER BY j.id DESC LIMIT (SELECT lim FROM {input} i)");
+                gw_buf_str(&sql, " JOIN " SPEC_OF("j.id") " ON true");
+        gw_buf_str(&sql, " JOIN projects p ON p.id = j.project_id JOIN users u ON u.id = j.user_id"
+                         " ORDER BY j.id DESC");
         c->sql = gw_buf_take(&sql, NULL);
         c->kind = (struct gw_db_kind){
                 .sql = c->sql,

@@ -312,8 +312,81 @@ static void every_filter_selects(void **state)
         assert_int_equal(list((struct gw_job_filter){.label_names = "model,x"}, &s), 0);
         assert_int_equal(list((struct gw_job_filter){.created_before_us = 1000000}, &s), 0);
         assert_int_equal(list((struct gw_job_filter){.created_after_us = 1000000}, &s), 2);
+        assert_int_equal(list((struct gw_job_filter){.states = "queued,queued"}, &s), 2);
+        snprintf(ids, sizeof ids, "%s,%s", text, text);
+        assert_int_equal(list((struct gw_job_filter){.ids = ids}, &s), 1);
+        assert_int_equal(list((struct gw_job_filter){.ids = text, .idempotency_key = "listed"}, &s),
+                         0);
+        assert_int_equal(list((struct gw_job_filter){.ids = text, .states = "failed"}, &s), 0);
         assert_int_equal(list((struct gw_job_filter){.projects = "987654"}, &s), 0);
+        snprintf(ids, sizeof ids, "987654,%lld,%lld", (long long)project_id, (long long)project_id);
+        assert_int_equal(list((struct gw_job_filter){.projects = ids}, &s), 2);
+        assert_true(gw_id_equal(s.ids[0], other));
+        assert_int_equal(list((struct gw_job_filter){.projects = ids, .ids = text}, &s), 1);
+        assert_int_equal(list((struct gw_job_filter){.projects = "987654", .ids = text}, &s), 0);
         assert_int_equal(list((struct gw_job_filter){.projects = ""}, &s), 0);
+}
+
+struct sum {
+        struct gw_db_command cmd;
+        int64_t n;
+};
+
+static void take_sum(struct gw_db_command *cmd, const struct gw_db_row *row)
+{
+        GW_DB_COMMAND(cmd, struct sum)->n = gw_db_get_int8(row, 1);
+}
+
+/* Rows that this session's statements found by reading whole tables, all in all. */
+static int64_t rows_read_whole(void)
+{
+        static const struct gw_db_kind kind = {
+                .sql = "SELECT d.ord, sum(t.seq_tup_read)::bigint FROM {input} d, pg_stat_user_tables t"
+                       " WHERE t.relname ~ '^(jobs|job_specs|attempts|submissions)_' GROUP BY 1",
+                .row = take_sum,
+                .batch_max = 1};
+        struct sum c = {.cmd.kind = &kind};
+        assert_int_equal(gw_db_session_exec(session, "SELECT pg_stat_force_next_flush()", NULL), 0);
+        run(&c.cmd);
+        return c.n;
+}
+
+#define MANY 5000
+
+/* The planner knows nothing of tables that grew just now. */
+static void reading_looks_up_row_by_row(void **state)
+{
+        (void)state;
+        struct gw_db_job_get gets[8];
+        struct seen s = {0};
+        struct gw_id id = submit();
+        assert_int_equal(
+                gw_db_session_exec(
+                        session,
+                        "INSERT INTO jobs (id, project_id, user_id, backend, name, cpus, memory,"
+                        " gpus, claimable) SELECT gen_random_uuid(), project_id, user_id, backend,"
+                        " name, 1, 1, 0, true FROM jobs, generate_series(1, 5000);"
+                        " INSERT INTO job_specs (job_id, spec) SELECT id, spec FROM jobs, job_specs"
+                        " WHERE id <> job_id;"
+                        " INSERT INTO submissions (job_id, no, backend, epoch, attempt, state)"
+                        " SELECT id, 1, backend, 1, 1, 'closed' FROM jobs;"
+                        " INSERT INTO attempts (job_id, ordinal, no, submission, state)"
+                        " SELECT id, 0, 1, 1, 'failed' FROM jobs",
+                        NULL),
+                0);
+        int64_t before = rows_read_whole();
+        for (int i = 0; i < 8; i++) {
+                gets[i] = (struct gw_db_job_get){.id = id, .each = keep_job, .arg = &s};
+                gw_db_job_get_init(&gets[i]);
+                gets[i].cmd.work.next = i < 7 ? &gets[i + 1].cmd.work : NULL;
+        }
+        assert_int_equal(gw_db_session_run(session, &gets[0].cmd.work, NULL), 0);
+        assert_int_equal(s.count, 8);
+        assert_int_equal(look(GW_RECORD_CLAIM).count, 100);
+        look(GW_RECORD_WISHES);
+        look(GW_RECORD_TIMERS);
+        look(GW_RECORD_OPEN);
+        assert_true(rows_read_whole() - before < MANY);
 }
 
 /* ---- wishes and the leader ----------------------------------------------------------------- */
@@ -555,6 +628,7 @@ int main(void)
                 cmocka_unit_test_setup(repeating_an_insert_changes_nothing, clear),
                 cmocka_unit_test_setup(a_key_belongs_to_its_first_job, clear),
                 cmocka_unit_test_setup(every_filter_selects, clear),
+                cmocka_unit_test_setup(reading_looks_up_row_by_row, clear),
                 cmocka_unit_test_setup(a_wish_needs_the_project, clear),
                 cmocka_unit_test_setup(a_wish_that_came_meanwhile_is_not_lost, clear),
                 cmocka_unit_test_setup(the_way_of_a_job, clear),
