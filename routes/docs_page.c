@@ -21,7 +21,8 @@ static const char style[] =
         "table{border-collapse:collapse;width:100%}"
         "td,th{border-top:1px solid var(--line);padding:.3rem .6rem .3rem 0;text-align:left;"
         "vertical-align:top}"
-        "th:last-child{min-width:16rem}nav ul{columns:2 18rem;padding-left:1rem;list-style:none}summary{cursor:pointer}"
+        "th:last-child{min-width:16rem}"
+        "nav ul{columns:2 18rem;padding-left:1rem;list-style:none}summary{cursor:pointer}"
         ".method{display:inline-block;min-width:3.6rem;font-weight:bold}";
 
 static const char *const methods[] = {"post", "get", "put", "patch", "delete"};
