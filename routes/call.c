@@ -119,6 +119,11 @@ enum gw_next gw_call_read(struct gw_call *call, struct gw_db_command *command)
         return post(call, call->service->reader, command);
 }
 
+enum gw_next gw_call_bulk(struct gw_call *call, struct gw_db_command *command)
+{
+        return post(call, call->service->bulk, command);
+}
+
 /* ---- answers ------------------------------------------------------------------------------ */
 
 enum gw_next gw_call_fail(struct gw_call *call, const struct gw_error *err)

@@ -111,7 +111,7 @@ static enum gw_next send_many(struct gw_call *call, struct many *m, const char *
         gw_db_job_cancel_many_done(&m->cancel);
         if (gw_db_job_cancel_many_init(&m->cancel))
                 return gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
-        return gw_call_write(call, &m->cancel.cmd);
+        return gw_call_bulk(call, &m->cancel.cmd);
 }
 
 static enum gw_next answer_many(struct gw_call *call, struct many *m)

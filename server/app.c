@@ -33,6 +33,7 @@
 #define PRINCIPALS 16384
 #define WRITER_BATCH 512
 #define READER_BATCH 256
+#define BULK_BATCH 16
 #define STATEMENT_TIMEOUT_MS 30000
 #define REPEAT_MS 5000
 #define STOP_GRACE_MS 30000
@@ -80,8 +81,7 @@ static int check_schema(struct gw_app *app, struct gw_error *err)
         return gw_db_migrate_check(app->config->database_serve, err);
 }
 
-/* ---- metrics ----------------------------------------------------------------------------------
- */
+/* ---- metrics ---- */
 
 static int name_backends(struct gw_app *app)
 {
@@ -131,11 +131,11 @@ static bool add_job_metrics(struct gw_app *app)
 
 static int start_metrics(struct gw_app *app, struct gw_error *err)
 {
-        static const char *const channels[] = {"writer", "reader", NULL};
+        static const char *const names[] = {"writer", "reader", "bulk", NULL};
         app->service.metrics = gw_metrics_new();
         if (!app->service.metrics || name_backends(app) < 0 || !add_leader_metrics(app) ||
             !add_job_metrics(app) ||
-            gw_db_metrics_init(&app->db_metrics, app->service.metrics, channels) < 0)
+            gw_db_metrics_init(&app->db_metrics, app->service.metrics, names) < 0)
                 return gw_fail(err, GW_ERR_NOMEM, "out of memory");
         return 0;
 }
@@ -146,8 +146,7 @@ static void stop_metrics(struct gw_app *app)
         free(app->backend_names);
 }
 
-/* ---- people -------------------------------------------------------------------------------------
- */
+/* ---- people ---- */
 
 static int start_auth(struct gw_app *app, struct gw_error *err)
 {
@@ -160,8 +159,7 @@ static void stop_auth(struct gw_app *app)
         gw_auth_free(app->service.auth);
 }
 
-/* ---- backends: a leader for each, then the backend that talks to it
- * --------------------------------- */
+/* ---- backends: a leader for each, then the backend that talks to it ---- */
 
 static int open_backend(struct gw_app *app, size_t i, struct gw_error *err)
 {
@@ -211,48 +209,56 @@ static int start_backends(struct gw_app *app, struct gw_error *err)
         return 0;
 }
 
-/* ---- the database's channels
- * ------------------------------------------------------------------------- */
+/* ---- the database's channels ---- */
 
-static struct gw_db_channel *start_channel(struct gw_app *app, const char *name,
-                                           const char *application_name, size_t batch_max,
-                                           bool read_only, struct gw_error *err)
-{
-        struct gw_db_channel_settings s = {
-                .session = {.conninfo = app->config->database_serve,
-                            .application_name = application_name,
-                            .read_only = read_only,
-                            .statement_timeout_ms = STATEMENT_TIMEOUT_MS},
-                .name = name,
-                .queue_max = GW_MAX_QUEUED_COMMANDS,
-                .batch_max = batch_max,
-                .repeat_ms = REPEAT_MS,
-                .metrics = &app->db_metrics,
-        };
-        return gw_db_channel_start(&s, err);
-}
+/* What takes long has a connection of its own, so that nothing short waits behind it. */
+static const struct {
+        const char *name, *application_name;
+        size_t batch_max;
+        bool read_only;
+        size_t place; /* in struct gw_service */
+} channels[] = {
+        {"writer", "jobgate writer", WRITER_BATCH, false, offsetof(struct gw_service, writer)},
+        {"reader", "jobgate reader", READER_BATCH, true, offsetof(struct gw_service, reader)},
+        {"bulk", "jobgate bulk", BULK_BATCH, false, offsetof(struct gw_service, bulk)},
+};
 
-static int start_channels(struct gw_app *app, struct gw_error *err)
+static struct gw_db_channel **channel_at(struct gw_app *app, size_t i)
 {
-        struct gw_service *s = &app->service;
-        s->writer = start_channel(app, "writer", "jobgate writer", WRITER_BATCH, false, err);
-        if (!s->writer)
-                return -1;
-        s->reader = start_channel(app, "reader", "jobgate reader", READER_BATCH, true, err);
-        if (s->reader)
-                return 0;
-        gw_db_channel_stop(s->writer);
-        return -1;
+        return (struct gw_db_channel **)(void *)((char *)&app->service + channels[i].place);
 }
 
 static void stop_channels(struct gw_app *app)
 {
-        gw_db_channel_stop(app->service.reader);
-        gw_db_channel_stop(app->service.writer);
+        for (size_t i = GW_COUNT(channels); i-- > 0;)
+                if (*channel_at(app, i))
+                        gw_db_channel_stop(*channel_at(app, i));
 }
 
-/* ---- the hub, and the leaders it hints
- * ----------------------------------------------------------------- */
+static int start_channels(struct gw_app *app, struct gw_error *err)
+{
+        for (size_t i = 0; i < GW_COUNT(channels); i++) {
+                struct gw_db_channel_settings s = {
+                        .session = {.conninfo = app->config->database_serve,
+                                    .application_name = channels[i].application_name,
+                                    .read_only = channels[i].read_only,
+                                    .statement_timeout_ms = STATEMENT_TIMEOUT_MS},
+                        .name = channels[i].name,
+                        .queue_max = GW_MAX_QUEUED_COMMANDS,
+                        .batch_max = channels[i].batch_max,
+                        .repeat_ms = REPEAT_MS,
+                        .metrics = &app->db_metrics,
+                };
+                *channel_at(app, i) = gw_db_channel_start(&s, err);
+                if (!*channel_at(app, i)) {
+                        stop_channels(app);
+                        return -1;
+                }
+        }
+        return 0;
+}
+
+/* ---- the hub, and the leaders it hints ---- */
 
 static void on_events(void *arg)
 {
@@ -307,8 +313,7 @@ static void stop_leaders(struct gw_app *app)
         stop_first_leaders(app, app->service.backend_count);
 }
 
-/* ---- requests
- * ------------------------------------------------------------------------------------------- */
+/* ---- requests ---- */
 
 static int start_dispatch(struct gw_app *app, struct gw_error *err)
 {
@@ -342,8 +347,7 @@ static void stop_http(struct gw_app *app)
         gw_http_stop(app->http, STOP_GRACE_MS);
 }
 
-/* ---- housekeeping
- * ----------------------------------------------------------------------------------------- */
+/* ---- housekeeping ---- */
 
 static int start_janitor(struct gw_app *app, struct gw_error *err)
 {
@@ -359,8 +363,7 @@ static void stop_janitor(struct gw_app *app)
         gw_janitor_stop(app->janitor);
 }
 
-/* ---- all of it
- * ---------------------------------------------------------------------------------------------- */
+/* ---- all of it ---- */
 
 /* A start that fails leaves nothing of its part behind. */
 static const struct {

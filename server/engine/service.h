@@ -17,7 +17,8 @@ struct gw_service_backend {
 };
 
 struct gw_service {
-        struct gw_db_channel *writer, *reader;
+        struct gw_db_channel *writer, *reader; /* for what is short */
+        struct gw_db_channel *bulk;            /* for lists, and changes of many */
         struct gw_hub *hub;
         struct gw_auth *auth;
         struct gw_metrics *metrics;
