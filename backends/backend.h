@@ -104,9 +104,10 @@ struct gw_backend_host {
         /* Facts seen under this epoch. Returns 0; or -1 when the mailbox is full or the epoch
          * is over: keep them, and offer what is true then after `resume`. */
         int (*facts)(void *self, uint64_t epoch, const struct gw_fact *facts, size_t count);
-        /* Everything of ours was reported, as of a read begun at asked_at (wall µs) with
-         * observation number `seen`: a submission accepted before and not reported is gone.
-         * cursor: text given back at the next lead, or NULL. Returns as facts does. */
+        /* Everything of ours was reported, as of a read begun at asked_at (wall µs) whose facts
+         * all carry the observation number `seen` or a higher one: a submission accepted before
+         * and not reported is gone. cursor: text given back at the next lead, or NULL. Returns as
+         * facts does. */
         int (*synced)(void *self, uint64_t epoch, uint64_t seen, int64_t asked_at,
                       const char *cursor);
         /* The answer to a request about a mark. Cannot be refused: one is outstanding per

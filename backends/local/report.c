@@ -82,7 +82,10 @@ static void fill_batch(struct gw_local *b, struct batch *batch)
         int64_t now = gw_clock_mono_us();
         struct gw_local_job *job;
         batch->count = 0;
-        b->seen++;
+        /* The first report of all is one observation, in as many batches as it takes: what has a
+         * lower number than its end is gone. */
+        if (!b->unsynced || b->seen == 0)
+                b->seen++;
         TAILQ_FOREACH(job, &b->report, report)
         {
                 if (batch->count == BATCH)
