@@ -63,6 +63,7 @@ struct gw_db_kind {
         /* The statement. `{input}` stands for a relation with the column `ord` (integer: which
          * command) and the columns below. The result's first column is ord. */
         const char *sql;
+        const char *sql_one; /* the same for a single command, where that can be simpler; or NULL */
         const struct gw_db_column *columns;
         size_t column_count;
         /* Calls one gw_db_put_…() per column, in order. */

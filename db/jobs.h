@@ -35,6 +35,7 @@ struct gw_db_job_insert {
         uint8_t sha256[32];
         const char *request_id;
 };
+/* Call it when the inputs are set. */
 void gw_db_job_insert_init(struct gw_db_job_insert *c);
 
 /* What became of an insert that gave no row. */

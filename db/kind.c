@@ -69,7 +69,7 @@ static void add_input_many(const struct gw_db_kind *kind, struct gw_buf *out)
 void gw_db_kind_sql(const struct gw_db_kind *kind, enum gw_db_form form, struct gw_buf *out)
 {
         static const char token[] = "{input}";
-        const char *rest = kind->sql;
+        const char *rest = form == GW_DB_ONE && kind->sql_one ? kind->sql_one : kind->sql;
         for (const char *at; (at = strstr(rest, token)); rest = at + sizeof token - 1) {
                 gw_buf_add(out, rest, (size_t)(at - rest));
                 if (form == GW_DB_ONE)

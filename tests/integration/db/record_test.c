@@ -526,6 +526,7 @@ static void timers_come_due(void **state)
         struct gw_db_job_insert c = new_job(NULL);
         c.not_before_us = gw_clock_wall_us() - GW_SECOND;
         c.deadline_us = gw_clock_wall_us() + 3600 * GW_SECOND;
+        gw_db_job_insert_init(&c);
         run(&c.cmd);
         assert_int_equal(look(GW_RECORD_CLAIM).count, 0);
         assert_string_equal(get(c.id).reason, "not_before");

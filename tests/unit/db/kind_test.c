@@ -46,6 +46,14 @@ static void the_input_may_stand_anywhere_and_twice(void **state)
         expect_sql(&kind, GW_DB_ONE, "SELECT 1");
 }
 
+static void a_single_command_may_have_a_text_of_its_own(void **state)
+{
+        (void)state;
+        static const struct gw_db_kind kind = {.sql = "SELECT 1", .sql_one = "SELECT {input}"};
+        expect_sql(&kind, GW_DB_ONE, "SELECT (SELECT 0 AS ord)");
+        expect_sql(&kind, GW_DB_MANY, "SELECT 1");
+}
+
 static void types_and_batch_sizes(void **state)
 {
         (void)state;
@@ -221,6 +229,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(both_forms_of_a_statement),
                 cmocka_unit_test(the_input_may_stand_anywhere_and_twice),
+                cmocka_unit_test(a_single_command_may_have_a_text_of_its_own),
                 cmocka_unit_test(types_and_batch_sizes),
                 cmocka_unit_test(plain_values),
                 cmocka_unit_test(nulls),
