@@ -6,7 +6,6 @@
  */
 #include <getopt.h>
 #include <jansson.h>
-#include <malloc.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>

@@ -82,13 +82,27 @@ static int open_session(struct gw_janitor *j, struct gw_error *err)
         return j->session ? gw_db_session_exec(j->session, "SET lock_timeout = '2s'", err) : -1;
 }
 
-static void do_chore(struct gw_janitor *j, size_t i)
+static void put_off(struct gw_janitor *j, const struct gw_error *err)
 {
-        struct gw_error err = {0};
-        if ((j->session || open_session(j, &err) == 0) && chores[i].run(j, &err) == 0)
-                return;
-        gw_log_error("janitor.put_off", &err);
+        gw_log_error("janitor.put_off", err);
         gw_db_session_close(GW_TAKE(j->session));
+}
+
+/* What is due; the rest of a round in which the database is away is left out. */
+static void do_chores(struct gw_janitor *j, int64_t due[], int64_t now)
+{
+        bool away = false;
+        for (size_t i = 0; i < GW_COUNT(chores); i++) {
+                struct gw_error err = {0};
+                if (due[i] > now)
+                        continue;
+                due[i] = now + chores[i].every_us;
+                if (away)
+                        continue;
+                away = !j->session && open_session(j, &err) < 0;
+                if (away || chores[i].run(j, &err) < 0)
+                        put_off(j, &err);
+        }
 }
 
 static void *run(void *arg)
@@ -98,13 +112,9 @@ static void *run(void *arg)
         while (!atomic_load(&j->stopping)) {
                 int64_t now = gw_clock_mono_us();
                 int64_t next = INT64_MAX;
-                for (size_t i = 0; i < GW_COUNT(chores); i++) {
-                        if (due[i] <= now) {
-                                do_chore(j, i);
-                                due[i] = now + chores[i].every_us;
-                        }
+                do_chores(j, due, now);
+                for (size_t i = 0; i < GW_COUNT(chores); i++)
                         next = due[i] < next ? due[i] : next;
-                }
                 struct pollfd fd = {.fd = j->inbox.fd, .events = POLLIN};
                 int64_t left_ms = (next - gw_clock_mono_us()) / 1000;
                 (void)poll(&fd, 1, left_ms > 0 ? (int)left_ms : 0);
