@@ -62,13 +62,24 @@ static void used_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
         gw_db_put_int8(in, GW_DB_COMMAND(cmd, struct gw_db_token_used)->token_id);
 }
 
+static int used_order(const struct gw_db_command *a, const struct gw_db_command *b)
+{
+        int64_t x = GW_DB_COMMAND(a, struct gw_db_token_used)->token_id;
+        int64_t y = GW_DB_COMMAND(b, struct gw_db_token_used)->token_id;
+        return (x > y) - (x < y);
+}
+
 static const struct gw_db_kind used_kind = {
         .name = "token_used",
-        .sql = "UPDATE tokens t SET last_used_on = current_date FROM {input} d"
-               " WHERE t.id = d.id AND t.last_used_on IS DISTINCT FROM current_date RETURNING d.ord",
+        .sql = "WITH w AS MATERIALIZED (SELECT d.ord, t.id FROM {input} d, LATERAL (SELECT t.id"
+               "  FROM tokens t WHERE t.id = d.id AND t.last_used_on IS DISTINCT FROM current_date"
+               "  LIMIT 1 FOR UPDATE) t)"
+               " UPDATE tokens t SET last_used_on = current_date FROM w WHERE t.id = w.id"
+               " RETURNING w.ord",
         .columns = used_columns,
         .column_count = GW_COUNT(used_columns),
         .encode = used_encode,
+        .order = used_order,
 };
 
 void gw_db_token_used_init(struct gw_db_token_used *c)

@@ -78,23 +78,25 @@ static int write_order(const struct gw_db_command *a, const struct gw_db_command
                              &GW_DB_COMMAND(b, struct gw_db_record_write)->job->id);
 }
 
-/* An intent is recorded only for a job that is still as it was claimed: people may have held or
- * cancelled it meanwhile. */
+/* The jobs are locked in the order of their ids, as wishes do (the batch is sorted, and each is
+ * looked up by itself). An intent is recorded only for a job that is still as it was claimed:
+ * people may have held or cancelled it meanwhile. */
 /* clang-format off: SQL keeps its own lines */
 static const struct gw_db_kind write_kind = {
         .name = "record_write",
         .sql = "WITH d AS MATERIALIZED (SELECT * FROM {input} input),"
                " f AS MATERIALIZED (SELECT 1 FROM leases WHERE name = (SELECT lease FROM d LIMIT 1)"
                "  AND epoch = (SELECT epoch FROM d LIMIT 1) FOR SHARE),"
+               " w AS MATERIALIZED (SELECT j.id FROM f, d, LATERAL (SELECT j.id FROM jobs j WHERE j.id = d.id"
+               "  AND j.state IN " GW_SQL_LIVE " AND (d.sub_state IS DISTINCT FROM 'intended'"
+               "   OR j.submission = d.submission OR j.claimable) LIMIT 1 FOR UPDATE) j),"
                " u AS (UPDATE jobs j SET version = j.version + 1, state = d.state, reason = d.reason,"
                "   message = d.message, exit_code = d.exit_code, signal = d.signal,"
                "   claimable = d.claimable AND NOT j.held AND j.cancel_requested_at IS NULL,"
                "   stop = d.stop, submission = d.submission, attempt = d.attempt,"
                "   not_before = d.not_before, started_at = d.started_at, ended_at = d.ended_at,"
                "   wished = j.wished AND NOT d.ended AND NOT (d.wish_read AND j.version = d.version)"
-               "  FROM d, f WHERE j.id = d.id AND j.state IN " GW_SQL_LIVE
-               "  AND (d.sub_state IS DISTINCT FROM 'intended' OR j.submission = d.submission OR j.claimable)"
-               "  RETURNING j.id, j.project_id, j.version),"
+               "  FROM w JOIN d USING (id) WHERE j.id = w.id RETURNING j.id, j.project_id, j.version),"
                " s AS (INSERT INTO submissions (job_id, no, backend, epoch, attempt, state, send_before, ref, error)"
                "  SELECT d.id, d.sub_no, d.backend, d.epoch, d.attempt, d.sub_state, d.send_before, d.sub_ref,"
                "   d.sub_error FROM d JOIN u USING (id) WHERE d.sub_state IS NOT NULL"

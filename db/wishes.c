@@ -9,44 +9,54 @@
 
 /* clang-format off: SQL keeps its own lines */
 
-/* A wish's statement in two halves, between them the condition that says which jobs: the jobs are
- * locked in the order of their ids, changed, and one event each is recorded. */
-#define WISH_FIND                                                                                  \
-        "WITH w AS MATERIALIZED ("                                                                 \
-        "  SELECT d.ord, d.by_user, d.request_id, j.id FROM {input} d JOIN jobs j ON true"
-#define WISH_MAKE(set, due, event)                                                                                                           \
-        "  AND j.state IN " GW_SQL_LIVE " AND " due " ORDER BY j.id FOR UPDATE OF j),"                                                       \
+/* The jobs of a batch, locked in the order of their ids, each for the first command that names it.
+ * Each is looked up by itself: no plan locks them in another order, or reads a whole table. */
+#define FIND(condition)                                                                            \
+        "WITH w AS MATERIALIZED (SELECT d.ord, d.by_user, d.request_id, j.id"                      \
+        "  FROM (SELECT DISTINCT ON (i.id) * FROM {input} i ORDER BY i.id, i.ord) d,"              \
+        "  LATERAL (SELECT j.id FROM jobs j WHERE j.id = d.id"                                     \
+        "   AND j.project_id = ANY (" GW_SQL_PROJECTS("d.projects") ") AND " condition             \
+                                                                    "   LIMIT 1 FOR UPDATE) j),"
+
+/* The same of a filter: its conditions stand between the two. */
+#define FIND_MANY                                                                                  \
+        "WITH w AS MATERIALIZED (SELECT d.ord, d.by_user, d.request_id, j.id"                      \
+        "  FROM {input} d JOIN jobs j ON true"
+#define FOUND_MANY(condition) " AND " condition " ORDER BY j.id FOR UPDATE OF j),"
+
+#define MAKE(set, event)                                                                                                                     \
         " u AS (UPDATE jobs j SET version = j.version + 1, wished = true, " set                                                              \
         "  FROM w WHERE j.id = w.id RETURNING j.id, j.project_id, j.state, j.reason)," GW_SQL_LOCK(                                          \
-                "(SELECT count(*) FROM u)") " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, actor,"                  \
-                                            "   request_id)"                                                                                 \
+                "(SELECT count(*) FROM u)") " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, actor, request_id)"      \
                                             "  SELECT nextval('events_n'), u.project_id, u.id, '" event                                      \
                                             "', u.state, u.reason,"                                                                          \
                                             "   w.by_user, w.request_id FROM l, u JOIN w ON w.id = u.id RETURNING n, job_id)," GW_SQL_NOTIFY \
                                             " SELECT w.ord, w.id FROM x, e JOIN w ON w.id = e.job_id"
 
-#define BY_ID "j.id = d.id AND j.project_id = ANY (" GW_SQL_PROJECTS("d.projects") ")"
+#define LIVES "j.state IN " GW_SQL_LIVE
+#define TO_CANCEL LIVES " AND j.cancel_requested_at IS NULL"
 #define CANCEL                                                                                     \
-        WISH_MAKE(                                                                                 \
-                "claimable = false, cancel_requested_at = now(), cancel_requested_by = w.by_user", \
-                "j.cancel_requested_at IS NULL", "cancel_requested")
-#define HOLD                                                                                       \
-        WISH_MAKE("held = true, claimable = false", "NOT j.held AND j.state <> 'running'", "held")
-#define RELEASE WISH_MAKE("held = false", "j.held AND j.state <> 'running'", "released")
+        MAKE("claimable = false, cancel_requested_at = now(), cancel_requested_by = w.by_user",    \
+             "cancel_requested")
 
-static const char remove_sql[] =
-        "WITH d AS MATERIALIZED (SELECT * FROM {input} input),"
-        " r AS (DELETE FROM jobs j USING d WHERE " BY_ID " AND j.state NOT IN " GW_SQL_LIVE
-        "  RETURNING j.id, j.project_id, j.state, j.reason),"
-        " a AS (DELETE FROM job_specs t USING r WHERE t.job_id = r.id RETURNING 1),"
-        " b AS (DELETE FROM tasks t USING r WHERE t.job_id = r.id RETURNING 1),"
-        " c AS (DELETE FROM submissions t USING r WHERE t.job_id = r.id RETURNING 1),"
-        " f AS (DELETE FROM attempts t USING r WHERE t.job_id = r.id RETURNING 1)," GW_SQL_LOCK(
-                "(SELECT count(*) FROM a) + (SELECT count(*) FROM b)"
-                " + (SELECT count(*) FROM c) + (SELECT count(*) FROM f)") " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, actor, request_id)"
-                                                                          "  SELECT nextval('events_n'), r.project_id, r.id, 'removed', r.state, r.reason,"
-                                                                          "   d.by_user, d.request_id FROM l, r JOIN d ON d.id = r.id RETURNING n, job_id)," GW_SQL_NOTIFY
-                                                                          " SELECT d.ord FROM x, e JOIN d ON d.id = e.job_id";
+static const char cancel_sql[] = FIND(TO_CANCEL) CANCEL;
+static const char hold_sql[] = FIND(LIVES " AND NOT j.held AND j.state <> 'running'")
+        MAKE("held = true, claimable = false", "held");
+static const char release_sql[] =
+        FIND(LIVES " AND j.held AND j.state <> 'running'") MAKE("held = false", "released");
+
+static const char remove_sql[] = FIND(
+        "j.state NOT IN " GW_SQL_LIVE) " r AS (DELETE FROM jobs j USING w WHERE j.id = w.id"
+                                       "  RETURNING j.id, j.project_id, j.state, j.reason),"
+                                       " a AS (DELETE FROM job_specs t USING r WHERE t.job_id = r.id RETURNING 1),"
+                                       " b AS (DELETE FROM tasks t USING r WHERE t.job_id = r.id RETURNING 1),"
+                                       " c AS (DELETE FROM submissions t USING r WHERE t.job_id = r.id RETURNING 1),"
+                                       " f AS (DELETE FROM attempts t USING r WHERE t.job_id = r.id RETURNING 1)," GW_SQL_LOCK(
+                                               "(SELECT count(*) FROM r) + (SELECT count(*) FROM a) + (SELECT count(*) FROM b)"
+                                               " + (SELECT count(*) FROM c) + (SELECT count(*) FROM f)") " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, actor, request_id)"
+                                                                                                         "  SELECT nextval('events_n'), r.project_id, r.id, 'removed', r.state, r.reason,"
+                                                                                                         "   w.by_user, w.request_id FROM l, r JOIN w ON w.id = r.id RETURNING n, job_id)," GW_SQL_NOTIFY
+                                                                                                         " SELECT w.ord FROM x, e JOIN w ON w.id = e.job_id";
 
 /* clang-format on */
 
@@ -68,22 +78,16 @@ static void wish_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
         gw_db_put_text(in, c->request_id);
 }
 
-static int wish_order(const struct gw_db_command *a, const struct gw_db_command *b)
-{
-        return gw_id_compare(&GW_DB_COMMAND(a, struct gw_db_job_wish)->id,
-                             &GW_DB_COMMAND(b, struct gw_db_job_wish)->id);
-}
-
 #define WISH_KIND(kind_name, statement)                                                            \
         {                                                                                          \
                 .name = (kind_name), .sql = (statement), .columns = wish_columns,                  \
-                .column_count = GW_COUNT(wish_columns), .encode = wish_encode, .order = wish_order \
+                .column_count = GW_COUNT(wish_columns), .encode = wish_encode                      \
         }
 
 static const struct gw_db_kind wish_kinds[] = {
-        [GW_WISH_CANCEL] = WISH_KIND("job_cancel", WISH_FIND " WHERE " BY_ID CANCEL),
-        [GW_WISH_HOLD] = WISH_KIND("job_hold", WISH_FIND " WHERE " BY_ID HOLD),
-        [GW_WISH_RELEASE] = WISH_KIND("job_release", WISH_FIND " WHERE " BY_ID RELEASE),
+        [GW_WISH_CANCEL] = WISH_KIND("job_cancel", cancel_sql),
+        [GW_WISH_HOLD] = WISH_KIND("job_hold", hold_sql),
+        [GW_WISH_RELEASE] = WISH_KIND("job_release", release_sql),
         [GW_WISH_REMOVE] = WISH_KIND("job_remove", remove_sql),
 };
 
@@ -118,9 +122,9 @@ static void cancel_many_row(struct gw_db_command *cmd, const struct gw_db_row *r
 int gw_db_job_cancel_many_init(struct gw_db_job_cancel_many *c)
 {
         struct gw_buf sql = GW_BUF_INIT(GW_JOB_FILTER_SQL);
-        gw_buf_str(&sql, WISH_FIND);
+        gw_buf_str(&sql, FIND_MANY);
         gw_job_filter_where(&c->filter, &sql);
-        gw_buf_str(&sql, CANCEL);
+        gw_buf_str(&sql, FOUND_MANY(TO_CANCEL) CANCEL);
         c->sql = gw_buf_take(&sql, NULL);
         c->kind = (struct gw_db_kind){
                 .sql = c->sql,
