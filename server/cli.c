@@ -152,8 +152,7 @@ static const struct {
         {"--name", OPTION_NAME, take_name},
 };
 
-/* ---- what they do -----------------------------------------------------------------------------
- */
+/* ---- what they do ---- */
 
 static int run(struct call *c, struct gw_db_command *command, struct gw_error *err)
 {
@@ -282,8 +281,7 @@ static int token_revoke(struct call *c, struct gw_error *err)
                                  "there is no token %" PRId64 ", or it was revoked before", t.id);
 }
 
-/* ---- the commands ------------------------------------------------------------------------------
- */
+/* ---- the commands ---- */
 
 static const struct command {
         const char *noun, *verb;

@@ -112,8 +112,7 @@ static json_t *read_file(const char *path, struct gw_faults *faults)
         return document;
 }
 
-/* ---- names ------------------------------------------------------------------------------------
- */
+/* ---- names ---- */
 
 /* Every name and every section, for the search after a likely typo. */
 static const char *candidate(const void *list, size_t i)
@@ -202,8 +201,7 @@ static const json_t *find(const json_t *document, const char *name)
         return json_object_get(json_object_get(document, section), dot + 1);
 }
 
-/* ---- backends -----------------------------------------------------------------------------------
- */
+/* ---- backends ---- */
 
 static void check_backend(const struct gw_config *c, size_t index, const char *path,
                           struct gw_faults *faults)
@@ -264,8 +262,7 @@ static void read_backends(struct gw_config *c, const json_t *list, struct gw_fau
                 read_backend(c, i, json_array_get(list, i), faults);
 }
 
-/* ---- all of it
- * ----------------------------------------------------------------------------------- */
+/* ---- all of it ---- */
 
 /* An address that stands for all of them is no place to send a client to. */
 static char *default_url(const struct gw_config *c)
@@ -341,8 +338,7 @@ void gw_config_done(struct gw_config *c)
         *c = (struct gw_config){0};
 }
 
-/* ---- printing
- * ------------------------------------------------------------------------------------- */
+/* ---- printing ---- */
 
 /* A type's own settings: what the name calls a secret is one. */
 static void print_own(const char *name, const json_t *value, struct gw_buf *out)

@@ -19,6 +19,7 @@
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
+#include "server/base/str.h"
 #include "server/cli.h"
 #include "server/config.h"
 #include "server/conninfo.h"
@@ -32,8 +33,7 @@ struct arguments {
         char **words;
 };
 
-/* ---- what it says ------------------------------------------------------------------------------
- */
+/* ---- what it says ---- */
 
 static void say(const char *where, const char *what)
 {
@@ -63,8 +63,7 @@ static int print(struct gw_buf *text)
         return status;
 }
 
-/* ---- actions: each returns the exit status
- * ------------------------------------------------------- */
+/* ---- actions: each returns the exit status ---- */
 
 /* The role to grant to: the one named in database.serve or, as libpq has it, the user's own. */
 static const char *serving_role(const struct gw_config *c, char role[64])
@@ -73,8 +72,11 @@ static const char *serving_role(const struct gw_config *c, char role[64])
                 return NULL;
         if (gw_conninfo_user(c->database_serve, role, 64))
                 return role;
-        const struct passwd *own = getpwuid(getuid());
-        return own ? own->pw_name : NULL;
+        struct passwd own, *found = NULL;
+        char texts[1024];
+        if (getpwuid_r(getuid(), &own, texts, sizeof texts, &found) != 0 || !found)
+                return NULL;
+        return gw_str_copy(role, 64, found->pw_name) ? role : NULL;
 }
 
 static int migrate(const struct gw_config *c, const struct arguments *a)
@@ -133,8 +135,7 @@ static int command(const struct gw_config *c, const struct arguments *a)
         return err.code == GW_ERR_INVALID ? USAGE : 1;
 }
 
-/* ---- the gateway
- * ------------------------------------------------------------------------------------ */
+/* ---- the gateway ---- */
 
 static void raise_descriptor_limit(void)
 {
@@ -197,8 +198,7 @@ static int serve(const struct gw_config *c, const struct arguments *a)
         return run_app(c, signals);
 }
 
-/* ---- arguments
- * ----------------------------------------------------------------------------------------- */
+/* ---- arguments ---- */
 
 static int help(const struct gw_config *c, const struct arguments *a);
 

@@ -18,8 +18,7 @@
 #include "server/base/log.h"
 #include "server/base/thread.h"
 
-/* ---- what the backend said ----------------------------------------------------------------------
- */
+/* ---- what the backend said ---- */
 
 static const enum gw_job_event_type phase_events[] = {
         [GW_PHASE_PENDING] = GW_EVENT_FACT_PENDING,
@@ -206,8 +205,7 @@ static void take_messages(struct gw_leader *l)
                 l->backend->type->resume(l->backend);
 }
 
-/* ---- leadership
- * ----------------------------------------------------------------------------------- */
+/* ---- leadership ---- */
 
 static void step_down(struct gw_leader *l)
 {
@@ -272,8 +270,7 @@ static bool try_to_lead(struct gw_leader *l)
         return l->epoch != 0;
 }
 
-/* ---- the loop
- * --------------------------------------------------------------------------------------- */
+/* ---- the loop ---- */
 
 static void record_offer(struct gw_leader *l)
 {
@@ -358,8 +355,7 @@ static void *run(void *arg)
         return NULL;
 }
 
-/* ---- the outside
- * -------------------------------------------------------------------------------------- */
+/* ---- the outside ---- */
 
 struct gw_leader *gw_leader_new(const struct gw_leader_settings *settings, struct gw_error *err)
 {

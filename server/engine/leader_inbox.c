@@ -57,8 +57,7 @@ void gw_message_free(struct message *m)
         free(m);
 }
 
-/* ---- facts the record can keep ----------------------------------------------------------------
- */
+/* ---- facts the record can keep ---- */
 
 static const char *usable_json(const char *text)
 {
@@ -85,8 +84,7 @@ static struct gw_fact usable(const struct gw_fact *f)
         return r;
 }
 
-/* ---- the host's functions ----------------------------------------------------------------------
- */
+/* ---- the host's functions ---- */
 
 static int post(struct gw_leader *l, struct message *m)
 {

@@ -94,8 +94,7 @@ static void release(struct answer *a)
         free(a->rows);
 }
 
-/* ---- wishes ------------------------------------------------------------------------------------
- */
+/* ---- wishes ---- */
 
 static void grant(struct gw_leader *l, struct found *f)
 {
@@ -113,8 +112,7 @@ static void grant(struct gw_leader *l, struct found *f)
         gw_leader_apply(l, v, &e, &o);
 }
 
-/* ---- timers -------------------------------------------------------------------------------------
- */
+/* ---- timers ---- */
 
 static const struct {
         const char *kind;
@@ -174,8 +172,7 @@ void gw_leader_look(struct gw_leader *l)
                 for_each(l, GW_RECORD_TIMERS, fire);
 }
 
-/* ---- claims
- * -------------------------------------------------------------------------------------- */
+/* ---- claims ---- */
 
 static void claim(struct gw_leader *l, int32_t limit, const char *busy)
 {
@@ -207,8 +204,7 @@ void gw_leader_claim(struct gw_leader *l)
         gw_buf_done(&busy);
 }
 
-/* ---- after the lease was taken
- * ------------------------------------------------------------------- */
+/* ---- after the lease was taken ---- */
 
 void gw_leader_load(struct gw_leader *l)
 {

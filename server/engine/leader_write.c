@@ -89,8 +89,7 @@ void gw_leader_act(struct gw_leader *l, struct live *v)
         }
 }
 
-/* ---- recording --------------------------------------------------------------------------------
- */
+/* ---- recording ---- */
 
 static bool at_backend(const struct gw_job *job)
 {

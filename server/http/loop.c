@@ -93,8 +93,7 @@ static void hang_up(struct gw_conn *conn)
         shutdown(conn->fd, SHUT_RDWR);
 }
 
-/* ---- lanes ------------------------------------------------------------------------------------
- */
+/* ---- lanes ---- */
 
 static struct gw_conn *due(struct gw_lane *lane, int64_t now_us)
 {
@@ -172,8 +171,7 @@ static int sleep_ms(struct gw_loop *loop)
         return ms == INT_MAX ? -1 : ms < 0 ? 0 : (int)ms;
 }
 
-/* ---- the graceful end --------------------------------------------------------------------------
- */
+/* ---- the graceful end ---- */
 
 /* Connections the kernel has completed were accepted as far as their clients can tell. */
 static void accept_backlog(struct gw_loop *loop)
@@ -230,8 +228,7 @@ static bool drain(struct gw_loop *loop)
         return loop->waiting_count == 0 && (loop->cut || !loop->conns);
 }
 
-/* ---- the loop
- * ------------------------------------------------------------------------------------ */
+/* ---- the loop ---- */
 
 static void dispatch(struct gw_loop *loop)
 {
@@ -274,8 +271,7 @@ static void *run(void *arg)
         return NULL;
 }
 
-/* ---- start and stop, from outside
- * ---------------------------------------------------------------- */
+/* ---- start and stop, from outside ---- */
 
 /* Paths and parameters are decoded by us. */
 static size_t keep_escapes(void *cls, struct MHD_Connection *mhd, char *s)

@@ -117,7 +117,8 @@ def test_an_id_that_is_none(api, bad):
     assert answer.status == 400 and "{id}" in answer.pointers()
 
 
-@pytest.mark.parametrize("path", ["/v1/jobs/%00", "/v1/jobs/%ff", "/v1/jobs/%zz", "/v1/jobs?name=%00", "/v1/jobs?name=%ff"])
+@pytest.mark.parametrize("path", ["/v1/jobs/%00", "/v1/jobs/%ff", "/v1/jobs/%zz", "/v1/jobs?name=%00",
+                                  "/v1/jobs?name=%ff"])
 def test_a_target_that_is_no_text(api, path):
     assert api.get(path).status == 400
 

@@ -156,8 +156,7 @@ static void assert_nobody_else_comes(void)
         assert_home(&w, true);
 }
 
-/* ---- the connection ----------------------------------------------------------------------------
- */
+/* ---- the connection ---- */
 
 static void exec_outside(const char *sql)
 {
@@ -184,8 +183,7 @@ static void open_database(void)
         exec_outside("ALTER DATABASE gw_hub_test ALLOW_CONNECTIONS true");
 }
 
-/* ---- tests
- * --------------------------------------------------------------------------------------- */
+/* ---- tests ---- */
 
 static void an_event_of_the_job_ends_its_wait(void **state)
 {
@@ -355,8 +353,7 @@ static void an_outage_loses_no_event(void **state)
         assert_true(atomic_load(&people_calls) > people);
 }
 
-/* ---- a reader that looks, waits and looks again
- * ------------------------------------------------------ */
+/* ---- a reader that looks, waits and looks again ---- */
 
 #define MANY 400
 

@@ -25,8 +25,7 @@ static int64_t project;
 static struct gw_metrics *metrics;
 static struct gw_metric_family *jobs;
 
-/* ---- looking at the record --------------------------------------------------------------------
- */
+/* ---- looking at the record ---- */
 
 struct number {
         struct gw_db_command cmd;
@@ -90,8 +89,7 @@ static void await_shown(const char *line)
                 test_pause(deadline);
 }
 
-/* ---- tests --------------------------------------------------------------------------------------
- */
+/* ---- tests ---- */
 
 static void missing_partitions_are_made(void **state)
 {

@@ -3,8 +3,7 @@
 #include "server/base/cleanup.h"
 #include "server/base/limits.h"
 
-/* ---- answers ----------------------------------------------------------------------------------
- */
+/* ---- answers ---- */
 
 static void answers_have_their_fields(void **state)
 {
@@ -130,8 +129,7 @@ static void files(void **state)
         site_close(site, 1000);
 }
 
-/* ---- requests ---------------------------------------------------------------------------------
- */
+/* ---- requests ---- */
 
 static void every_method_reaches_the_application(void **state)
 {
@@ -293,8 +291,7 @@ static void pipelined_requests_are_answered_in_order(void **state)
         site_close(site, 1000);
 }
 
-/* ---- waiting ----------------------------------------------------------------------------------
- */
+/* ---- waiting ---- */
 
 static void work_in_another_thread(void **state)
 {
@@ -322,8 +319,7 @@ static void work_in_another_thread(void **state)
         site_close(site, 1000);
 }
 
-/* ---- starting ---------------------------------------------------------------------------------
- */
+/* ---- starting ---- */
 
 static void port_in_use(void **state)
 {

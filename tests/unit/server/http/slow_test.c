@@ -2,8 +2,7 @@
 
 #include "server/base/cleanup.h"
 
-/* ---- bodies that do not come --------------------------------------------------------------------
- */
+/* ---- bodies that do not come ---- */
 
 static void slow_body(void **state)
 {
@@ -59,8 +58,7 @@ static void refused_body_that_does_not_come(void **state)
         site_close(site, 1000);
 }
 
-/* ---- headers that do not come -------------------------------------------------------------------
- */
+/* ---- headers that do not come ---- */
 
 static void idle_connections_end(void **state)
 {
