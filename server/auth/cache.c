@@ -48,6 +48,12 @@ static void empty(struct entry *e)
         *e = (struct entry){0};
 }
 
+/* A clock that was set back makes nothing last longer. */
+static bool lasts(const struct gw_auth *a, const struct entry *e, int64_t now_us)
+{
+        return e->until_us > now_us && e->until_us - now_us <= a->ttl_us;
+}
+
 static struct entry *find(struct row *row, const uint8_t hash[32])
 {
         for (size_t i = 0; i < PLACES; i++)
@@ -93,7 +99,7 @@ enum gw_auth_found gw_auth_find(struct gw_auth *a, const uint8_t hash[32], int64
         size_t row = row_of(a, hash);
         pthread_mutex_lock(&a->locks[row % LOCKS]);
         struct entry *e = find(&a->table[row], hash);
-        if (e && e->until_us > now_us) {
+        if (e && lasts(a, e, now_us)) {
                 found = e->principal ? GW_AUTH_KNOWN : GW_AUTH_REFUSED;
                 if (e->principal)
                         *ret = gw_principal_ref(e->principal);

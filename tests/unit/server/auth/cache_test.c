@@ -73,6 +73,19 @@ static void test_kept_for_its_time(void **state)
         gw_auth_free(a);
 }
 
+static void test_a_clock_that_was_set_back(void **state)
+{
+        (void)state;
+        struct gw_auth *a = gw_auth_new(TTL_MS, 8);
+        uint8_t hash[32];
+        make_hash(hash, 0, 1);
+        keep(a, hash, NOW, 7, 0);
+        assert_int_equal(find(a, hash, NOW - 1), 0);
+        keep(a, hash, NOW - 1000, 7, 0);
+        assert_int_equal(find(a, hash, NOW - 1000), 7);
+        gw_auth_free(a);
+}
+
 static void test_a_refusal_is_known_too(void **state)
 {
         (void)state;
@@ -188,6 +201,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_kept_for_its_time),
+                cmocka_unit_test(test_a_clock_that_was_set_back),
                 cmocka_unit_test(test_a_refusal_is_known_too),
                 cmocka_unit_test(test_not_beyond_the_tokens_own_end),
                 cmocka_unit_test(test_forgetting),
