@@ -16,6 +16,7 @@
 
 #include "db/migrate.h"
 #include "server/app.h"
+#include "server/base/blocks.h"
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
@@ -282,6 +283,7 @@ int main(int argc, char **argv)
         struct arguments a = {0};
         /* jansson's hash seed must exist before there is a second thread. */
         json_object_seed(0);
+        json_set_alloc_funcs(gw_block_alloc, gw_block_free);
         const struct action *action = parse(argc, argv, &a);
         if (!action)
                 return USAGE;

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/base/blocks.h"
+
 #define NAME_SIZE 16 /* the kernel's, with the NUL */
 
 struct start {
@@ -21,7 +23,9 @@ static void *run_thread(void *arg)
         struct start start = *(struct start *)arg;
         free(arg);
         pthread_setname_np(pthread_self(), start.name);
-        return start.run(start.arg);
+        void *ret = start.run(start.arg);
+        gw_blocks_release();
+        return ret;
 }
 
 int gw_thread_start(pthread_t *ret, const char *name, void *(*run)(void *), void *arg,
