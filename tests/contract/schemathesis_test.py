@@ -35,17 +35,18 @@ def test_schemathesis_finds_nothing(new_gateway, contract, tmp_path, seed, ident
         {"name": name, "fixedHeaders": [{"name": "Authorization", "value": f"Bearer {token}"}]}
         for name, token in users.items()]}))
     full = bool(os.environ.get("JOBGATE_TEST_FULL"))
+    report = tmp_path / "report.xml"
     done = subprocess.run(
         [pathlib.Path(sys.executable).parent / "st", "--config-file", SETTINGS, "run", f"{gateway.url}/openapi.json",
          "--seed", str(seed), "-n", "200" if full else "25", "--suppress-health-check", "all", "--max-failures", "50",
-         "--report", "junit", "--report-junit-path", tmp_path / "report.xml", "--no-color", *identity],
-        cwd=tmp_path, env={**os.environ, "JOBGATE_WFC": str(wfc), "JOBGATE_HOOKS": str(SETTINGS.with_name("hooks.py"))}, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+         "--report", "junit", "--report-junit-path", report, "--no-color", *identity],
+        cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, "JOBGATE_WFC": str(wfc), "JOBGATE_HOOKS": str(SETTINGS.with_name("hooks.py"))})
     (tmp_path / "output.txt").write_text(done.stdout)
     assert gateway.running(), gateway.tail()
     assert gateway.probe("/ready") == 200
     assert done.returncode == 0, done.stdout[-20000:]
     # Exit 0 is also what a run without a single test gives.
-    assert report_cases(tmp_path / "report.xml") >= len(contract.operations)
+    assert report_cases(report) >= len(contract.operations)
     if not system.SANITIZED:
         assert gateway.rss_kib() < 200 * 1024

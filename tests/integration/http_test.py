@@ -159,3 +159,15 @@ def test_clients_that_hang_up_in_the_middle(gateway, api):
     for thread in threads:
         thread.join()
     assert api.get("/v1/jobs").status == 200
+
+
+def test_half_requests_do_not_hold_up_a_stop(new_gateway):
+    made = new_gateway().start()
+    for _ in range(50):
+        with socket.create_connection(("127.0.0.1", made.port)) as sock:
+            sock.sendall(b"GET /v1/jobs HTTP/1.1\r\nHo")
+    half = socket.create_connection(("127.0.0.1", made.port))
+    half.sendall(b"GET /v1/jobs HTTP/1.1\r\nHo")
+    assert made.probe("/healthz") == 200
+    made.stop(seconds=10)
+    half.close()
