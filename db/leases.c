@@ -1,6 +1,7 @@
 /*
  * Leadership. The advisory lock belongs to the connection, so a leader that dies or loses its
- * connection is followed at once; the epoch makes what it may still have under way void.
+ * connection is followed at once (within half a minute when its whole machine is gone); the epoch
+ * makes what it may still have under way void.
  */
 #include "db/leases.h"
 
@@ -55,11 +56,17 @@ static const struct gw_db_kind raise_kind = {
         .batch_max = 1,
 };
 
+/* The server lets go of the lock when it finds that the machine behind the connection is gone. */
+#define WATCH_CONNECTION                                                                           \
+        "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;"                           \
+        " SET tcp_keepalives_count = 3; SET tcp_user_timeout = 25000"
+
 int gw_db_lease_take(struct gw_db_session *s, const char *name, const char *holder,
                      int64_t *ret_epoch, struct gw_error *err)
 {
         struct take c = {.cmd.kind = &lock_kind, .name = name, .holder = holder};
-        if (gw_db_session_run_one(s, &c.cmd, err) < 0)
+        if (gw_db_session_exec(s, WATCH_CONNECTION, err) < 0 ||
+            gw_db_session_run_one(s, &c.cmd, err) < 0)
                 return -1;
         if (c.locked) {
                 c.cmd = (struct gw_db_command){.kind = &raise_kind};
