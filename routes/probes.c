@@ -18,8 +18,8 @@ static enum gw_next say_ok(struct gw_call *call)
 /* The channels connect only to a database whose schema fits. */
 static bool database_answers(struct gw_call *call)
 {
-        bool up =
-                gw_db_channel_up(call->service->writer) && gw_db_channel_up(call->service->reader);
+        bool up = gw_db_channel_up(call->service->writer) &&
+                  gw_db_channel_up(call->service->reader) && gw_db_channel_up(call->service->bulk);
         if (up && !atomic_load_explicit(&call->shared->started, memory_order_relaxed))
                 atomic_store_explicit(&call->shared->started, true, memory_order_relaxed);
         return up;
