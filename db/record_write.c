@@ -91,6 +91,7 @@ static const struct gw_db_kind write_kind = {
                "  AND j.state IN " GW_SQL_LIVE " AND (d.sub_state IS DISTINCT FROM 'intended'"
                "   OR j.submission = d.submission OR j.claimable) LIMIT 1 FOR UPDATE) j),"
                " u AS (UPDATE jobs j SET version = j.version + 1, state = d.state, reason = d.reason,"
+               "   held = j.held AND d.state IN ('queued', 'pending'),"
                "   message = d.message, exit_code = d.exit_code, signal = d.signal,"
                "   claimable = d.claimable AND NOT j.held AND j.cancel_requested_at IS NULL,"
                "   stop = d.stop, submission = d.submission, attempt = d.attempt,"

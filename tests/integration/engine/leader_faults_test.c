@@ -119,6 +119,19 @@ static void a_release_is_told_again_by_the_next_leader(void **state)
         assert_false(await_call(GW_REQUEST_CHANGE).held);
 }
 
+static void a_hold_that_came_too_late_keeps_no_retry_waiting(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, SPEC_WITH(",\"retry\":{\"delay\":0}"));
+        struct gw_mark mark = handed_over(id);
+        test_wish(id, project, GW_WISH_HOLD);
+        answer(await_call(GW_REQUEST_CHANGE), GW_ANSWER_DONE);
+        tell(mark, GW_PHASE_RUNNING, GW_REASON_NONE, -1);
+        tell(mark, GW_PHASE_ENDED, GW_REASON_NODE_FAILURE, -1);
+        await_call(GW_REQUEST_FORGET);
+        assert_int_equal(await_call(GW_REQUEST_SUBMIT).mark.number, 2);
+}
+
 static void what_is_held_there_leaves_room_for_others(void **state)
 {
         (void)state;
@@ -304,6 +317,7 @@ int main(void)
                 STAGE_TEST(what_was_put_off_is_dropped_when_it_is_cancelled),
                 STAGE_TEST(a_hold_is_told_again_after_someone_else_released),
                 STAGE_TEST(a_release_is_told_again_by_the_next_leader),
+                STAGE_TEST(a_hold_that_came_too_late_keeps_no_retry_waiting),
                 STAGE_TEST(what_is_held_there_leaves_room_for_others),
                 STAGE_TEST(turns_go_on_when_there_is_room_for_one),
                 STAGE_TEST(what_waits_there_counts_as_a_turn),
