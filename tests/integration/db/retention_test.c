@@ -68,11 +68,11 @@ static int set_up(void **state)
         struct gw_error err = {0};
         test_exec("DROP DATABASE IF EXISTS gw_retention_test WITH (FORCE)");
         test_exec("CREATE DATABASE gw_retention_test");
-        test_exec("DO $$ BEGIN CREATE ROLE gw_record_serve;"
+        test_exec("DO $$ BEGIN CREATE ROLE gw_retention_serve;"
                   " EXCEPTION WHEN duplicate_object THEN END $$");
         snprintf(conninfo, sizeof conninfo, "%s dbname=gw_retention_test",
                  test_environment("JOBGATE_TEST_PG"));
-        if (gw_db_migrate(conninfo, "gw_record_serve", &err) < 0)
+        if (gw_db_migrate(conninfo, "gw_retention_serve", &err) < 0)
                 fail_msg("%s", err.message);
         session = open_session(conninfo);
         exec("INSERT INTO projects (name) VALUES ('vision')");
