@@ -28,6 +28,7 @@
 #define LOOK_US GW_SECOND /* a notification is a hint: this often the log is asked anyway */
 #define BACK_OFF_MIN_US (100 * 1000)
 #define BACK_OFF_MAX_US (2 * GW_SECOND)
+#define STATEMENT_MS 5000 /* the questions are small, and no wait ends while one is out */
 
 struct gw_hub {
         struct gw_hub_settings settings;
@@ -135,7 +136,7 @@ static void connect_again(struct gw_hub *h)
                 .application_name = "jobgate hub",
                 .listen = GW_DB_NOTIFY_EVENTS "," GW_DB_NOTIFY_AUTH,
                 .read_only = true,
-                .statement_timeout_ms = 60000,
+                .statement_timeout_ms = STATEMENT_MS,
         };
         h->session = gw_db_session_open(&s, &err);
         if (!h->session) {
@@ -201,6 +202,8 @@ static bool missed(struct gw_hub *h, struct gw_hub_wait *w)
 static void take_waits(struct gw_hub *h)
 {
         struct gw_work *next;
+        /* Before the mail is taken: what was abandoned until now is in it, or here. */
+        bool abandoned = atomic_exchange(&h->abandoned, false);
         for (struct gw_work *work = gw_mailbox_take(&h->inbox); work; work = next) {
                 struct gw_hub_wait *w = GW_CONTAINER(work, struct gw_hub_wait, work);
                 next = work->next;
@@ -210,7 +213,7 @@ static void take_waits(struct gw_hub *h)
                 else
                         hub_waits_add(&h->waits, w);
         }
-        if (atomic_exchange(&h->abandoned, false))
+        if (abandoned)
                 hub_waits_drop_abandoned(&h->waits);
 }
 
