@@ -6,8 +6,10 @@ was exercised is kept, so that a documented status nobody has seen can fail the 
 """
 
 import json
+import os
 import pathlib
 import re
+import tempfile
 import threading
 import urllib.parse
 
@@ -215,6 +217,17 @@ class Contract:
 
     def documented(self):
         return {(operation.id, status) for operation in self.operations for status in operation.responses}
+
+    def write_exercised(self, folder):
+        """Leaves what was exercised in a file of its own, for read_exercised()."""
+        handle, _ = tempfile.mkstemp(suffix=".json", dir=folder)
+        with os.fdopen(handle, "w") as out:
+            json.dump(sorted(self.exercised), out)
+
+    def read_exercised(self, folder):
+        """Adds what other processes have exercised."""
+        for path in pathlib.Path(folder).glob("*.json"):
+            self.exercised.update(tuple(answer) for answer in json.loads(path.read_text()))
 
     def unexercised(self, excluded):
         """The documented answers never seen, and the exclusions that were seen after all."""
