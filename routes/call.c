@@ -37,7 +37,7 @@ const json_t *gw_call_value(const struct gw_call *call, const char *name)
                 const json_t *given = call->query ? call->query[i].value : NULL;
                 return given ? given : call->presets[i];
         }
-        assert(!"a parameter that the contract does not know");
+        assert(false && "a parameter that the contract does not know");
         return NULL;
 }
 
