@@ -2,28 +2,31 @@
  * Header and content in two sends without TCP_NODELAY meet the client's delayed
  * acknowledgement: 44 ms for each answer on one connection. Every kind of answer is asked for
  * in a row on one connection, by a client that delays its acknowledgements as long as the
- * kernel lets it, and must take far less.
+ * kernel lets it: with two sends every answer would take that long, so most must not.
  */
 #include "tests/unit/server/http/harness.h"
 
 #define REQUESTS 50
 #define DELAYED_ACK_MS 40
 
-static int64_t time_of(struct site *site, const char *request)
+/* How many of the answers take as long as a delayed acknowledgement. */
+static int late_answers(struct site *site, const char *request)
 {
         struct client c = client_open(site);
-        int64_t start = now_ms();
+        int late = 0;
         for (int i = 0; i < REQUESTS; i++) {
+                int64_t start = now_ms();
                 struct reply r;
                 int off = 0;
                 setsockopt(c.fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off);
                 client_say(&c, request);
                 client_read(&c, &r);
                 assert_true(r.status != 0);
+                late += now_ms() - start >= DELAYED_ACK_MS - 1;
                 reply_done(&r);
         }
         client_close(&c);
-        return now_ms() - start;
+        return late;
 }
 
 static void no_answer_waits_for_an_acknowledgement(void **state)
@@ -41,9 +44,9 @@ static void no_answer_waits_for_an_acknowledgement(void **state)
         (void)state;
         struct site *site = site_open((struct gw_http_settings){.loops = 1}, NULL);
         for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
-                int64_t took = time_of(site, requests[i]);
-                if (took > REQUESTS * DELAYED_ACK_MS / 2)
-                        fail_msg("%d answers took %ld ms: %s", REQUESTS, (long)took, requests[i]);
+                int late = late_answers(site, requests[i]);
+                if (late > REQUESTS / 2)
+                        fail_msg("%d of %d answers were late: %s", late, REQUESTS, requests[i]);
         }
         site_close(site, 1000);
 }
