@@ -139,10 +139,21 @@ struct gw_backend_check {
         struct gw_error error;                  /* code GW_OK: it would be accepted */
 };
 
+/* What the reference of settings says of one setting of a type's section; Markdown. */
+struct gw_backend_setting {
+        const char *name;
+        const char *value;  /* what may be written: "a size such as `64Gi`" */
+        const char *preset; /* the default; NULL: there must be a value */
+        const char *help;
+};
+
 struct gw_backend;
 
 struct gw_backend_type {
         const char *name; /* "local" */
+
+        /* The settings of its section, i from 0; false after the last. Pure, any thread. */
+        bool (*setting)(size_t i, struct gw_backend_setting *ret);
 
         /* settings: this backend's section, checked here; messages name the setting. host is
          * copied. Starts the backend's thread. NULL on error. */
@@ -192,6 +203,7 @@ struct gw_backend {
 
 /* backends/registry.c: the types compiled in. NULL when there is none of that name. */
 const struct gw_backend_type *gw_backend_type_find(const char *name);
+const struct gw_backend_type *gw_backend_type_at(size_t i); /* i from 0; NULL after the last */
 const char *gw_backend_type_names(void); /* "local", comma-separated, for messages */
 
 #endif

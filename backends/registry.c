@@ -15,6 +15,11 @@ const struct gw_backend_type *gw_backend_type_find(const char *name)
         return NULL;
 }
 
+const struct gw_backend_type *gw_backend_type_at(size_t i)
+{
+        return i < GW_COUNT(types) ? types[i] : NULL;
+}
+
 const char *gw_backend_type_names(void)
 {
         return "local";

@@ -388,9 +388,11 @@ void gw_config_print(const struct gw_config *c, struct gw_buf *out)
                 print_backend(&c->backends[i], out);
 }
 
+#define TABLE_HEAD "| Setting | Value | Default | |\n|---|---|---|---|\n"
+
 static void describe_table(const struct gw_setting *table, size_t count, struct gw_buf *out)
 {
-        gw_buf_str(out, "| Setting | Value | Default | |\n|---|---|---|---|\n");
+        gw_buf_str(out, TABLE_HEAD);
         for (size_t i = 0; i < count; i++) {
                 gw_buf_printf(out, "| `%s` | ", table[i].name);
                 gw_setting_describe(&table[i], out);
@@ -400,6 +402,16 @@ static void describe_table(const struct gw_setting *table, size_t count, struct 
                         gw_buf_str(out, table[i].required ? " | required" : " | none");
                 gw_buf_printf(out, " | %s |\n", table[i].help);
         }
+}
+
+static void describe_type(const struct gw_backend_type *type, struct gw_buf *out)
+{
+        struct gw_backend_setting s;
+        gw_buf_printf(out, "\n### Of the type `%s`\n\n", type->name);
+        gw_buf_str(out, TABLE_HEAD);
+        for (size_t i = 0; type->setting(i, &s); i++)
+                gw_buf_printf(out, "| `%s` | %s | %s | %s |\n", s.name, s.value,
+                              s.preset ? s.preset : "required", s.help);
 }
 
 void gw_config_reference(struct gw_buf *out)
@@ -415,4 +427,7 @@ void gw_config_reference(struct gw_buf *out)
                       "%s.\n\n",
                       gw_backend_type_names());
         describe_table(backend_settings, GW_COUNT(backend_settings), out);
+        const struct gw_backend_type *type;
+        for (size_t i = 0; (type = gw_backend_type_at(i)); i++)
+                describe_type(type, out);
 }

@@ -264,6 +264,7 @@ static void op_close(struct gw_backend *head)
 
 const struct gw_backend_type gw_local_type = {
         .name = "local",
+        .setting = gw_local_setting,
         .open = op_open,
         .close = op_close,
         .render = op_render,

@@ -1,4 +1,7 @@
-/* The settings table: a row has a name, how it is read and where it goes. At open only. */
+/*
+ * The settings table: a row has what the reference says of the setting, how it is read and where
+ * it goes. Read at open only.
+ */
 #include "backends/local/settings.h"
 
 #include <stddef.h>
@@ -14,6 +17,8 @@
 
 #define DEFAULT_GRACE_S 10
 #define MAX_GRACE_S 3600
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
 
 typedef int (*reader)(const json_t *value, void *place, struct gw_error *err);
 
@@ -79,40 +84,66 @@ static int read_grace(const json_t *value, void *place, struct gw_error *err)
         return 0;
 }
 
-/* What the gateway itself reads of a backend's section. */
-static int read_nothing(const json_t *value, void *place, struct gw_error *err)
-{
-        (void)value;
-        (void)place;
-        (void)err;
-        return 0;
-}
-
 #define AT(member) offsetof(struct gw_local_settings, member)
 
 static const struct setting {
-        const char *name;
+        struct gw_backend_setting about;
         reader read;
         size_t offset;
 } settings[] = {
-        {"cpus", read_cpus, AT(cpus_milli)}, {"directory", read_path, AT(directory)},
-        {"gpus", read_gpus, AT(gpus)},       {"grace", read_grace, AT(grace_s)},
-        {"memory", read_size, AT(memory)},   {"name", read_nothing, 0},
-        {"shim", read_path, AT(shim)},       {"type", read_nothing, 0},
-        {"url", read_text, AT(url)},         {"user", read_text, AT(user)},
+        {{"directory", "an absolute path", NULL,
+          "The spool: the records and the output of its jobs. On a disk of this machine, and of no "
+          "other gateway or backend."},
+         read_path,
+         AT(directory)},
+        {{"cpus", "a number of cores, `4` or `1500m`", "all of this machine's",
+          "What its jobs may have together; the others wait."},
+         read_cpus,
+         AT(cpus_milli)},
+        {{"memory", "a size such as `64Gi`", "all of this machine's",
+          "What its jobs may have together."},
+         read_size,
+         AT(memory)},
+        {{"gpus", "a whole number from 0 to " TEXT(GW_LOCAL_MAX_GPUS), "`0`",
+          "How many GPUs its jobs may have together. They are counted, and each job finds its own "
+          "in `CUDA_VISIBLE_DEVICES`."},
+         read_gpus,
+         AT(gpus)},
+        {{"user", "the name of a user, not root", "the gateway's own; required when that is root",
+          "Whom jobs run as. Only a gateway that is root can run them as another user."},
+         read_text,
+         AT(user)},
+        {{"grace", "a duration from 0s to 1h", "`10s`",
+          "How long a job that is to end has between SIGTERM and SIGKILL."},
+         read_grace,
+         AT(grace_s)},
+        {{"url", "a URL", "the gateway's `url`", "What its jobs find in `JOBGATE_URL`."},
+         read_text,
+         AT(url)},
+        {{"shim", "an absolute path", "`jobgate-shim` beside the program `jobgate`",
+          "The supervisor of its jobs."},
+         read_path,
+         AT(shim)},
 };
+
+bool gw_local_setting(size_t i, struct gw_backend_setting *ret)
+{
+        if (i < GW_COUNT(settings))
+                *ret = settings[i].about;
+        return i < GW_COUNT(settings);
+}
 
 static const char *candidate(const void *list, size_t i)
 {
         (void)list;
-        return i < GW_COUNT(settings) ? settings[i].name : NULL;
+        return i < GW_COUNT(settings) ? settings[i].about.name : NULL;
 }
 
 static int read_setting(struct gw_local_settings *s, const char *name, const json_t *value,
                         struct gw_error *err)
 {
         for (size_t i = 0; i < GW_COUNT(settings); i++)
-                if (strcmp(settings[i].name, name) == 0)
+                if (strcmp(settings[i].about.name, name) == 0)
                         return settings[i].read(value, (char *)s + settings[i].offset, err)
                                        ? gw_fail_within(err, name)
                                        : 0;

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
+#include "backends/backend.h"
 #include "backends/local/account.h"
 #include "server/base/error.h"
 
@@ -22,6 +23,9 @@ struct gw_local_settings {
         struct gw_local_account account; /* whom jobs run as unless their project has another */
         char node[GW_LOCAL_NODE];        /* this machine's name */
 };
+
+/* gw_backend_type.setting */
+bool gw_local_setting(size_t i, struct gw_backend_setting *ret);
 
 /* Checks all and fills in defaults. Messages begin with the setting's name. Returns 0 or -1,
  * then with nothing to free. */

@@ -278,6 +278,13 @@ static void test_the_reference(void **state)
                 "name",
                 "type",
                 "window",
+                "directory",
+                "cpus",
+                "memory",
+                "gpus",
+                "user",
+                "grace",
+                "shim",
         };
         struct gw_buf out = GW_BUF_INIT(1 << 20);
         gw_config_reference(&out);
