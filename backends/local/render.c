@@ -60,6 +60,9 @@ static int add_environment(struct gw_buf *out, const struct gw_local_plan *plan,
                 add_word(out, json_string_value(value));
                 gw_buf_char(out, '\n');
         }
+        /* The others' differ from task to task, in what is otherwise one script. */
+        if (!s->index_set)
+                gw_buf_str(out, "export JOBGATE_TASK_INDEX='0'\n");
         return 0;
 }
 

@@ -8,9 +8,8 @@ static struct rig *rig;
 static int set_up(void **state)
 {
         (void)state;
-        rig = rig_new(
-                "{\"url\": \"http://localhost:8000\", \"gpus\": 2, \"cpus\": \"1500m\", "
-                "\"memory\": 1048576, \"grace\": 3, \"name\": \"here\", \"type\": \"local\"}");
+        rig = rig_new("{\"url\": \"http://localhost:8000\", \"gpus\": 2, \"cpus\": \"1500m\", "
+                      "\"memory\": 1048576, \"grace\": 3}");
         rig_lead(rig, NULL, 0);
         return 0;
 }
@@ -76,6 +75,22 @@ static void mistakes_name_the_setting(void **state)
                 if (!strstr(err.message, cases[i].words))
                         fail_msg("%s: %s", cases[i].change, err.message);
         }
+}
+
+static void all_are_described(void **state)
+{
+        (void)state;
+        static const char *const names[] = {"directory", "cpus",  "memory", "gpus",
+                                            "user",      "grace", "url",    "shim"};
+        struct gw_backend_setting s;
+        size_t i = 0;
+        for (; rig->b->type->setting(i, &s); i++) {
+                assert_true(i < GW_COUNT(names));
+                assert_string_equal(s.name, names[i]);
+                assert_true(s.value[0] && s.help[0] && strcmp(s.help, s.value) != 0);
+                assert_int_equal(s.preset == NULL, i == 0);
+        }
+        assert_int_equal(i, GW_COUNT(names));
 }
 
 static void root_needs_a_user(void **state)
@@ -144,15 +159,16 @@ static void renders_a_command(void **state)
 {
         (void)state;
         char expected[2048];
-        snprintf(expected, sizeof expected,
-                 "#!/bin/sh\n# jobgate: " ID ".2\n# name: my job\n# user: %s\n# cpus: 1500m\n"
-                 "# memory: 1Gi\n# gpus: 1\n# time limit: 1h\n"
-                 "export PATH='/usr/local/bin:/usr/bin:/bin'\nexport LANG='C.UTF-8'\n"
-                 "export B='it'\\''s'\nexport A='x\ny'\n"
-                 "export JOBGATE_URL='http://localhost:8000'\nexport JOBGATE_JOB_ID='" ID "'\n"
-                 "export JOBGATE_ATTEMPT='1'\ncd -- '/data' || exit\n"
-                 "eval 'module load x' || exit\nexec 'python' 'a b.py' ''\n",
-                 geteuid() == 0 ? JOB_USER : getpwuid(geteuid())->pw_name);
+        snprintf(
+                expected, sizeof expected,
+                "#!/bin/sh\n# jobgate: " ID ".2\n# name: my job\n# user: %s\n# cpus: 1500m\n"
+                "# memory: 1Gi\n# gpus: 1\n# time limit: 1h\n"
+                "export PATH='/usr/local/bin:/usr/bin:/bin'\nexport LANG='C.UTF-8'\n"
+                "export B='it'\\''s'\nexport A='x\ny'\n"
+                "export JOBGATE_URL='http://localhost:8000'\nexport JOBGATE_JOB_ID='" ID "'\n"
+                "export JOBGATE_ATTEMPT='1'\nexport JOBGATE_TASK_INDEX='0'\ncd -- '/data' || exit\n"
+                "eval 'module load x' || exit\nexec 'python' 'a b.py' ''\n",
+                geteuid() == 0 ? JOB_USER : getpwuid(geteuid())->pw_name);
         assert_rendered("{\"command\": [\"python\", \"a b.py\", \"\"], \"setup\": [\"module load "
                         "x\"], \"environment\": {\"B\": \"it's\", \"A\": \"x\\ny\"}, "
                         "\"working_directory\": \"/data\", \"time_limit\": 3600, \"resources\": "
@@ -233,6 +249,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(they_are_offered),
+                cmocka_unit_test(all_are_described),
                 cmocka_unit_test(mistakes_name_the_setting),
                 cmocka_unit_test(root_needs_a_user),
                 cmocka_unit_test(the_users_way_to_the_spool_is_checked),
