@@ -13,6 +13,7 @@
 #include "server/base/limits.h"
 #include "server/base/str.h"
 #include "server/http/exchange.h"
+#include "server/http/query.h"
 
 /* How much of an endless URI is kept for the log. */
 #define CUT_URI_BYTES 256
@@ -173,19 +174,6 @@ const char *gw_exchange_header(const struct gw_exchange *x, const char *name)
         return MHD_lookup_connection_value(x->conn->mhd, MHD_HEADER_KIND, name);
 }
 
-/* Form encoding: '+' is a space, then percent-decoding, in place. */
-static int decode(char *s)
-{
-        size_t len = strlen(s);
-        for (char *plus = s; (plus = strchr(plus, '+'));)
-                *plus = ' ';
-        ptrdiff_t n = gw_str_unescape(s, len);
-        if (n < 0 || !gw_str_utf8(s, (size_t)n))
-                return -1;
-        s[n] = '\0';
-        return 0;
-}
-
 int gw_exchange_query(struct gw_exchange *x,
                       bool (*each)(void *arg, const char *name, const char *value), void *arg,
                       struct gw_error *err)
@@ -193,27 +181,11 @@ int gw_exchange_query(struct gw_exchange *x,
         if (!x->query)
                 return 0;
         size_t len = strlen(x->query);
-        char *rest = gw_exchange_alloc(x, len + 1);
-        if (!rest)
+        char *copy = gw_exchange_alloc(x, len + 1);
+        if (!copy)
                 return gw_fail(err, GW_ERR_NOMEM, "out of memory");
-        memcpy(rest, x->query, len);
-
-        size_t count = 0;
-        for (char *pair; (pair = strsep(&rest, "&"));) {
-                if (!*pair)
-                        continue;
-                if (++count > GW_MAX_PARAMETERS)
-                        return gw_fail(err, GW_ERR_INVALID, "more than %d query parameters",
-                                       GW_MAX_PARAMETERS);
-                char *value = pair;
-                const char *name = strsep(&value, "=");
-                if (decode(pair) || (value && decode(value)))
-                        return gw_fail(err, GW_ERR_INVALID,
-                                       "query parameter %zu is not percent-encoded UTF-8", count);
-                if (!each(arg, name, value ? value : ""))
-                        return 0;
-        }
-        return 0;
+        memcpy(copy, x->query, len);
+        return gw_query_each(copy, each, arg, err);
 }
 
 const char *gw_exchange_body(const struct gw_exchange *x, size_t *ret_len)
