@@ -108,6 +108,8 @@ static bool add_leader_metrics(struct gw_app *app)
                  "From the recorded intent to the backend's answer"},
                 {&lm->lag, GW_METRIC_SECONDS, "jobgate_backend_lag",
                  "From the end of a job to its record"},
+                {&lm->pending, GW_METRIC_GAUGE, "jobgate_backend_pending_messages",
+                 "What the backend said and is not recorded yet"},
         };
         for (size_t i = 0; i < GW_COUNT(rows); i++) {
                 *rows[i].place =

@@ -45,7 +45,7 @@ struct gw_hub {
         bool people;       /* a notification said so */
         bool asked;        /* in this turn: notifications may have come along with the answer */
         struct hub_waits waits;
-        struct gw_metric_family *up_gauge, *waits_gauge;
+        struct gw_metric_family *up_gauge, *waits_gauge, *pending_gauge;
 };
 
 /* ---- the log -------------------------------------------------------------------------------- */
@@ -205,6 +205,7 @@ static void take_waits(struct gw_hub *h)
         /* Before the mail is taken: what was abandoned until now is in it, or here. */
         bool abandoned = atomic_exchange(&h->abandoned, false);
         for (struct gw_work *work = gw_mailbox_take(&h->inbox); work; work = next) {
+                gw_metric_add(h->pending_gauge, 0, 0, -1);
                 struct gw_hub_wait *w = GW_CONTAINER(work, struct gw_hub_wait, work);
                 next = work->next;
                 w->met = false;
@@ -268,6 +269,8 @@ static void add_metrics(struct gw_hub *h, struct gw_metrics *m)
                                      "Whether events are heard of at once", NULL, NULL, NULL, NULL);
         h->waits_gauge = gw_metrics_add(m, GW_METRIC_GAUGE, "jobgate_hub_waits",
                                         "Requests that wait for an event", NULL, NULL, NULL, NULL);
+        h->pending_gauge = gw_metrics_add(m, GW_METRIC_GAUGE, "jobgate_hub_pending_messages",
+                                          "Requests on their way to wait", NULL, NULL, NULL, NULL);
 }
 
 struct gw_hub *gw_hub_start(const struct gw_hub_settings *settings, struct gw_error *err)
@@ -315,8 +318,10 @@ bool gw_hub_up(const struct gw_hub *hub)
 int gw_hub_wait(struct gw_hub *hub, struct gw_hub_wait *wait, struct gw_error *err)
 {
         if (hub_waits_enter(&hub->waits)) {
+                gw_metric_add(hub->pending_gauge, 0, 0, 1);
                 if (gw_mailbox_post(&hub->inbox, &wait->work) == 0)
                         return 0;
+                gw_metric_add(hub->pending_gauge, 0, 0, -1);
                 hub_waits_leave(&hub->waits);
         }
         return gw_fail(err, GW_ERR_OVERLOADED, "too many requests wait for jobs already");

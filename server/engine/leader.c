@@ -187,13 +187,15 @@ static void take_messages(struct gw_leader *l)
 {
         struct gw_work *next;
         struct gw_work *first = gw_mailbox_take(&l->inbox);
-        for (struct gw_work *w = first; w; w = w->next) {
+        int64_t taken = 0;
+        for (struct gw_work *w = first; w; w = w->next, taken++) {
                 const struct message *m = GW_CONTAINER(w, struct message, work);
                 if (m->epoch == (uint64_t)l->epoch && !l->lost)
                         on_message[m->kind](l, m);
         }
         if (!l->lost)
                 gw_leader_flush(l);
+        gw_metric_add(l->settings.metrics.pending, l->settings.metrics.index, 0, -taken);
         gw_leader_discard(l); /* it borrows from the messages */
         for (struct gw_work *w = first; w; w = next) {
                 next = w->next;
@@ -309,9 +311,9 @@ static void turn(struct gw_leader *l)
         if (!l->lost && now - l->asked_us >= LEADER_LOOK_US) {
                 l->asked_us = now;
                 gw_leader_ask_again(l);
-                if (!l->lost)
-                        record_offer(l);
         }
+        if (!l->lost)
+                record_offer(l);
         if (!l->lost && now >= next_look_us(l)) {
                 atomic_store(&l->hinted, false);
                 l->looked_us = now;

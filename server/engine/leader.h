@@ -23,6 +23,7 @@ struct gw_leader_metrics {
         struct gw_metric_family *live;     /* gauge: submissions that are not closed */
         struct gw_metric_family *handover; /* seconds from the recorded intent to the answer */
         struct gw_metric_family *lag;      /* seconds from a job's end to its record */
+        struct gw_metric_family *pending; /* gauge: what the backend said and is not recorded yet */
         size_t index;
 };
 

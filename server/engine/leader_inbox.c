@@ -86,10 +86,17 @@ static struct gw_fact usable(const struct gw_fact *f)
 
 /* ---- the host's functions ---- */
 
+static void count_pending(struct gw_leader *l, int64_t by)
+{
+        gw_metric_add(l->settings.metrics.pending, l->settings.metrics.index, 0, by);
+}
+
 static int post(struct gw_leader *l, struct message *m)
 {
+        count_pending(l, 1);
         if (m && gw_mailbox_post(&l->inbox, &m->work) == 0)
                 return 0;
+        count_pending(l, -1);
         gw_message_free(m);
         atomic_store(&l->refused, true);
         return -1;
@@ -148,6 +155,7 @@ static void on_answer(void *self, uint64_t epoch, enum gw_request request, struc
         m->raw = pack_text(&space, raw);
         m->retry_at_us = retry_at;
         m->work.home = &l->inbox;
+        count_pending(l, 1);
         gw_work_finish(&m->work);
 }
 

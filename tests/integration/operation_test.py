@@ -50,6 +50,30 @@ def test_metrics_count_by_operation_and_have_bounded_labels(gateway, api):
     assert len(series() - before) < 20
 
 
+def test_metrics_tell_what_happens(gateway, member):
+    def read():
+        lines = gateway.client().get("/metrics").text.splitlines()
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+
+    def read_with_the_end():
+        told = read()
+        return told if told['jobgate_backend_lag_seconds_count{backend="local"}'] > 0 else None
+
+    assert member.client.submit(["true"], query={"wait": 60})["succeeded"]
+    told = system.wait_until(read_with_the_end, what="the lag of the first end")
+    assert told['jobgate_http_requests_total{operation="createJob",status="2xx"}'] > 0
+    assert told['jobgate_db_batch_commands_sum{channel="writer"}'] > 0
+    assert told['jobgate_http_request_duration_seconds_count{operation="createJob"}'] > 0
+    assert told['jobgate_backend_handover_seconds_count{backend="local"}'] > 0
+    assert {f'jobgate_jobs{{state="{state}"}}' for state in ("queued", "pending", "running")} <= set(told)
+    for channel in ("writer", "reader", "bulk"):
+        assert told[f'jobgate_db_up{{channel="{channel}"}}'] == 1
+        assert told[f'jobgate_db_pending_commands{{channel="{channel}"}}'] >= 0
+        assert told[f'jobgate_db_batch_commands_sum{{channel="{channel}"}}'] >= 0
+    for mailbox in ('jobgate_backend_pending_messages{backend="local"}', "jobgate_hub_pending_messages"):
+        assert told[mailbox] >= 0
+
+
 def test_the_contract_is_served_as_it_was_built(gateway, contract):
     client = gateway.client()
     served = client.get("/openapi.json").json()
@@ -68,8 +92,12 @@ def test_the_page_for_people(gateway):
 
 
 def test_backends(api):
-    (backend,) = api.get("/v1/backends").json()["items"]
-    assert (backend["name"], backend["type"], backend["reachable"]) == ("local", "local", True)
+    def read():
+        (backend,) = api.get("/v1/backends").json()["items"]
+        return backend if backend["reachable"] else None
+
+    backend = system.wait_until(read, what="the backend's word")
+    assert (backend["name"], backend["type"]) == ("local", "local")
     assert backend["offer"]["cpus"] == 16
 
 
@@ -133,7 +161,14 @@ def test_request_ids_differ_and_are_in_the_log(gateway, api):
     ids = [api.get("/v1/jobs").headers["X-Request-Id"] for _ in range(3)]
     assert len(set(ids)) == 3
     answer = api.get("/v1/jobs", limit="x")
-    assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
+    request_id = answer.headers["X-Request-Id"]
+    assert answer.json()["request_id"] == request_id
+
+    def is_logged():
+        return [line for line in gateway.log_lines() if line.get("request_id") == request_id]
+
+    (line,) = system.wait_until(is_logged, what="the line of the request")
+    assert (line["event"], line["operation"], line["status"]) == ("http.request", "listJobs", 400)
 
 
 def test_log_lines_are_json_and_hold_no_secret(gateway, member):
