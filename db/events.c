@@ -39,23 +39,44 @@ static void page_row(struct gw_db_command *cmd, const struct gw_db_row *row)
         c->each(c->arg, &e);
 }
 
-#define PAGE_SQL(condition)                                                                        \
+#define PAGE_COLUMNS                                                                               \
         "SELECT 0, e.n, e.at, e.project_id, e.job_id, e.kind, e.state, e.reason, e.ordinals,"      \
-        " e.attempt, u.name, e.request_id, e.data::text"                                           \
-        " FROM {input} d JOIN events e ON e.n > d.after AND " condition                            \
-        " LEFT JOIN users u ON u.id = e.actor ORDER BY e.n LIMIT (SELECT lim FROM {input} i)"
+        " e.attempt, u.name, e.request_id, e.data::text FROM {input} d"
+#define PAGE_ACTOR " LEFT JOIN users u ON u.id = e.actor"
+#define PAGE_LIMIT " LIMIT (SELECT lim FROM {input} i)"
 
-#define PAGE_KIND(kind_name, condition)                                                            \
+/* A range of the index on (column, n). Rows are compared and the order names both columns, so
+ * that no other index will do: walking the numbers in search of a project that has few events
+ * could last for ever. */
+#define IN_RANGE(column, value)                                                                    \
+        "(" column ", e.n) > (" value ", d.after) AND " column " <= " value " AND e.n > d.after"
+
+#define PAGE_KIND(kind_name, statement)                                                            \
         {                                                                                          \
-                .name = (kind_name), .sql = PAGE_SQL(condition), .columns = page_columns,          \
+                .name = (kind_name), .sql = (statement), .columns = page_columns,                  \
                 .column_count = GW_COUNT(page_columns), .encode = page_encode, .row = page_row,    \
                 .batch_max = 1                                                                     \
         }
 
-static const struct gw_db_kind page_of_all = PAGE_KIND("events_all", "true");
-static const struct gw_db_kind page_of_job = PAGE_KIND("events_job", "e.job_id = d.job_id");
-static const struct gw_db_kind page_of_projects =
-        PAGE_KIND("events_projects", "e.project_id = ANY (" GW_SQL_PROJECTS("d.projects") ")");
+/* SQL keeps its own lines. */
+/* clang-format off */
+static const struct gw_db_kind page_of_all = PAGE_KIND(
+        "events_all",
+        PAGE_COLUMNS " JOIN events e ON e.n > d.after" PAGE_ACTOR " ORDER BY e.n" PAGE_LIMIT);
+
+static const struct gw_db_kind page_of_job = PAGE_KIND(
+        "events_job",
+        PAGE_COLUMNS " JOIN events e ON " IN_RANGE("e.job_id", "d.job_id")
+        PAGE_ACTOR " ORDER BY e.job_id, e.n" PAGE_LIMIT);
+
+static const struct gw_db_kind page_of_projects = PAGE_KIND(
+        "events_projects",
+        PAGE_COLUMNS " CROSS JOIN LATERAL"
+        " (SELECT DISTINCT unnest(" GW_SQL_PROJECTS("d.projects") ") AS id) q CROSS JOIN LATERAL"
+        " (SELECT * FROM events e WHERE " IN_RANGE("e.project_id", "q.id")
+        "  ORDER BY e.project_id, e.n" PAGE_LIMIT ") e"
+        PAGE_ACTOR " ORDER BY e.n" PAGE_LIMIT);
+/* clang-format on */
 
 void gw_db_event_page_init(struct gw_db_event_page *c)
 {

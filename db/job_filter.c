@@ -70,8 +70,6 @@ static void add_conditions(const struct gw_job_filter *f, struct gw_buf *sql)
         add(sql, f->backend != NULL, " AND j.backend = d.backend");
         add(sql, f->labels != NULL, " AND j.labels @> d.labels");
         add(sql, f->label_names != NULL, " AND j.labels ?& string_to_array(d.label_names, ',')");
-        add(sql, f->created_after_us != 0, " AND j.id >= d.after");
-        add(sql, f->created_before_us != 0, " AND j.id < d.before");
 }
 
 static void add_sets(const struct gw_job_filter *f, struct gw_buf *sql)
@@ -90,39 +88,62 @@ void gw_job_filter_where(const struct gw_job_filter *f, struct gw_buf *sql)
         add_sets(f, sql);
         add_set(sql, f->ids, " AND j.id = d.ids::uuid", " AND j.id = ANY (" IDS ")");
         add(sql, f->idempotency_key != NULL, " AND j.id IN (" KEYED ")");
+        add(sql, f->created_after_us != 0, " AND j.id >= d.after");
+        add(sql, f->created_before_us != 0, " AND j.id < d.before");
         add_conditions(f, sql);
 }
+
+/* The ids of a page: from LOW on and below HIGH. */
+#define LOW "coalesce(d.after, '00000000-0000-0000-0000-000000000000')"
+#define HIGH "least(d.cursor, d.before, 'ffffffff-ffff-ffff-ffff-ffffffffffff')"
+#define IN_PAGE "j.id < " HIGH " AND j.id >= " LOW
 
 /* Where jobs are named by ids, each is looked up. */
 static void walk_ids(const struct gw_job_filter *f, struct gw_buf *sql)
 {
         gw_buf_str(sql, f->ids ? "(SELECT DISTINCT unnest(" IDS ") AS id) i, LATERAL"
                                : "(SELECT DISTINCT k.job_id AS id FROM (" KEYED ") k) i, LATERAL");
-        gw_buf_str(sql, " (SELECT * FROM jobs j WHERE j.id = i.id AND ");
+        gw_buf_str(sql, " (SELECT * FROM jobs j WHERE j.id = i.id AND " IN_PAGE " AND ");
         add_sets(f, sql);
         add(sql, f->ids && f->idempotency_key, " AND j.id IN (" KEYED ")");
+        add_conditions(f, sql);
+        gw_buf_str(sql, " LIMIT 1) j");
 }
 
-/* Each project, and each of its states, is a range of an index in the order of the ids: of each
- * the first are taken. */
-static void walk_ranges(const struct gw_job_filter *f, struct gw_buf *sql)
+/* A range of an index, from its end: `columns` are the index's, `values` those of the range. As
+ * rows are compared and the order names all columns, no other index will do: the planner would
+ * walk the ids of all projects in search of one that has few. */
+static void walk_range(const struct gw_job_filter *f, const char *columns, const char *values,
+                       const char *order, int32_t limit, struct gw_buf *sql)
+{
+        gw_buf_printf(sql,
+                      " LATERAL (SELECT * FROM jobs j WHERE (%s, j.id) < (%s, " HIGH
+                      ") AND (%s, j.id) >= (%s, " LOW ") AND " IN_PAGE,
+                      columns, values, columns, values);
+        add_conditions(f, sql);
+        gw_buf_printf(sql, " ORDER BY %s, j.id DESC LIMIT %d) j", order, limit);
+}
+
+/* Each project, and each of its states, is a range: of each the newest are taken. */
+static void walk_ranges(const struct gw_job_filter *f, int32_t limit, struct gw_buf *sql)
 {
         gw_buf_str(sql, "(SELECT DISTINCT unnest(" GW_SQL_PROJECTS("d.projects") ") AS id) q,");
-        add(sql, f->states != NULL, " (SELECT DISTINCT unnest(" STATES ") AS state) r,");
-        gw_buf_str(sql, " LATERAL (SELECT * FROM jobs j WHERE j.project_id = q.id");
-        add(sql, f->states != NULL, " AND j.state = r.state");
+        if (!f->states) {
+                walk_range(f, "j.project_id", "q.id", "j.project_id DESC", limit, sql);
+                return;
+        }
+        gw_buf_str(sql, " (SELECT DISTINCT unnest(" STATES ") AS state) r,");
+        walk_range(f, "j.project_id, j.state", "q.id, r.state", "j.project_id DESC, j.state DESC",
+                   limit, sql);
 }
 
-void gw_job_filter_walk(const struct gw_job_filter *f, const char *before, int32_t limit,
-                        struct gw_buf *sql)
+void gw_job_filter_walk(const struct gw_job_filter *f, int32_t limit, struct gw_buf *sql)
 {
         gw_buf_str(sql, "LATERAL (SELECT j.* FROM ");
         if (f->ids || f->idempotency_key)
                 walk_ids(f, sql);
         else
-                walk_ranges(f, sql);
-        add_conditions(f, sql);
+                walk_ranges(f, limit, sql);
         /* Written out: the planner knows then that few rows are wanted. */
-        gw_buf_printf(sql, "%s ORDER BY j.id DESC LIMIT %d) j ORDER BY j.id DESC LIMIT %d) j",
-                      before, limit, limit);
+        gw_buf_printf(sql, " ORDER BY j.id DESC LIMIT %d) j", limit);
 }

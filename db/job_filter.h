@@ -25,10 +25,9 @@
 void gw_job_filter_encode(const struct gw_job_filter *f, struct gw_db_input *in);
 /* Appends " WHERE …". */
 void gw_job_filter_where(const struct gw_job_filter *f, struct gw_buf *sql);
-/* Appends a FROM item j: the newest `limit` jobs that match and the condition `before` (" AND …",
- * or ""), walked along ranges of an index, so that little is read of much, whatever the planner
- * believes. */
-void gw_job_filter_walk(const struct gw_job_filter *f, const char *before, int32_t limit,
-                        struct gw_buf *sql);
+/* Appends a FROM item j: the newest `limit` jobs that match and whose id is below d.cursor (which
+ * may be null), walked along ranges of an index, so that little is read of much, whatever the
+ * planner believes. */
+void gw_job_filter_walk(const struct gw_job_filter *f, int32_t limit, struct gw_buf *sql);
 
 #endif

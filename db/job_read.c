@@ -95,15 +95,14 @@ static void get_row(struct gw_db_command *cmd, const struct gw_db_row *row)
         c->each(c->arg, &job);
 }
 
-/* clang-format off: SQL keeps its own lines */
+/* SQL keeps its own lines. */
+/* clang-format off */
 static const struct gw_db_kind get_kind = {
         .name = "job_get",
-        .sql = "SELECT d.ord, " JOB_COLUMNS(
-                "s.spec::text") " FROM {input} d"
-                                " JOIN LATERAL (SELECT * FROM jobs j WHERE j.id = d.id LIMIT 1) j ON true"
-                                " JOIN " SPEC_OF(
-                                        "d.id") " ON true"
-                                                " JOIN projects p ON p.id = j.project_id JOIN users u ON u.id = j.user_id",
+        .sql = "SELECT d.ord, " JOB_COLUMNS("s.spec::text") " FROM {input} d"
+               " JOIN LATERAL (SELECT * FROM jobs j WHERE j.id = d.id LIMIT 1) j ON true"
+               " JOIN " SPEC_OF("d.id") " ON true"
+               " JOIN projects p ON p.id = j.project_id JOIN users u ON u.id = j.user_id",
         .columns = get_columns,
         .column_count = GW_COUNT(get_columns),
         .encode = get_encode,
@@ -144,8 +143,7 @@ int gw_db_job_list_init(struct gw_db_job_list *c)
         gw_buf_str(&sql, "SELECT d.ord, ");
         gw_buf_str(&sql, c->with_spec ? JOB_COLUMNS("s.spec::text") : JOB_COLUMNS("NULL::text"));
         gw_buf_str(&sql, " FROM {input} d JOIN ");
-        gw_job_filter_walk(&c->filter, gw_id_is_nil(c->before) ? "" : " AND j.id < d.cursor",
-                           c->limit, &sql);
+        gw_job_filter_walk(&c->filter, c->limit, &sql);
         gw_buf_str(&sql, " ON true");
         if (c->with_spec)
                 gw_buf_str(&sql, " JOIN " SPEC_OF("j.id") " ON true");
@@ -204,7 +202,8 @@ static void attempts_row(struct gw_db_command *cmd, const struct gw_db_row *row)
         c->each(c->arg, &a);
 }
 
-/* clang-format off: SQL keeps its own lines */
+/* SQL keeps its own lines. */
+/* clang-format off */
 static const struct gw_db_kind attempts_kind = {
         .name = "attempts",
         .sql = "SELECT d.ord, a.ordinal, a.no, a.submission, a.restart, a.origin, a.state,"

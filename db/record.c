@@ -148,7 +148,8 @@ static void read_row(struct gw_db_command *cmd, const struct gw_db_row *row)
  * project after the last one served comes first: so turns go on from one claim to the next,
  * even if each has room for one job only.
  */
-/* clang-format off: SQL keeps its own lines */
+/* SQL keeps its own lines. */
+/* clang-format off */
 static const struct gw_db_kind read_kinds[] = {
         [GW_RECORD_OPEN] = READ_KIND(
                 "record_open",
@@ -164,21 +165,19 @@ static const struct gw_db_kind read_kinds[] = {
                 "  ON j.backend = d.backend AND j.claimable AND j.project_id > p.project_id"
                 "  ORDER BY j.project_id LIMIT 1) FROM p WHERE p.project_id IS NOT NULL),"
                 " b AS (SELECT b.project_id, count(*) AS waiting FROM {input} d,"
-                "  unnest(" GW_SQL_PROJECTS(
-                        "d.busy") ") AS b (project_id) GROUP BY b.project_id),"
-                                  " o AS (SELECT f.id, f.place, p.project_id,"
-                                  "   (coalesce(b.waiting, 0) + f.place - 1) / w.weight AS turn,"
-                                  "   p.project_id <= (SELECT last_project FROM {input} i) AS served"
-                                  "  FROM p JOIN projects w ON w.id = p.project_id LEFT JOIN b ON b.project_id = p.project_id,"
-                                  "  LATERAL ("
-                                  "   SELECT j.id, row_number() OVER (ORDER BY j.priority DESC, j.id) AS place"
-                                  "   FROM {input} d JOIN jobs j ON j.backend = d.backend AND j.claimable"
-                                  "   AND j.project_id = p.project_id ORDER BY j.priority DESC, j.id"
-                                  "   LIMIT (SELECT lim FROM {input} i)) f"
-                                  "  ORDER BY turn, served, p.project_id, f.place LIMIT (SELECT lim FROM {input} i))"
-                                  " SELECT 0, " RECORD_COLUMNS ", NULL::text FROM o JOIN " JOB(
-                                          "o.id") " ON true" OPEN_SUBMISSION RECORD_JOINS
-                                                  " ORDER BY o.turn, o.served, o.project_id, o.place"),
+                "  unnest(" GW_SQL_PROJECTS("d.busy") ") AS b (project_id) GROUP BY b.project_id),"
+                " o AS (SELECT f.id, f.place, p.project_id,"
+                "   (coalesce(b.waiting, 0) + f.place - 1) / w.weight AS turn,"
+                "   p.project_id <= (SELECT last_project FROM {input} i) AS served"
+                "  FROM p JOIN projects w ON w.id = p.project_id LEFT JOIN b ON b.project_id = p.project_id,"
+                "  LATERAL ("
+                "   SELECT j.id, row_number() OVER (ORDER BY j.priority DESC, j.id) AS place"
+                "   FROM {input} d JOIN jobs j ON j.backend = d.backend AND j.claimable"
+                "   AND j.project_id = p.project_id ORDER BY j.priority DESC, j.id"
+                "   LIMIT (SELECT lim FROM {input} i)) f"
+                "  ORDER BY turn, served, p.project_id, f.place LIMIT (SELECT lim FROM {input} i))"
+                " SELECT 0, " RECORD_COLUMNS ", NULL::text FROM o JOIN " JOB("o.id") " ON true"
+                OPEN_SUBMISSION RECORD_JOINS " ORDER BY o.turn, o.served, o.project_id, o.place"),
         [GW_RECORD_WISHES] = READ_KIND(
                 "record_wishes",
                 "SELECT d.ord, " RECORD_COLUMNS ", NULL::text FROM {input} d"
@@ -188,9 +187,8 @@ static const struct gw_db_kind read_kinds[] = {
                 "record_timers",
                 "SELECT d.ord, " RECORD_COLUMNS ", t.kind FROM {input} d"
                 " JOIN timers t ON t.backend = d.backend AND t.due_at <= now()"
-                " JOIN " JOB(
-                        "t.job_id") " ON true" OPEN_SUBMISSION RECORD_JOINS
-                                    " ORDER BY t.due_at, t.job_id LIMIT (SELECT lim FROM {input} i)"),
+                " JOIN " JOB("t.job_id") " ON true" OPEN_SUBMISSION RECORD_JOINS
+                " ORDER BY t.due_at, t.job_id LIMIT (SELECT lim FROM {input} i)"),
 };
 /* clang-format on */
 

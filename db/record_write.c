@@ -81,7 +81,8 @@ static int write_order(const struct gw_db_command *a, const struct gw_db_command
 /* The jobs are locked in the order of their ids, as wishes do (the batch is sorted, and each is
  * looked up by itself). An intent is recorded only for a job that is still as it was claimed:
  * people may have held or cancelled it meanwhile. */
-/* clang-format off: SQL keeps its own lines */
+/* SQL keeps its own lines. */
+/* clang-format off */
 static const struct gw_db_kind write_kind = {
         .name = "record_write",
         .sql = "WITH d AS MATERIALIZED (SELECT * FROM {input} input),"
@@ -124,12 +125,15 @@ static const struct gw_db_kind write_kind = {
                "  WHERE d.delay_due IS NOT NULL"
                "  ON CONFLICT (job_id, kind, ordinal) DO UPDATE SET due_at = excluded.due_at RETURNING 1),"
                " z AS (DELETE FROM timers x USING d, u WHERE u.id = d.id AND x.job_id = d.id"
-               "  AND (d.ended OR x.kind = d.timer_fired) RETURNING 1)," GW_SQL_LOCK(
-                       "(SELECT count(*) FROM u) + (SELECT count(*) FROM s) + (SELECT count(*) FROM a)"
-                       " + (SELECT count(*) FROM t) + (SELECT count(*) FROM z)") " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, attempt)"
-                                                                                 "  SELECT nextval('events_n'), u.project_id, u.id, d.event, d.state, d.reason, nullif(d.attempt, 0)"
-                                                                                 "  FROM l, u JOIN d USING (id) WHERE d.event IS NOT NULL RETURNING n)," GW_SQL_NOTIFY
-                                                                                 " SELECT d.ord, u.version FROM u JOIN d USING (id) LEFT JOIN x ON true",
+               "  AND (d.ended OR x.kind = d.timer_fired) RETURNING 1),"
+               GW_SQL_LOCK("(SELECT count(*) FROM u) + (SELECT count(*) FROM s)"
+                           " + (SELECT count(*) FROM a) + (SELECT count(*) FROM t)"
+                           " + (SELECT count(*) FROM z)")
+               " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, attempt)"
+               "  SELECT nextval('events_n'), u.project_id, u.id, d.event, d.state, d.reason,"
+               "   nullif(d.attempt, 0) FROM l, u JOIN d USING (id) WHERE d.event IS NOT NULL"
+               "  RETURNING n),"
+               GW_SQL_NOTIFY " SELECT d.ord, u.version FROM u JOIN d USING (id) LEFT JOIN x ON true",
         .columns = write_columns,
         .column_count = GW_COUNT(write_columns),
         .encode = write_encode,

@@ -7,7 +7,8 @@
 #include "db/job_filter.h"
 #include "db/sql.h"
 
-/* clang-format off: SQL keeps its own lines */
+/* SQL keeps its own lines. */
+/* clang-format off */
 
 /* The jobs of a batch, locked in the order of their ids, each for the first command that names it.
  * Each is looked up by itself: no plan locks them in another order, or reads a whole table. */
@@ -15,8 +16,8 @@
         "WITH w AS MATERIALIZED (SELECT d.ord, d.by_user, d.request_id, j.id"                      \
         "  FROM (SELECT DISTINCT ON (i.id) * FROM {input} i ORDER BY i.id, i.ord) d,"              \
         "  LATERAL (SELECT j.id FROM jobs j WHERE j.id = d.id"                                     \
-        "   AND j.project_id = ANY (" GW_SQL_PROJECTS("d.projects") ") AND " condition             \
-                                                                    "   LIMIT 1 FOR UPDATE) j),"
+        "   AND j.project_id = ANY (" GW_SQL_PROJECTS("d.projects") ")"                            \
+        "   AND " condition " LIMIT 1 FOR UPDATE) j),"
 
 /* The same of a filter: its conditions stand between the two. */
 #define FIND_MANY                                                                                  \
@@ -24,14 +25,14 @@
         "  FROM {input} d JOIN jobs j ON true"
 #define FOUND_MANY(condition) " AND " condition " ORDER BY j.id FOR UPDATE OF j),"
 
-#define MAKE(set, event)                                                                                                                     \
-        " u AS (UPDATE jobs j SET version = j.version + 1, wished = true, " set                                                              \
-        "  FROM w WHERE j.id = w.id RETURNING j.id, j.project_id, j.state, j.reason)," GW_SQL_LOCK(                                          \
-                "(SELECT count(*) FROM u)") " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, actor, request_id)"      \
-                                            "  SELECT nextval('events_n'), u.project_id, u.id, '" event                                      \
-                                            "', u.state, u.reason,"                                                                          \
-                                            "   w.by_user, w.request_id FROM l, u JOIN w ON w.id = u.id RETURNING n, job_id)," GW_SQL_NOTIFY \
-                                            " SELECT w.ord, w.id FROM x, e JOIN w ON w.id = e.job_id"
+#define MAKE(set, event)                                                                           \
+        " u AS (UPDATE jobs j SET version = j.version + 1, wished = true, " set                    \
+        "  FROM w WHERE j.id = w.id RETURNING j.id, j.project_id, j.state, j.reason),"             \
+        GW_SQL_LOCK("(SELECT count(*) FROM u)")                                                    \
+        " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, actor, request_id)" \
+        "  SELECT nextval('events_n'), u.project_id, u.id, '" event "', u.state, u.reason,"        \
+        "   w.by_user, w.request_id FROM l, u JOIN w ON w.id = u.id RETURNING n, job_id),"         \
+        GW_SQL_NOTIFY " SELECT w.ord, w.id FROM x, e JOIN w ON w.id = e.job_id"
 
 #define LIVES "j.state IN " GW_SQL_LIVE
 #define TO_CANCEL LIVES " AND j.cancel_requested_at IS NULL"
@@ -40,23 +41,29 @@
              "cancel_requested")
 
 static const char cancel_sql[] = FIND(TO_CANCEL) CANCEL;
-static const char hold_sql[] = FIND(LIVES " AND NOT j.held AND j.state <> 'running'")
-        MAKE("held = true, claimable = false", "held");
-static const char release_sql[] =
-        FIND(LIVES " AND j.held AND j.state <> 'running'") MAKE("held = false", "released");
 
-static const char remove_sql[] = FIND(
-        "j.state NOT IN " GW_SQL_LIVE) " r AS (DELETE FROM jobs j USING w WHERE j.id = w.id"
-                                       "  RETURNING j.id, j.project_id, j.state, j.reason),"
-                                       " a AS (DELETE FROM job_specs t USING r WHERE t.job_id = r.id RETURNING 1),"
-                                       " b AS (DELETE FROM tasks t USING r WHERE t.job_id = r.id RETURNING 1),"
-                                       " c AS (DELETE FROM submissions t USING r WHERE t.job_id = r.id RETURNING 1),"
-                                       " f AS (DELETE FROM attempts t USING r WHERE t.job_id = r.id RETURNING 1)," GW_SQL_LOCK(
-                                               "(SELECT count(*) FROM r) + (SELECT count(*) FROM a) + (SELECT count(*) FROM b)"
-                                               " + (SELECT count(*) FROM c) + (SELECT count(*) FROM f)") " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, actor, request_id)"
-                                                                                                         "  SELECT nextval('events_n'), r.project_id, r.id, 'removed', r.state, r.reason,"
-                                                                                                         "   w.by_user, w.request_id FROM l, r JOIN w ON w.id = r.id RETURNING n, job_id)," GW_SQL_NOTIFY
-                                                                                                         " SELECT w.ord FROM x, e JOIN w ON w.id = e.job_id";
+static const char hold_sql[] =
+        FIND(LIVES " AND NOT j.held AND j.state <> 'running'")
+        MAKE("held = true, claimable = false", "held");
+
+static const char release_sql[] =
+        FIND(LIVES " AND j.held AND j.state <> 'running'")
+        MAKE("held = false", "released");
+
+static const char remove_sql[] =
+        FIND("j.state NOT IN " GW_SQL_LIVE)
+        " r AS (DELETE FROM jobs j USING w WHERE j.id = w.id"
+        "  RETURNING j.id, j.project_id, j.state, j.reason),"
+        " a AS (DELETE FROM job_specs t USING r WHERE t.job_id = r.id RETURNING 1),"
+        " b AS (DELETE FROM tasks t USING r WHERE t.job_id = r.id RETURNING 1),"
+        " c AS (DELETE FROM submissions t USING r WHERE t.job_id = r.id RETURNING 1),"
+        " f AS (DELETE FROM attempts t USING r WHERE t.job_id = r.id RETURNING 1),"
+        GW_SQL_LOCK("(SELECT count(*) FROM r) + (SELECT count(*) FROM a) + (SELECT count(*) FROM b)"
+                    " + (SELECT count(*) FROM c) + (SELECT count(*) FROM f)")
+        " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, actor, request_id)"
+        "  SELECT nextval('events_n'), r.project_id, r.id, 'removed', r.state, r.reason,"
+        "   w.by_user, w.request_id FROM l, r JOIN w ON w.id = r.id RETURNING n, job_id),"
+        GW_SQL_NOTIFY " SELECT w.ord FROM x, e JOIN w ON w.id = e.job_id";
 
 /* clang-format on */
 

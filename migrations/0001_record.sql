@@ -128,8 +128,9 @@ CREATE TABLE jobs (
     started_at          timestamptz,
     ended_at            timestamptz
 ) PARTITION BY RANGE (id);
-CREATE INDEX jobs_project ON jobs (project_id, id DESC);
-CREATE INDEX jobs_project_state ON jobs (project_id, state, id DESC);
+-- Read backwards, by comparing whole rows (db/job_filter.c).
+CREATE INDEX jobs_project ON jobs (project_id, id);
+CREATE INDEX jobs_project_state ON jobs (project_id, state, id);
 CREATE INDEX jobs_claimable ON jobs (backend, project_id, priority DESC, id) WHERE claimable;
 CREATE INDEX jobs_wished ON jobs (backend, id) WHERE wished;
 

@@ -337,12 +337,13 @@ static void take_sum(struct gw_db_command *cmd, const struct gw_db_row *row)
         GW_DB_COMMAND(cmd, struct sum)->n = gw_db_get_int8(row, 1);
 }
 
-/* Rows that this session's statements found by reading whole tables, all in all. */
-static int64_t rows_read_whole(void)
+/* Rows that this session's statements have read of the large tables, all in all. */
+static int64_t rows_read(void)
 {
         static const struct gw_db_kind kind = {
-                .sql = "SELECT d.ord, sum(t.seq_tup_read)::bigint FROM {input} d, pg_stat_user_tables t"
-                       " WHERE t.relname ~ '^(jobs|job_specs|attempts|submissions)_' GROUP BY 1",
+                .sql = "SELECT d.ord, sum(t.seq_tup_read + t.idx_tup_fetch)::bigint FROM {input} d,"
+                       " pg_stat_user_tables t WHERE t.relname ~"
+                       " '^(jobs|job_specs|attempts|submissions|events)_' GROUP BY 1",
                 .row = take_sum,
                 .batch_max = 1};
         struct sum c = {.cmd.kind = &kind};
@@ -374,7 +375,7 @@ static void reading_looks_up_row_by_row(void **state)
                         " SELECT id, 0, 1, 1, 'failed' FROM jobs",
                         NULL),
                 0);
-        int64_t before = rows_read_whole();
+        int64_t before = rows_read();
         for (int i = 0; i < 8; i++) {
                 gets[i] = (struct gw_db_job_get){.id = id, .each = keep_job, .arg = &s};
                 gw_db_job_get_init(&gets[i]);
@@ -386,7 +387,54 @@ static void reading_looks_up_row_by_row(void **state)
         look(GW_RECORD_WISHES);
         look(GW_RECORD_TIMERS);
         look(GW_RECORD_OPEN);
-        assert_true(rows_read_whole() - before < MANY);
+        assert_true(rows_read() - before < MANY);
+}
+
+static void ignore_job(void *arg, const struct gw_job_row *row)
+{
+        (void)arg;
+        (void)row;
+}
+
+static void ignore_event(void *arg, const struct gw_event_row *row)
+{
+        (void)arg;
+        (void)row;
+}
+
+/* Among many jobs of other projects, what a project with few has is found at once. */
+static void a_quiet_project_costs_little(void **state)
+{
+        (void)state;
+        struct gw_job_filter filters[] = {
+                {.projects = "77"},
+                {.projects = "77,78", .states = "failed"},
+                {.projects = "77", .states = "queued,running", .created_before_us = INT64_MAX / 2},
+        };
+        assert_int_equal(
+                gw_db_session_exec(
+                        session,
+                        "INSERT INTO jobs (id, project_id, user_id, backend, name, cpus, memory,"
+                        " gpus, claimable) SELECT gen_random_uuid(), 1 + i % 5, 1, 'local', 'x', 1, 1,"
+                        " 0, false FROM generate_series(1, 5000) i;"
+                        " INSERT INTO events (n, project_id, job_id, kind) SELECT nextval('events_n'),"
+                        " project_id, id, 'state' FROM jobs; ANALYZE jobs; ANALYZE events",
+                        NULL),
+                0);
+        int64_t before = rows_read();
+        for (size_t i = 0; i < GW_COUNT(filters); i++) {
+                struct gw_db_job_list c = {.filter = filters[i], .limit = 100, .each = ignore_job};
+                assert_int_equal(gw_db_job_list_init(&c), 0);
+                run(&c.cmd);
+                gw_db_job_list_done(&c);
+        }
+        for (int i = 0; i < 8; i++) {
+                struct gw_db_event_page c = {
+                        .projects = "77,78", .limit = 100, .each = ignore_event};
+                gw_db_event_page_init(&c);
+                run(&c.cmd);
+        }
+        assert_true(rows_read() - before < 1000);
 }
 
 /* ---- wishes and the leader ----------------------------------------------------------------- */
@@ -630,6 +678,7 @@ int main(void)
                 cmocka_unit_test_setup(a_key_belongs_to_its_first_job, clear),
                 cmocka_unit_test_setup(every_filter_selects, clear),
                 cmocka_unit_test_setup(reading_looks_up_row_by_row, clear),
+                cmocka_unit_test_setup(a_quiet_project_costs_little, clear),
                 cmocka_unit_test_setup(a_wish_needs_the_project, clear),
                 cmocka_unit_test_setup(a_wish_that_came_meanwhile_is_not_lost, clear),
                 cmocka_unit_test_setup(the_way_of_a_job, clear),
