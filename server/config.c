@@ -49,13 +49,15 @@ static const struct gw_setting settings[] = {
          "The same for the role that owns the schema: `--migrate` and the commands for users, "
          "projects and tokens use it. Without it they use `database.serve`."},
         {"log.level", GW_SETTING_LEVEL, AT(log_level), "info", 0, 0, false,
-         "The least important lines that are still logged, as JSON on standard error."},
+         "The least important lines that are still logged, as JSON on standard error. A request is a "
+         "line of `debug` when it succeeded, of `info` when it was refused, of `warn` when the "
+         "gateway failed."},
         {"url", GW_SETTING_URL, AT(url), NULL, 0, 0, false,
          "How clients and jobs reach the gateway. The default is made of `listen`."},
         {"retention", GW_SETTING_SECONDS, AT(retention_s), "90d", 0, GW_MAX_DURATION_S, false,
          "How long finished jobs are kept at least; they go by the month. 0 keeps them for ever."},
-        {"max_wait", GW_SETTING_SECONDS, AT(max_wait_s), TEXT(GW_MAX_WAIT_S), 0, GW_MAX_WAIT_S,
-         false, "The longest `?wait=` of a request."},
+        {"max_wait", GW_SETTING_SECONDS, AT(max_wait_s), "4m", 0, GW_MAX_WAIT_S, false,
+         "The longest `?wait=` of a request."},
         {"max_waiters", GW_SETTING_NUMBER, AT(max_waiters), TEXT(GW_MAX_WAITERS), 1, 1000000, false,
          "How many requests may wait at a time."},
 };

@@ -35,6 +35,10 @@ def test_the_settings_reference_names_every_section(gateway):
         assert word in text
 
 
+def test_the_settings_reference_in_the_tree_is_the_programs(gateway):
+    assert (system.ROOT / "deploy/settings.md").read_text() == gateway.command("--print-settings").stdout
+
+
 BAD_SETTINGS = [
     ({"listen": {"port": "eighty"}}, "port"),
     ({"listen": {"port": 70000}}, "port"),
