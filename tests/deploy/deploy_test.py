@@ -209,7 +209,10 @@ def test_a_full_disk(tmp_path):
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", small], check=True)
     try:
-        assert "MiB free" in one_line(call(UP, "--dir", small / "s"))
+        assert "1024 are needed" in one_line(call(UP, "--dir", small / "s"))
+        (small / "s" / "bin").mkdir()
+        (small / "s" / "bin" / "jobgate").touch()
+        assert "64 are needed" in one_line(call(UP, "--dir", small / "s"))
     finally:
         subprocess.run(["umount", small], check=True)
 
