@@ -7,6 +7,7 @@ it is: only values that fit the schema are replaced.
 
 import itertools
 import re
+import urllib.parse
 
 import schemathesis
 
@@ -68,3 +69,9 @@ def map_headers(context, headers):
     if fits(key) and key.strip() == key and len(key) <= 255:
         return {**headers, "Idempotency-Key": f"{key[:200]}-{next(NUMBERS)}"}
     return headers
+
+
+@schemathesis.hook
+def filter_query(context, query):
+    """Any call may be answered 414, which the document says once and not of each operation."""
+    return len(urllib.parse.urlencode(query or {}, doseq=True)) < 3500
