@@ -106,6 +106,29 @@ static int listen_to(struct gw_db_session *s, const char *channels, struct gw_er
         return 0;
 }
 
+/* What libpq calls a connection string; all else is the name of a database to it. */
+static bool is_readable(const char *conninfo)
+{
+        if (!strchr(conninfo, '=') && !strstr(conninfo, "://"))
+                return true;
+        PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
+        PQconninfoFree(options);
+        return options != NULL;
+}
+
+/* libpq quotes what it cannot read, and that may be a part of the password. */
+static int fail_connect(const struct gw_db_session *s, const char *conninfo, struct gw_error *err)
+{
+        char words[GW_ERROR_MESSAGE / 2];
+        if (!is_readable(conninfo))
+                return gw_fail(err, GW_ERR_UNAVAILABLE,
+                               "the connection string of the database is malformed: blanks in its "
+                               "values must be quoted, and special characters of a URI be "
+                               "percent-encoded");
+        return gw_fail(err, GW_ERR_UNAVAILABLE, "%s",
+                       server_words(PQerrorMessage(s->conn), words, sizeof words));
+}
+
 static int start(struct gw_db_session *s, const struct gw_db_session_settings *settings,
                  struct gw_error *err)
 {
@@ -113,10 +136,8 @@ static int start(struct gw_db_session *s, const struct gw_db_session_settings *s
         s->conn = connect_to(settings);
         if (!s->pipeline || !s->conn)
                 return gw_fail(err, GW_ERR_NOMEM, "out of memory");
-        char words[GW_ERROR_MESSAGE / 2];
         if (PQstatus(s->conn) != CONNECTION_OK)
-                return gw_fail(err, GW_ERR_UNAVAILABLE, "%s",
-                               server_words(PQerrorMessage(s->conn), words, sizeof words));
+                return fail_connect(s, settings->conninfo, err);
         PQsetNoticeReceiver(s->conn, ignore_notice, NULL);
         if (set_up(s->conn, settings, err) < 0)
                 return -1;
