@@ -187,6 +187,13 @@ static void run_check(struct gw_local *b, struct gw_local_request *r)
         gw_work_finish(&r->check->work);
 }
 
+/* The file is gone, or the job has put something else in its place: a link, a pipe, a folder. */
+static bool is_no_log(int error)
+{
+        return error == ENOENT || error == ELOOP || error == ENOTDIR || error == EINVAL ||
+               error == ENXIO;
+}
+
 static int open_log(const struct gw_local *b, struct gw_log_source *log)
 {
         struct gw_local_journal journal;
@@ -194,9 +201,9 @@ static int open_log(const struct gw_local *b, struct gw_log_source *log)
         bool known = gw_local_spool_has(&b->spool, log->mark);
         gw_autoclose int fd =
                 gw_local_spool_open_log(&b->spool, log->mark, log->ordinal, log->want_stderr);
-        if (fd < 0 && errno != ENOENT)
+        if (fd < 0 && !is_no_log(errno))
                 return gw_fail(&log->error, GW_ERR_UNAVAILABLE, "the log cannot be opened now");
-        if (fd < 0 && known)
+        if (fd < 0 && errno == ENOENT && known)
                 return gw_fail(&log->error, GW_ERR_NOT_FOUND, "the attempt has not started");
         if (fd < 0)
                 return gw_fail(&log->error, GW_ERR_GONE, "the log has been removed");

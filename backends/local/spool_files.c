@@ -242,15 +242,26 @@ void gw_local_spool_forget(struct gw_local_spool *s, struct gw_mark mark)
         unlinkat(s->live, name, 0);
 }
 
+/* The job's folder, or -1. It is the job's where jobs run as the gateway's own user: what is put
+ * in its place is not followed. */
+static int open_job_folder(const struct gw_local_spool *s, struct gw_id job)
+{
+        char id[GW_ID_TEXT];
+        gw_id_format(job, id);
+        return openat(s->jobs, id, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+}
+
 int gw_local_spool_open_log(const struct gw_local_spool *s, struct gw_mark mark, uint32_t ordinal,
                             bool want_stderr)
 {
-        char path[2 * GW_LOCAL_NAME], id[GW_ID_TEXT];
+        char number[16], name[GW_LOCAL_NAME];
         struct stat st;
-        gw_id_format(mark.job, id);
-        snprintf(path, sizeof path, "%s/%u.%u.%s", id, mark.number, ordinal,
-                 want_stderr ? "err" : "out");
-        gw_autoclose int fd = openat(s->jobs, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        snprintf(number, sizeof number, "%u", mark.number);
+        gw_local_run_name(name, number, ordinal, want_stderr ? "err" : "out");
+        gw_autoclose int folder = open_job_folder(s, mark.job);
+        if (folder < 0)
+                return -1;
+        gw_autoclose int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         if (fd < 0)
                 return -1;
         if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
