@@ -121,6 +121,7 @@ static enum gw_next answer(struct gw_call *call, struct events *e)
         write_cursor(&json, e->last);
         gw_buf_char(&json, '}');
         json.failed |= e->items.failed;
+        gw_buf_done(&e->items); /* not to be held until the answer has been read */
         return gw_call_json(call, 200, &json);
 }
 

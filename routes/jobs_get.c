@@ -9,6 +9,9 @@
 #include "routes/shared.h"
 #include "server/base/clock.h"
 
+/* A larger answer is its exchange's own: those are counted while clients read them. */
+#define MAX_KEPT (64 * 1024)
+
 struct get {
         struct gw_job_read read;
         uint64_t generation; /* of the cache, before the read */
@@ -94,7 +97,8 @@ static enum gw_next resume_get(struct gw_call *call, struct gw_work *work)
         if (!gw_job_read_resume(call, &g->read, &next))
                 return next;
         gw_job_etag(g->read.seen.version, g->read.fields, etag);
-        if (gw_state_terminal(g->read.seen.state) && g->read.fields == GW_JOB_ALL_FIELDS)
+        if (gw_state_terminal(g->read.seen.state) && g->read.fields == GW_JOB_ALL_FIELDS &&
+            g->read.out.len <= MAX_KEPT)
                 return respond_and_keep(call, g, etag);
         return respond(call, gw_call_knows(call, etag) ? 304 : 200, &g->read.out, etag);
 }

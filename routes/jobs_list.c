@@ -154,6 +154,7 @@ static enum gw_next answer(struct gw_call *call, struct list *l)
         gw_buf_json_str(&json, l->more ? next : NULL);
         gw_buf_char(&json, '}');
         json.failed |= l->items.failed;
+        gw_buf_done(&l->items); /* not to be held until the answer has been read */
         gw_call_json(call, 200, &json);
         if (l->more && gw_exchange_status(call->exchange) == 200) {
                 write_link(call, &link, next);

@@ -134,6 +134,7 @@ static enum gw_next resume_attempts(struct gw_call *call, struct gw_work *work)
         gw_buf_add(&json, t->items.data, t->items.len);
         gw_buf_str(&json, "],\"next\":null}");
         json.failed |= t->items.failed;
+        gw_buf_done(&t->items); /* not to be held until the answer has been read */
         return gw_call_json(call, 200, &json);
 }
 

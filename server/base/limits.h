@@ -9,7 +9,9 @@
 /* HTTP */
 #define GW_MAX_BODY_BYTES (1024 * 1024)         /* one request body (setting max_body) */
 #define GW_MAX_BODIES_BYTES (256 * 1024 * 1024) /* all bodies being received together */
-#define GW_MAX_HEADER_BYTES (8 * 1024)          /* request line and fields together */
+#define GW_MAX_ANSWERS_BYTES                                                                       \
+        (256 * 1024 * 1024)            /* all large answers not yet read by their clients */
+#define GW_MAX_HEADER_BYTES (8 * 1024) /* request line and fields together */
 #define GW_MAX_URI_BYTES (4 * 1024)
 #define GW_MAX_CONNECTIONS 10000 /* per process (setting max_connections) */
 #define GW_MAX_PARAMETERS 32     /* query parameters of one request */

@@ -27,7 +27,7 @@ static const struct gw_http_app *app_of(const struct gw_exchange *x)
         return &x->conn->loop->http->app;
 }
 
-static void refuse(struct gw_exchange *x, enum gw_refusal kind, const struct gw_error *err)
+void gw_exchange_refuse(struct gw_exchange *x, enum gw_refusal kind, const struct gw_error *err)
 {
         gw_metric_add(x->conn->loop->http->refused, kind, 0, 1);
         app_of(x)->refuse(app_of(x)->self, x, err);
@@ -83,7 +83,7 @@ static enum MHD_Result refuse_body(struct gw_exchange *x, enum gw_refusal kind,
 {
         struct gw_error err = {0};
         gw_fail(&err, code, "%s", message);
-        refuse(x, kind, &err);
+        gw_exchange_refuse(x, kind, &err);
         return turn_away(x);
 }
 
@@ -146,7 +146,7 @@ static enum MHD_Result in_head(struct gw_exchange *x, const char *data, size_t *
         x->seen = true;
         if (gw_request_check(x, &kind, &err) == 0)
                 return after_head(x, app_of(x)->head(app_of(x)->self, x));
-        refuse(x, kind, &err);
+        gw_exchange_refuse(x, kind, &err);
         if (kind != GW_REFUSED_MALFORMED)
                 return after_head(x, GW_NEXT_RESPOND);
         say_farewell(x); /* where the message ends is not known */
@@ -351,7 +351,7 @@ void gw_exchange_expire(struct gw_exchange *x)
         if (x->phase == GW_PHASE_BODY) {
                 struct gw_error err = {0};
                 gw_fail(&err, GW_ERR_REQUEST_TIMEOUT, "the body took too long to arrive");
-                refuse(x, GW_REFUSED_TIMEOUT, &err);
+                gw_exchange_refuse(x, GW_REFUSED_TIMEOUT, &err);
         }
         say_farewell(x);
 }

@@ -34,6 +34,7 @@ struct gw_answer {
         struct MHD_Response *response;
         const char *content; /* within response; NULL when empty or a file */
         size_t len;
+        size_t charged; /* of gw_http.answers_bytes, until the exchange is completed */
 };
 
 /* What the header says about the message. */
@@ -95,6 +96,9 @@ int gw_request_init(struct gw_exchange *x, const char *uri);
 /* Reads the framing and checks what HTTP and our limits demand of a header. Returns 0, or -1
  * with the error and its kind. */
 int gw_request_check(struct gw_exchange *x, enum gw_refusal *ret_kind, struct gw_error *err);
+
+/* Answers with the application's words and counts it. */
+void gw_exchange_refuse(struct gw_exchange *x, enum gw_refusal kind, const struct gw_error *err);
 
 /* ---- response.c ----------------------------------------------------------------------- */
 

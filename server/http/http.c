@@ -29,6 +29,7 @@ static struct gw_http_settings complete(struct gw_http_settings s)
         s.max_connections = s.max_connections ? s.max_connections : GW_MAX_CONNECTIONS;
         s.max_body_bytes = s.max_body_bytes ? s.max_body_bytes : GW_MAX_BODY_BYTES;
         s.max_bodies_bytes = s.max_bodies_bytes ? s.max_bodies_bytes : GW_MAX_BODIES_BYTES;
+        s.max_answers_bytes = s.max_answers_bytes ? s.max_answers_bytes : GW_MAX_ANSWERS_BYTES;
         s.body_timeout_ms = s.body_timeout_ms ? s.body_timeout_ms : GW_BODY_TIMEOUT_MS;
         s.idle_timeout_s = s.idle_timeout_s ? s.idle_timeout_s : GW_IDLE_TIMEOUT_S;
         s.abandon_check_ms = s.abandon_check_ms ? s.abandon_check_ms : ABANDON_CHECK_MS;
@@ -116,6 +117,7 @@ struct gw_http *gw_http_start(const struct gw_http_settings *settings,
         http->settings = complete(*settings);
         http->app = *app;
         atomic_init(&http->bodies_bytes, 0);
+        atomic_init(&http->answers_bytes, 0);
         add_metrics(http, metrics);
         if (open_loops(http, settings->address, err)) {
                 free_http(http);

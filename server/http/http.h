@@ -65,6 +65,7 @@ struct gw_http_settings {
         unsigned max_connections; /* in equal parts for the loops */
         size_t max_body_bytes;    /* default of gw_exchange_limit_body */
         size_t max_bodies_bytes;  /* held for all bodies together */
+        size_t max_answers_bytes; /* held for all large answers together */
         unsigned body_timeout_ms; /* from the header's end to the body's end, then 408 */
         unsigned idle_timeout_s;  /* from the last answer to the next header's end, then closed */
         unsigned abandon_check_ms; /* how often waiting clients are looked at; 0: 5000 */
@@ -118,7 +119,9 @@ void *gw_exchange_alloc(struct gw_exchange *x, size_t size);
 /* ---- the answer ---------------------------------------------------------------------- */
 
 /* An answer of its own: content is taken (malloc'ed, may be NULL when len is 0). A HEAD request
- * is sent the same header fields without the content. */
+ * is sent the same header fields without the content. A large one is refused instead, and the
+ * status is another, when clients that do not read hold too much already; but never a 201, which
+ * tells of what was made. */
 void gw_respond(struct gw_exchange *x, unsigned status, const char *content_type, char *content,
                 size_t len);
 /* Bytes [offset, offset + len) of a regular file; fd is taken. When the file turns out to be

@@ -33,7 +33,8 @@ struct gw_http {
         struct gw_http_settings settings; /* zeros replaced by the defaults */
         struct gw_http_app app;
         uint16_t port;
-        atomic_size_t bodies_bytes; /* held by all bodies together */
+        atomic_size_t bodies_bytes;  /* held by all bodies together */
+        atomic_size_t answers_bytes; /* held by all large answers together */
         struct gw_metric_family *connections, *exchanges, *body_bytes, *refused;
         unsigned loop_count;
         struct gw_loop *loops;

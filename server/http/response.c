@@ -11,6 +11,8 @@
 #include "server/http/exchange.h"
 
 #define SMALL_FILE_BYTES (64 * 1024)
+/* Smaller answers are not counted: connections are. */
+#define LARGE_ANSWER_BYTES (64 * 1024)
 
 struct gw_response {
         atomic_uint refs;
@@ -23,6 +25,8 @@ struct gw_response {
 
 void gw_answer_clear(struct gw_exchange *x)
 {
+        atomic_fetch_sub_explicit(&x->conn->loop->http->answers_bytes, x->answer.charged,
+                                  memory_order_relaxed);
         if (x->answer.response)
                 MHD_destroy_response(x->answer.response);
         x->answer = (struct gw_answer){0};
@@ -57,9 +61,33 @@ static void set_answer(struct gw_exchange *x, unsigned status, struct MHD_Respon
                 gw_respond_header(x, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
 }
 
+/* Counts len bytes against the budget of all large answers; -1 when they are too many. */
+static int charge(struct gw_http *http, size_t len)
+{
+        size_t held = atomic_fetch_add_explicit(&http->answers_bytes, len, memory_order_relaxed);
+        if (held + len <= http->settings.max_answers_bytes)
+                return 0;
+        atomic_fetch_sub_explicit(&http->answers_bytes, len, memory_order_relaxed);
+        return -1;
+}
+
+static void refuse_large(struct gw_exchange *x)
+{
+        struct gw_error err = {0};
+        gw_fail(&err, GW_ERR_OVERLOADED,
+                "too many large answers are being sent; ask for less, or later");
+        gw_exchange_refuse(x, GW_REFUSED_OVERLOADED, &err);
+}
+
 void gw_respond(struct gw_exchange *x, unsigned status, const char *content_type, char *content,
                 size_t len)
 {
+        size_t charged = len > LARGE_ANSWER_BYTES && status != MHD_HTTP_CREATED ? len : 0;
+        if (charged && charge(x->conn->loop->http, charged)) {
+                free(content);
+                refuse_large(x);
+                return;
+        }
         struct MHD_Response *response =
                 MHD_create_response_from_buffer(len, content, MHD_RESPMEM_MUST_FREE);
         if (!response) {
@@ -71,6 +99,7 @@ void gw_respond(struct gw_exchange *x, unsigned status, const char *content_type
                 x->answer.content = content;
                 x->answer.len = len;
         }
+        x->answer.charged = charged;
 }
 
 /* All of the range, or NULL. */

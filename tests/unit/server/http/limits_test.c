@@ -211,6 +211,35 @@ static void budget_of_all_bodies(void **state)
         site_close(site, 1000);
 }
 
+static int post(struct client *c, size_t size)
+{
+        say_body(c, "/x", false, size);
+        return client_status(c);
+}
+
+/* What is over it is refused, what was sent is given back, and what is small is not counted. */
+static void budget_of_all_answers(void **state)
+{
+        (void)state;
+        struct site *site = site_open(
+                (struct gw_http_settings){.loops = 1, .max_answers_bytes = 100 * 1024}, NULL);
+        struct client c = client_open(site);
+        for (int i = 0; i < 20; i++) {
+                assert_int_equal(post(&c, 90 * 1024), 200);
+                assert_int_equal(post(&c, 100 * 1024), 503);
+        }
+        assert_int_equal(atomic_load(&site->last_refusal), GW_ERR_OVERLOADED);
+        client_close(&c);
+        site_close(site, 1000);
+
+        site = site_open((struct gw_http_settings){.loops = 1, .max_answers_bytes = 1}, NULL);
+        c = client_open(site);
+        assert_int_equal(post(&c, 63 * 1024), 200);
+        assert_int_equal(post(&c, 65 * 1024), 503);
+        client_close(&c);
+        site_close(site, 1000);
+}
+
 /* ---- headers -------------------------------------------------------------------------------- */
 
 static void uri_one_past_the_limit(void **state)
@@ -384,6 +413,7 @@ int main(void)
                 cmocka_unit_test(a_short_refused_body_keeps_the_connection),
                 cmocka_unit_test(expect_continue),
                 cmocka_unit_test(budget_of_all_bodies),
+                cmocka_unit_test(budget_of_all_answers),
                 cmocka_unit_test(uri_one_past_the_limit),
                 cmocka_unit_test(header_one_past_the_limit),
                 cmocka_unit_test(malformed_requests),
