@@ -26,6 +26,8 @@
 
 /* What is read, and not looked at, where no body is meant to be. */
 #define MAX_UNMEANT_BODY (64 * 1024)
+/* As much of a method is logged as any that exists has. */
+#define LOGGED_METHOD 20
 
 struct gw_dispatch {
         const struct gw_service *service;
@@ -197,10 +199,11 @@ static void log_access(struct gw_exchange *x, const struct gw_call *call, unsign
         enum gw_log_level level = level_of(status);
         if (!gw_log_enabled(level))
                 return;
-        gw_log(level, "http.request", "{s:s, s:s*, s:i, s:s, s:s*, s:I}", "method",
-               gw_exchange_method(x), "operation", o ? o->id : NULL, "status", (int)status,
-               "request_id", gw_exchange_request_id(x), "user", p ? p->user : NULL, "took_us",
-               (json_int_t)took_us);
+        const char *method = gw_exchange_method(x);
+        gw_log(level, "http.request", "{s:s#, s:s*, s:i, s:s, s:s*, s:I}", "method", method,
+               (int)strnlen(method, LOGGED_METHOD), "operation", o ? o->id : NULL, "status",
+               (int)status, "request_id", gw_exchange_request_id(x), "user", p ? p->user : NULL,
+               "took_us", (json_int_t)took_us);
 }
 
 static void end(void *self, struct gw_exchange *x)
