@@ -22,6 +22,7 @@ static const char style[] =
         "td,th{border-top:1px solid var(--line);padding:.3rem .6rem .3rem 0;text-align:left;"
         "vertical-align:top}"
         "th:last-child{min-width:16rem}"
+        "@media(max-width:40rem){table{display:block;overflow-x:auto}}"
         "nav ul{columns:2 18rem;padding-left:1rem;list-style:none}summary{cursor:pointer}"
         ".method{display:inline-block;min-width:3.6rem;font-weight:bold}";
 
