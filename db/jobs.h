@@ -150,7 +150,9 @@ struct gw_db_job_wish {
 };
 void gw_db_job_wish_init(struct gw_db_job_wish *c); /* after wish is set */
 
-/* Cancels everything that lives and matches, in one statement. each: the ids. */
+/* Cancels what lives and matches, at most GW_CANCEL_AT_ONCE: with that many rows there may be
+ * more, and it is to be run again. each: the ids. */
+#define GW_CANCEL_AT_ONCE 5000
 struct gw_db_job_cancel_many {
         struct gw_db_command cmd;
         struct gw_job_filter filter;

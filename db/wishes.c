@@ -23,7 +23,10 @@
 #define FIND_MANY                                                                                  \
         "WITH w AS MATERIALIZED (SELECT d.ord, d.by_user, d.request_id, j.id"                      \
         "  FROM {input} d JOIN jobs j ON true"
-#define FOUND_MANY(condition) " AND " condition " ORDER BY j.id FOR UPDATE OF j),"
+#define FOUND_MANY(condition, most)                                                                \
+        " AND " condition " ORDER BY j.id LIMIT " most " FOR UPDATE OF j),"
+#define TEXT_OF(number) #number
+#define TEXT(macro) TEXT_OF(macro)
 
 #define MAKE(set, event)                                                                           \
         " u AS (UPDATE jobs j SET version = j.version + 1, wished = true, " set                    \
@@ -131,7 +134,7 @@ int gw_db_job_cancel_many_init(struct gw_db_job_cancel_many *c)
         struct gw_buf sql = GW_BUF_INIT(GW_JOB_FILTER_SQL);
         gw_buf_str(&sql, FIND_MANY);
         gw_job_filter_where(&c->filter, &sql);
-        gw_buf_str(&sql, FOUND_MANY(TO_CANCEL) CANCEL);
+        gw_buf_str(&sql, FOUND_MANY(TO_CANCEL, TEXT(GW_CANCEL_AT_ONCE)) CANCEL);
         c->sql = gw_buf_take(&sql, NULL);
         c->kind = (struct gw_db_kind){
                 .sql = c->sql,

@@ -103,11 +103,9 @@ static int read_labels(struct gw_call *call, struct gw_job_filter *f)
         return gw_filter_keep(call, &text, &f->labels);
 }
 
-static enum gw_next send_many(struct gw_call *call, struct many *m, const char *projects,
-                              int64_t owner)
+static enum gw_next send_many(struct gw_call *call, struct many *m)
 {
-        m->cancel.filter.projects = projects;
-        m->cancel.filter.user_id = owner;
+        m->cancel.cmd = (struct gw_db_command){0};
         gw_db_job_cancel_many_done(&m->cancel);
         if (gw_db_job_cancel_many_init(&m->cancel))
                 return gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
@@ -128,8 +126,11 @@ static enum gw_next answer_many(struct gw_call *call, struct many *m)
 
 static enum gw_next go_on(struct gw_call *call, struct many *m)
 {
-        const char *own = GW_TAKE(m->own_projects);
-        return own ? send_many(call, m, own, call->principal->user_id) : answer_many(call, m);
+        if (!m->own_projects)
+                return answer_many(call, m);
+        m->cancel.filter.projects = GW_TAKE(m->own_projects);
+        m->cancel.filter.user_id = call->principal->user_id;
+        return send_many(call, m);
 }
 
 static enum gw_next begin_many(struct gw_call *call)
@@ -145,8 +146,10 @@ static enum gw_next begin_many(struct gw_call *call)
         m->cancel.request_id = gw_exchange_request_id(call->exchange);
         m->cancel.each = take_id;
         m->cancel.arg = m;
-        return projects || !m->own_projects ? send_many(call, m, projects ? projects : "", 0)
-                                            : go_on(call, m);
+        if (!projects && m->own_projects)
+                return go_on(call, m);
+        m->cancel.filter.projects = projects ? projects : "";
+        return send_many(call, m);
 }
 
 static enum gw_next resume_many(struct gw_call *call, struct gw_work *work)
@@ -155,7 +158,7 @@ static enum gw_next resume_many(struct gw_call *call, struct gw_work *work)
         (void)work;
         if (m->cancel.cmd.error.code != GW_OK)
                 return gw_call_fail(call, &m->cancel.cmd.error);
-        return go_on(call, m);
+        return m->cancel.cmd.rows == GW_CANCEL_AT_ONCE ? send_many(call, m) : go_on(call, m);
 }
 
 static void end_many(struct gw_call *call)

@@ -59,6 +59,24 @@ def test_cancelling_by_ids_and_by_filter(api, other):
     assert other.client.job(foreign)["state"] == "queued"
 
 
+def test_cancelling_more_than_one_statement_takes(new_gateway):
+    """5,000 at a time, one answer (db/jobs.h)."""
+    gateway = new_gateway().start()
+    api = gateway.member("u", "p").client
+    gateway.cluster.query(
+        """WITH i AS (SELECT (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint + n), 12, '0') || '7000'
+                              || '8000' || lpad(to_hex(n), 12, '0'))::uuid AS id FROM generate_series(1, 5001) n),
+           s AS (INSERT INTO job_specs (job_id, spec)
+                 SELECT id, '{"command":["true"],"name":"n","resources":{"cpus":1,"memory":"1Gi"}}' FROM i)
+           INSERT INTO jobs (id, project_id, user_id, backend, name, reason, cpus, memory, gpus, held, claimable)
+           SELECT i.id, p.id, u.id, 'local', 'n', 'held', 1000, 1, 0, true, false FROM i, projects p, users u""",
+        database=gateway.database)
+    done = api.post("/v1/jobs/cancel", {"name": "n"}).json()
+    assert done["count"] == 5001 and len(done["ids"]) == 1000
+    states = "SELECT count(*) FROM jobs WHERE state = 'cancelled'"
+    system.wait_until(lambda: gateway.cluster.query(states, database=gateway.database) == [(5001,)], 60, "all to end")
+
+
 def test_cancelling_nothing_in_particular_is_refused(api):
     assert api.post("/v1/jobs/cancel", {}).status == 400
     assert api.post("/v1/jobs/cancel", {"state": ["succeeded"]}).status == 400
