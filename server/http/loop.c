@@ -34,6 +34,7 @@
 #define MAILBOX_MAX 65536 /* posts to the loop; work that comes home is not counted */
 #define LOOK_AT_ONCE 256  /* waiting clients looked at in one turn */
 #define DRAIN_TURN_MS 20
+#define HEAD_GRACE_US (2 * GW_SECOND) /* for a header that is on its way when the end begins */
 
 uint64_t gw_loop_random(struct gw_loop *loop)
 {
@@ -186,6 +187,7 @@ static void begin_drain(struct gw_loop *loop)
         int64_t grace_us = atomic_load(&loop->grace_ms) * INT64_C(1000);
         loop->draining = true;
         loop->drain_until_us = gw_clock_mono_us() + grace_us;
+        loop->heads_until_us = gw_clock_mono_us() + HEAD_GRACE_US;
         accept_backlog(loop);
         MHD_quiesce_daemon(loop->daemon);
         close(loop->listen_fd);
@@ -198,11 +200,19 @@ static bool has_unread_bytes(const struct gw_conn *conn)
         return ioctl(conn->fd, FIONREAD, &unread) == 0 && unread > 0;
 }
 
-/* Keep-alive connections with nothing to say. */
+/* A request of which the server has the line, and not yet the header. */
+static bool is_in_head(const struct gw_loop *loop, const struct gw_conn *conn)
+{
+        return conn->x && conn->seat.lane == &loop->idle;
+}
+
+/* Keep-alive connections with nothing to say, and requests that do not come: libmicrohttpd does
+ * not notice that a client left in the middle of a header. */
 static void hang_up_idle(struct gw_loop *loop)
 {
+        bool late = gw_clock_mono_us() >= loop->heads_until_us;
         for (struct gw_conn *conn = loop->conns; conn; conn = conn->next)
-                if (!conn->x && !has_unread_bytes(conn))
+                if (conn->x ? late && is_in_head(loop, conn) : !has_unread_bytes(conn))
                         hang_up(conn);
 }
 

@@ -72,7 +72,8 @@ struct gw_loop {
         atomic_int grace_ms; /* -1 until gw_http_stop() */
         bool draining;
         int64_t drain_until_us;
-        bool cut; /* the grace is over */
+        int64_t heads_until_us; /* when headers that are still incomplete are given up */
+        bool cut;               /* the grace is over */
 };
 
 /* Starts the daemon on listen_fd, which is taken, also on failure; not yet the thread. */
