@@ -84,6 +84,45 @@ def test_a_job_of_another_user_does_not_get_at_the_gateway(root_gateway):
     api.cancel(other["id"])
 
 
+# ---- other tenants -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def theirs(other):
+    """Four jobs of somebody else; the first has a key."""
+    spec = {"hold": True, "name": "secret", "labels": {"a": "1"}}
+    first = other.client.submit(["true"], headers={"Idempotency-Key": "key"}, **spec)
+    return [first["id"], *(other.client.submit(["true"], **spec)["id"] for _ in range(3))]
+
+
+def test_no_filter_shows_or_ends_the_jobs_of_others(api, other, theirs):
+    mine = api.submit(["true"], hold=True, labels={"a": "1"})["id"]
+    ids = [*theirs, mine]
+    for query in ({"ids": ",".join(ids)}, {"label": "a=1"}, {"label": "a"}, {"name": "secret"}, {"owner": other.user},
+                  {"project": other.project}, {"idempotency_key": "key"}, {"ids": theirs[0], "project": other.project}):
+        assert {job["id"] for job in api.pages("/v1/jobs", **query)} <= {mine}, query
+    for body in ({"ids": ids}, {"labels": {"a": "1"}}, {"name": "secret"}, {"owner": other.user},
+                 {"project": other.project}, {"ids": theirs, "project": other.project}):
+        assert set(api.post("/v1/jobs/cancel", body).json()["ids"]) <= {mine}, body
+    assert all(other.client.job(job)["cancel_requested_at"] is None for job in theirs)
+
+
+def test_a_cursor_of_somebody_else_leads_to_nothing_of_theirs(api, other, theirs):
+    cursor = other.client.get("/v1/jobs", limit=1).json()["next"]
+    assert api.get("/v1/jobs", limit=1, cursor=cursor).json()["items"] == []
+    event = other.client.get("/v1/events", limit=1).json()["items"][0]
+    assert api.get("/v1/events", after=event["cursor"]).json()["items"] == []
+
+
+def test_a_finished_job_that_was_just_read_is_not_shown_to_others(api, other):
+    job = other.client.submit(["true"], query={"wait": 30})["id"]
+    other.client.job(job)
+    other.client.job(job)
+    for headers in ({}, {"If-None-Match": "*"}):
+        assert api.get(f"/v1/jobs/{job}", headers=headers).status == 404
+        assert api.get(f"/v1/jobs/{job.upper()}", headers=headers).status == 404
+
+
 # ---- clients -------------------------------------------------------------------------------
 
 
