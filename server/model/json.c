@@ -1,7 +1,7 @@
 /*
- * gw_json_parse(): jansson, with our limits around it and its errors made readable.
- * Any thread; pure but for memory. Runs on every submit: one scan of the bytes for the depth,
- * then jansson's own. Where a fault is, is only found out once there is one.
+ * gw_json_parse(): the quick reader, and for what that leaves jansson, with our limits around
+ * it and its errors made readable. Any thread; pure but for memory. Runs on every submit.
+ * Where a fault is, is only found out once there is one.
  */
 #include "server/model/json.h"
 
@@ -12,6 +12,7 @@
 
 #include "server/base/cleanup.h"
 #include "server/base/str.h"
+#include "server/model/json_plain.h"
 #include "server/model/pointer.h"
 
 /* One open object or array on the way to a place in the text. */
@@ -191,6 +192,9 @@ json_t *gw_json_parse(const char *text, size_t len, struct gw_faults *faults)
 {
         size_t deep_at;
         text = text ? text : ""; /* no body at all */
+        json_t *value = gw_json_plain(text, len);
+        if (value)
+                return value;
         const char *nul = memchr(text, '\0', len);
         if (nul)
                 return refuse_at(faults, text, (size_t)(nul - text), "holds a NUL byte");
@@ -199,7 +203,7 @@ json_t *gw_json_parse(const char *text, size_t len, struct gw_faults *faults)
                                  "nests deeper than " TEXT_OF(GW_MAX_JSON_DEPTH) " levels");
 
         json_error_t e = {.position = 0};
-        json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+        value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
         if (!value)
                 add_parse_fault(faults, text, len, &e);
         return value;
