@@ -14,6 +14,7 @@
 #include "server/base/cleanup.h"
 #include "server/base/str.h"
 #include "server/model/duration.h"
+#include "server/model/json_plain.h"
 #include "server/model/pointer.h"
 #include "server/model/quantity.h"
 
@@ -441,15 +442,8 @@ int gw_decode(const struct gw_schema *schema, json_t *value, const char *pointer
 
 json_t *gw_decode_preset(const struct gw_schema *schema, const char *preset)
 {
-        /* The few kinds there are, without the parser: this runs for every member left out. */
-        json_t *value = NULL;
-        if (strcmp(preset, "{}") == 0)
-                value = json_object();
-        else if (strcmp(preset, "[]") == 0)
-                value = json_array();
-        else if (schema->type == GW_SCHEMA_BOOLEAN)
-                value = json_boolean(*preset == 't');
-        else
+        json_t *value = gw_json_plain(preset, strlen(preset));
+        if (!value)
                 value = json_loads(preset, JSON_DECODE_ANY, NULL);
 
         struct gw_faults faults;
