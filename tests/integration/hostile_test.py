@@ -149,7 +149,8 @@ def test_clients_that_do_not_read_hold_no_more_than_the_budget(new_gateway):
             client.settimeout(60)
             refused += b" 503 " in client.recv(64)
         assert refused > 60
-        assert gateway.rss_kib() - before < 500 * 1024
+        # A sanitizer keeps several bytes for each one; without the budget it would be ten times as many.
+        assert gateway.rss_kib() - before < 500 * 1024 * (4 if system.SANITIZED else 1)
         # Small answers are given all the same, and large ones again when those clients are gone.
         assert member.client.get("/v1/jobs", limit=5).status == 200
         assert member.client.get("/v1/jobs", fields="spec", limit=100).status == 503
