@@ -10,6 +10,7 @@
 #include "server/http/exchange.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "server/base/clock.h"
@@ -87,6 +88,13 @@ static enum MHD_Result refuse_body(struct gw_exchange *x, enum gw_refusal kind,
         return turn_away(x);
 }
 
+static enum MHD_Result refuse_large_body(struct gw_exchange *x)
+{
+        char message[96];
+        snprintf(message, sizeof message, "the body is larger than %zu bytes", x->limit);
+        return refuse_body(x, GW_REFUSED_BODY, GW_ERR_TOO_LARGE, message);
+}
+
 static enum MHD_Result begin_body(struct gw_exchange *x)
 {
         struct gw_loop *loop = x->conn->loop;
@@ -94,8 +102,7 @@ static enum MHD_Result begin_body(struct gw_exchange *x)
         if (x->framing.has_body)
                 gw_lane_enter(&loop->body, &x->conn->seat, gw_clock_mono_us());
         if (!x->framing.chunked && x->framing.length > x->limit)
-                return refuse_body(x, GW_REFUSED_BODY, GW_ERR_TOO_LARGE,
-                                   "the body is larger than this call accepts");
+                return refuse_large_body(x);
         x->phase = GW_PHASE_BODY;
         return MHD_YES;
 }
@@ -193,8 +200,7 @@ static enum MHD_Result collect(struct gw_exchange *x, const char *data, size_t *
         gw_metric_add(x->conn->loop->http->body_bytes, 0, 0, (int64_t)len);
         if (x->received > x->limit) {
                 release_body(x);
-                return refuse_body(x, GW_REFUSED_BODY, GW_ERR_TOO_LARGE,
-                                   "the body is larger than this call accepts");
+                return refuse_large_body(x);
         }
         if (reserve_body(x, len)) {
                 release_body(x);
