@@ -240,16 +240,23 @@ def unit(run, preset="dev"):
 
 
 def integration(run, preset="dev"):
-    tally = Tally()
-    if not run.extra:
-        with Database() as database:
-            tally.add(run_c_tests(run, preset, database_tests, database))
     exercised = run.scratch / f"exercised-{preset}"
     exercised.mkdir()
-    tally.add(run_pytest(run, preset, "tests/integration", *([] if run.extra else TOGETHER),
-                         environment={"JOBGATE_EXERCISED": str(exercised)}))
-    if not run.extra:
-        tally.add(coverage(exercised))
+    environment = {"JOBGATE_EXERCISED": str(exercised)}
+    if run.build(preset) is None:
+        return Tally(failed=1)
+    if run.extra:
+        return run_pytest(run, preset, "tests/integration", environment=environment)
+
+    def in_c():
+        with Database() as database:
+            return run_c_tests(run, preset, database_tests, database)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        c_tally = beside.submit(in_c)
+        tally = run_pytest(run, preset, "tests/integration", *TOGETHER, environment=environment)
+        tally.add(c_tally.result())
+    tally.add(coverage(exercised))
     return tally
 
 
@@ -299,20 +306,25 @@ def fuzz(run):
     folder = run.build("fuzz")
     if folder is None:
         return Tally(failed=1)
-    tally = Tally()
-    for target in sorted(path for path in folder.rglob("*_fuzz") if os.access(path, os.X_OK)):
+
+    def one(target):
         corpus = ROOT / "tests/fuzz/corpus" / target.name.removesuffix("_fuzz")
         found = run.scratch / target.name
         found.mkdir()
-        arguments = [target, f"-max_total_time={300 if run.full else 5}", f"-artifact_prefix={found}/", found]
+        command = [target, f"-max_total_time={300 if run.full else 5}", f"-artifact_prefix={found}/", found]
         if corpus.is_dir():
-            arguments.append(corpus)
-        done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            command.append(corpus)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         if done.returncode == 0:
-            tally.passed += 1
-        else:
-            tally.failed += 1
-            print(f"FAILED {target.name}\n{done.stdout.decode(errors='replace')[-4000:]}", flush=True)
+            return Tally(passed=1)
+        print(f"FAILED {target.name}\n{done.stdout.decode(errors='replace')[-4000:]}", flush=True)
+        return Tally(failed=1)
+
+    tally = Tally()
+    targets = sorted(path for path in folder.rglob("*_fuzz") if path.is_file() and os.access(path, os.X_OK))
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        for each in pool.map(one, targets):
+            tally.add(each)
     return tally
 
 
