@@ -186,11 +186,27 @@ static int post_until(struct site *site, int wanted)
         return status;
 }
 
+/* Waits until the server has read so many bytes of bodies. */
+static void wait_body_bytes(struct gw_metrics *m, unsigned bytes)
+{
+        int64_t deadline = now_ms() + PATIENCE_MS;
+        struct gw_buf text = GW_BUF_INIT(1 << 20);
+        char wanted[64];
+        snprintf(wanted, sizeof wanted, "jobgate_http_body_bytes_total %u\n", bytes);
+        do {
+                assert_true(now_ms() < deadline);
+                gw_buf_clear(&text);
+                gw_metrics_write(m, &text);
+        } while (!strstr(text.data, wanted));
+        gw_buf_done(&text);
+}
+
 static void budget_of_all_bodies(void **state)
 {
         (void)state;
-        struct site *site = site_open(
-                (struct gw_http_settings){.loops = 2, .max_bodies_bytes = 300 * 1024}, NULL);
+        struct gw_metrics *m = gw_metrics_new();
+        struct site *site =
+                site_open((struct gw_http_settings){.loops = 2, .max_bodies_bytes = 300 * 1024}, m);
         struct client half[2];
         char part[100000];
         memset(part, 'p', sizeof part);
@@ -200,7 +216,7 @@ static void budget_of_all_bodies(void **state)
                            "POST /x HTTP/1.1\r\nHost: t\r\nContent-Length: 100001\r\n\r\n");
                 assert_true(client_send(&half[i], part, sizeof part));
         }
-        /* The halves may not have been read yet when the first of these is. */
+        wait_body_bytes(m, 2 * sizeof part);
         assert_int_equal(post_until(site, 503), 503);
         for (int i = 0; i < 2; i++) {
                 client_say(&half[i], "p");
@@ -209,6 +225,7 @@ static void budget_of_all_bodies(void **state)
         }
         assert_int_equal(post_until(site, 200), 200);
         site_close(site, 1000);
+        gw_metrics_free(m);
 }
 
 static int post(struct client *c, size_t size)
