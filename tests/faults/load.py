@@ -125,9 +125,9 @@ class Load:
         while left:
             states = {}
             for start in range(0, len(left), 50):
-                for job in client.get("/v1/jobs", ids=",".join(left[start:start + 50]), fields="state,reason,terminal",
-                                      limit=100).json()["items"]:
-                    states[job["id"]] = job
+                query = {"ids": ",".join(left[start:start + 50]), "fields": "state,reason,terminal", "limit": 100}
+                answer = self._persist(lambda query=query: client.get("/v1/jobs", **query), 200)
+                states |= {job["id"]: job for job in answer.json()["items"]}
             missing = set(left) - set(states)
             assert not missing, f"accepted and lost: {missing}"
             left = [job for job in left if not states[job]["terminal"]]
