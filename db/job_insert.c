@@ -65,50 +65,59 @@ static int insert_order(const struct gw_db_command *ca, const struct gw_db_comma
                 return a->project_id < b->project_id ? -1 : 1;
         if (a->user_id != b->user_id)
                 return a->user_id < b->user_id ? -1 : 1;
-        if (!a->key || !b->key)
-                return (a->key != NULL) - (b->key != NULL);
-        return strcmp(a->key, b->key);
+        return a->key && b->key ? strcmp(a->key, b->key) : 0;
 }
 
 /*
- * The statement over the rows `d`. The advisory lock comes after every row lock of it: event
- * numbers are in commit order, and it is held no longer than the commit takes.
+ * The statement in parts, each over the rows that the one before it gave: a job whose key is
+ * taken gives none, and nothing of it is written. The advisory lock comes after every row lock:
+ * event numbers are in commit order, and it is held no longer than the commit takes.
  */
 /* clang-format off */
-#define INSERT(d, timers, count_timers)                                                            \
+#define KEYS(d)                                                                                    \
         " k AS (INSERT INTO idempotency (project_id, user_id, key, request_sha256, job_id,"        \
         "   expires_at)"                                                                           \
         "  SELECT project_id, user_id, key, sha, id, now() + interval '7 days' FROM " d            \
-        "  WHERE key IS NOT NULL ON CONFLICT DO NOTHING RETURNING job_id),"                        \
+        "  ON CONFLICT DO NOTHING RETURNING job_id),"
+
+#define REASON "CASE WHEN held THEN 'held' WHEN not_before IS NOT NULL THEN 'not_before' END"
+
+#define JOBS(from)                                                                                 \
         " j AS (INSERT INTO jobs (id, project_id, user_id, backend, name, labels, reason, cpus,"   \
         "   memory, gpus, priority, held, claimable, not_before, retry_of)"                        \
-        "  SELECT id, project_id, user_id, backend, name, labels,"                                 \
-        "   CASE WHEN held THEN 'held' WHEN not_before IS NOT NULL THEN 'not_before' END,"         \
-        "   cpus, memory, gpus, priority, held, NOT held AND not_before IS NULL, not_before,"      \
-        "   retry_of"                                                                              \
-        "  FROM " d " WHERE key IS NULL OR id IN (SELECT job_id FROM k)"                           \
-        "  ON CONFLICT DO NOTHING RETURNING id, reason),"                                          \
-        " s AS (INSERT INTO job_specs (job_id, spec)"                                              \
-        "  SELECT id, d.spec FROM j JOIN " d " USING (id) RETURNING 1),"                           \
-        timers                                                                                     \
-        GW_SQL_LOCK("(SELECT count(*) FROM s)" count_timers)                                       \
+        "  SELECT d.id, project_id, user_id, backend, name, labels, " REASON ", cpus, memory,"     \
+        "   gpus, priority, held, NOT held AND not_before IS NULL, not_before, retry_of"           \
+        "  FROM " from " RETURNING id),"
+
+#define SPECS(from)                                                                                \
+        " s AS (INSERT INTO job_specs (job_id, spec) SELECT d.id, d.spec FROM " from               \
+        "  RETURNING job_id),"
+
+#define EVENTS(from)                                                                               \
         " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, actor, request_id)" \
-        "  SELECT nextval('events_n'), d.project_id, id, 'submitted', 'queued', j.reason,"         \
-        "   d.user_id, d.request_id FROM l, j JOIN " d " USING (id) RETURNING n, job_id)"
+        "  SELECT nextval('events_n'), project_id, d.id, 'submitted', 'queued', " REASON ","       \
+        "   user_id, request_id FROM " from " RETURNING n, job_id)"
 
-#define INSERT_MANY(timers, count_timers)                                                          \
-        "WITH d AS MATERIALIZED (SELECT * FROM {input} input)," INSERT("d", timers, count_timers)  \
-        "," GW_SQL_NOTIFY " SELECT d.ord FROM x, e JOIN d ON d.id = e.job_id"
-
-/* Without the joins that tell rows apart: half of the time of a lone submit is its statement. */
-#define INSERT_ONE                                                                                 \
-        "WITH" INSERT("{input} d", "", "") " SELECT 0, pg_notify('jobgate', n::text) FROM e"
-
-#define INSERT_TIMERS                                                                              \
+#define TIMERS                                                                                     \
         " t AS (INSERT INTO timers (job_id, kind, backend, due_at)"                                \
         "  SELECT id, v.kind, d.backend, v.due_at FROM j JOIN d USING (id), LATERAL (VALUES"       \
         "   ('not_before', d.not_before), ('start_deadline', d.start_deadline),"                   \
         "   ('deadline', d.deadline)) v (kind, due_at) WHERE v.due_at IS NOT NULL RETURNING 1),"
+
+#define MANY(keys, from, timers, count_timers)                                                     \
+        "WITH d AS MATERIALIZED (SELECT * FROM {input} input)," keys JOBS(from)                    \
+        SPECS("j JOIN d USING (id)") timers                                                        \
+        GW_SQL_LOCK("(SELECT count(*) FROM s)" count_timers) EVENTS("l, j JOIN d USING (id)") ","  \
+        GW_SQL_NOTIFY " SELECT d.ord FROM x, e JOIN d ON d.id = e.job_id"
+
+/* Of one job nothing has to be told apart, and half of the time of a lone submit is its
+ * statement: no counts, no joins. */
+#define ONE(keys, from)                                                                            \
+        "WITH" keys JOBS(from) SPECS("j, {input} d")                                               \
+        " l AS MATERIALIZED (SELECT pg_advisory_xact_lock(7201) FROM s),"                          \
+        EVENTS("l, {input} d") " SELECT 0, pg_notify('jobgate', n::text) FROM e"
+
+#define UNKEYED(d) d " ON CONFLICT DO NOTHING" /* a repeat: its own row is there */
 /* clang-format on */
 
 #define INSERT_KIND(kind_name, ...)                                                                \
@@ -118,16 +127,24 @@ static int insert_order(const struct gw_db_command *ca, const struct gw_db_comma
                 .order = insert_order                                                              \
         }
 
+#define COUNT_TIMERS " + (SELECT count(*) FROM t)"
+
 /* Most jobs have no timers, and do not pay for them. */
-static const struct gw_db_kind insert_kind =
-        INSERT_KIND("job_insert", .sql = INSERT_MANY("", ""), .sql_one = INSERT_ONE);
-static const struct gw_db_kind insert_timed_kind = INSERT_KIND(
-        "job_insert_timed", .sql = INSERT_MANY(INSERT_TIMERS, " + (SELECT count(*) FROM t)"));
+static const struct gw_db_kind insert_kinds[2][2] = {
+        {INSERT_KIND("job_insert", .sql = MANY("", UNKEYED("d"), "", ""),
+                     .sql_one = ONE("", UNKEYED("{input} d"))),
+         INSERT_KIND("job_insert_timed", .sql = MANY("", UNKEYED("d"), TIMERS, COUNT_TIMERS))},
+        {INSERT_KIND("job_insert_keyed",
+                     .sql = MANY(KEYS("d"), "k JOIN d ON d.id = k.job_id", "", ""),
+                     .sql_one = ONE(KEYS("{input} d"), "k, {input} d")),
+         INSERT_KIND("job_insert_keyed_timed",
+                     .sql = MANY(KEYS("d"), "k JOIN d ON d.id = k.job_id", TIMERS, COUNT_TIMERS))},
+};
 
 void gw_db_job_insert_init(struct gw_db_job_insert *c)
 {
         bool timed = c->not_before_us || c->start_deadline_us || c->deadline_us;
-        c->cmd.kind = timed ? &insert_timed_kind : &insert_kind;
+        c->cmd.kind = &insert_kinds[c->key != NULL][timed];
 }
 
 static const struct gw_db_column settle_columns[] = {
