@@ -117,8 +117,7 @@ static void walk_range(const struct gw_job_filter *f, const char *columns, const
                        const char *order, int32_t limit, struct gw_buf *sql)
 {
         gw_buf_printf(sql,
-                      " LATERAL (SELECT * FROM jobs j WHERE (%s, j.id) < (%s, " HIGH
-                      ") AND (%s, j.id) >= (%s, " LOW ") AND " IN_PAGE,
+                      "(%s, j.id) < (%s, " HIGH ") AND (%s, j.id) >= (%s, " LOW ") AND " IN_PAGE,
                       columns, values, columns, values);
         add_conditions(f, sql);
         gw_buf_printf(sql, " ORDER BY %s, j.id DESC LIMIT %d) j", order, limit);
@@ -128,13 +127,14 @@ static void walk_range(const struct gw_job_filter *f, const char *columns, const
 static void walk_ranges(const struct gw_job_filter *f, int32_t limit, struct gw_buf *sql)
 {
         gw_buf_str(sql, "(SELECT DISTINCT unnest(" GW_SQL_PROJECTS("d.projects") ") AS id) q,");
-        if (!f->states) {
+        if (f->states) {
+                gw_buf_str(sql, " (SELECT DISTINCT unnest(" STATES ") AS state) r,"
+                                " LATERAL (SELECT * FROM jobs j WHERE j.project_id = q.id AND ");
+                walk_range(f, "j.state", "r.state", "j.project_id DESC, j.state DESC", limit, sql);
+        } else {
+                gw_buf_str(sql, " LATERAL (SELECT * FROM jobs j WHERE ");
                 walk_range(f, "j.project_id", "q.id", "j.project_id DESC", limit, sql);
-                return;
         }
-        gw_buf_str(sql, " (SELECT DISTINCT unnest(" STATES ") AS state) r,");
-        walk_range(f, "j.project_id, j.state", "q.id, r.state", "j.project_id DESC, j.state DESC",
-                   limit, sql);
 }
 
 void gw_job_filter_walk(const struct gw_job_filter *f, int32_t limit, struct gw_buf *sql)

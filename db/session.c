@@ -56,7 +56,9 @@ static PGconn *connect_to(const struct gw_db_session_settings *settings)
         return PQconnectdbParams(keys, values, 1);
 }
 
-/* One round trip sets the session up and asks what the server is. */
+/* One round trip sets the session up and asks what the server is. The pages of an index are as
+ * near as those of a table: what is read is in memory or on a disk without arms, and a planner
+ * that believes otherwise reads all of a project and sorts it for one page of a list. */
 static int set_up(PGconn *conn, const struct gw_db_session_settings *settings, struct gw_error *err)
 {
         struct gw_buf sql = GW_BUF_INIT(MAX_SQL);
@@ -70,6 +72,7 @@ static int set_up(PGconn *conn, const struct gw_db_session_settings *settings, s
                       " set_config('standard_conforming_strings', 'on', false),"
                       " set_config('search_path', 'public, pg_temp', false),"
                       " set_config('timezone', 'UTC', false),"
+                      " set_config('random_page_cost', '1.1', false),"
                       " set_config('jit', 'off', false)",
                       settings->read_only ? "on" : "off", settings->statement_timeout_ms);
         PGresult *r = gw_buf_ok(&sql) ? PQexec(conn, sql.data) : NULL;

@@ -437,6 +437,34 @@ static void a_quiet_project_costs_little(void **state)
         assert_true(rows_read() - before < 1000);
 }
 
+/* Of the many jobs in a state, only those down to the end of the page are read. */
+static void a_page_ends_the_walk(void **state)
+{
+        (void)state;
+        struct gw_job_filter filters[] = {
+                {.projects = "1", .states = "failed", .name = "n8"},
+                {.projects = "1", .states = "failed,cancelled", .name = "n8"},
+                {.projects = "1", .name = "n8"},
+        };
+        assert_int_equal(
+                gw_db_session_exec(
+                        session,
+                        "INSERT INTO jobs (id, project_id, user_id, backend, name, state, cpus,"
+                        " memory, gpus, claimable) SELECT gen_random_uuid(), 1, 1, 'local',"
+                        " 'n' || i % 50, (ARRAY['succeeded', 'failed', 'cancelled'])[1 + i % 3], 1, 1,"
+                        " 0, false FROM generate_series(1, 60000) i; ANALYZE jobs",
+                        NULL),
+                0);
+        for (size_t i = 0; i < GW_COUNT(filters); i++) {
+                struct gw_db_job_list c = {.filter = filters[i], .limit = 100, .each = ignore_job};
+                int64_t before = rows_read();
+                assert_int_equal(gw_db_job_list_init(&c), 0);
+                run(&c.cmd);
+                gw_db_job_list_done(&c);
+                assert_true(rows_read() - before < 15000);
+        }
+}
+
 /* ---- wishes and the leader ----------------------------------------------------------------- */
 
 static void a_wish_needs_the_project(void **state)
@@ -679,6 +707,7 @@ int main(void)
                 cmocka_unit_test_setup(every_filter_selects, clear),
                 cmocka_unit_test_setup(reading_looks_up_row_by_row, clear),
                 cmocka_unit_test_setup(a_quiet_project_costs_little, clear),
+                cmocka_unit_test_setup(a_page_ends_the_walk, clear),
                 cmocka_unit_test_setup(a_wish_needs_the_project, clear),
                 cmocka_unit_test_setup(a_wish_that_came_meanwhile_is_not_lost, clear),
                 cmocka_unit_test_setup(the_way_of_a_job, clear),
