@@ -115,6 +115,33 @@ void gw_db_job_get_init(struct gw_db_job_get *c)
         c->cmd.kind = &get_kind;
 }
 
+static void peek_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
+{
+        gw_db_put_uuid(in, GW_DB_COMMAND(cmd, struct gw_db_job_peek)->id);
+}
+
+static void peek_row(struct gw_db_command *cmd, const struct gw_db_row *row)
+{
+        GW_DB_COMMAND(cmd, struct gw_db_job_peek)->version = gw_db_get_int4(row, 1);
+}
+
+/* clang-format off */
+static const struct gw_db_kind peek_kind = {
+        .name = "job_peek",
+        .sql = "SELECT d.ord, j.version FROM {input} d"
+               " JOIN LATERAL (SELECT version FROM jobs j WHERE j.id = d.id LIMIT 1) j ON true",
+        .columns = get_columns,
+        .column_count = GW_COUNT(get_columns),
+        .encode = peek_encode,
+        .row = peek_row,
+};
+/* clang-format on */
+
+void gw_db_job_peek_init(struct gw_db_job_peek *c)
+{
+        c->cmd.kind = &peek_kind;
+}
+
 /* ---- many -------------------------------------------------------------------------------- */
 
 static void list_encode(const struct gw_db_command *cmd, struct gw_db_input *in)

@@ -80,6 +80,14 @@ struct gw_db_job_get {
 };
 void gw_db_job_get_init(struct gw_db_job_get *c);
 
+/* Whether a job is there, and as which version: for those who have the rest. */
+struct gw_db_job_peek {
+        struct gw_db_command cmd;
+        struct gw_id id;
+        int32_t version; /* out, when there is a row */
+};
+void gw_db_job_peek_init(struct gw_db_job_peek *c);
+
 /* Filters of a list, also of a bulk cancel; NULL, 0 or nil: not filtered. */
 struct gw_job_filter {
         const char *projects; /* "1,7": never NULL */

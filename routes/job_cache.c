@@ -9,7 +9,6 @@
 #include "routes/job_cache.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 
@@ -24,7 +23,7 @@ struct entry {
         TAILQ_ENTRY(entry) ring;
         struct entry *next; /* in its bucket */
         struct gw_id id;
-        int64_t project;
+        struct gw_job_kept job;
         int64_t kept_us;
         struct gw_response *response;
         bool found;
@@ -104,7 +103,7 @@ void gw_job_cache_free(struct gw_job_cache *c)
 }
 
 struct gw_response *gw_job_cache_find(struct gw_job_cache *c, struct gw_id id, int64_t now_us,
-                                      int64_t *ret_project)
+                                      struct gw_job_kept *ret)
 {
         struct shard *s = shard_of(c, &id);
         struct gw_response *r = NULL;
@@ -114,7 +113,7 @@ struct gw_response *gw_job_cache_find(struct gw_job_cache *c, struct gw_id id, i
                 drop(s, at);
         } else if (*at) {
                 (*at)->found = true;
-                *ret_project = (*at)->project;
+                *ret = (*at)->job;
                 r = gw_response_ref((*at)->response);
         }
         pthread_mutex_unlock(&s->lock);
@@ -154,7 +153,7 @@ static void insert(struct shard *s, struct entry *e)
 }
 
 void gw_job_cache_put(struct gw_job_cache *c, struct gw_id id, uint64_t generation, int64_t now_us,
-                      int64_t project, struct gw_response *r)
+                      struct gw_job_kept job, struct gw_response *r)
 {
         struct shard *s = shard_of(c, &id);
         size_t cost = cost_of(r);
@@ -162,7 +161,7 @@ void gw_job_cache_put(struct gw_job_cache *c, struct gw_id id, uint64_t generati
         if (!e)
                 return;
         e->id = id;
-        e->project = project;
+        e->job = job;
         e->kept_us = now_us;
         e->response = gw_response_ref(r);
 

@@ -1,6 +1,7 @@
 /*
- * Answers for jobs that have ended: such a job never changes again, so its answer is kept and
- * sent without asking anyone. Any thread.
+ * Answers for jobs, kept to be sent again. A job that has ended never changes, so its answer is
+ * sent without asking anyone; that of a job that lives holds for one version, and is sent only
+ * after the record was asked for the version. Any thread.
  *
  * Bounded by bytes; what was not asked for lately goes first. An answer is kept for a minute at
  * most, because another replica may remove the record meanwhile; what this one removes is gone
@@ -9,6 +10,7 @@
 #ifndef GW_ROUTES_JOB_CACHE_H
 #define GW_ROUTES_JOB_CACHE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "server/base/id.h"
@@ -23,15 +25,22 @@ struct gw_job_cache;
 struct gw_job_cache *gw_job_cache_new(size_t max_bytes);
 void gw_job_cache_free(struct gw_job_cache *c); /* NULL allowed */
 
-/* A reference to the answer that the caller releases, and the job's project; or NULL. */
+/* What is known of the job of an answer. */
+struct gw_job_kept {
+        int64_t project;
+        int32_t version;
+        bool ended;
+};
+
+/* A reference to the answer that the caller releases; or NULL. */
 struct gw_response *gw_job_cache_find(struct gw_job_cache *c, struct gw_id id, int64_t now_us,
-                                      int64_t *ret_project);
+                                      struct gw_job_kept *ret);
 
 /* Read it before reading the job: what was read before a removal is not kept. */
 uint64_t gw_job_cache_generation(struct gw_job_cache *c, struct gw_id id);
 /* Keeps a reference of its own; does nothing without memory or when it is too large. */
 void gw_job_cache_put(struct gw_job_cache *c, struct gw_id id, uint64_t generation, int64_t now_us,
-                      int64_t project, struct gw_response *r);
+                      struct gw_job_kept job, struct gw_response *r);
 void gw_job_cache_remove(struct gw_job_cache *c, struct gw_id id);
 
 #endif

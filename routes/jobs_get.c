@@ -1,6 +1,7 @@
 /*
  * GET /v1/jobs/{id} and its result. The hot path: a job that has ended is answered from the
- * cache without asking anyone. The exchange's loop thread.
+ * cache without asking anyone, and one that lives after asking for its version only. The
+ * exchange's loop thread.
  */
 #include "openapi/operations.h"
 #include "routes/call.h"
@@ -15,14 +16,24 @@
 struct get {
         struct gw_job_read read;
         uint64_t generation; /* of the cache, before the read */
+        /* While the version is asked for: */
+        struct gw_response *kept; /* the answer, if it is still `version`; ours to release */
+        int32_t version;
+        struct gw_db_job_peek peek;
 };
 
 /* The state is made only now: an answer that is kept needs none. */
-static enum gw_next ask(struct gw_call *call, unsigned fields, enum gw_job_until until)
+static struct get *make_state(struct gw_call *call)
 {
         struct get *g = call->state = gw_exchange_alloc(call->exchange, sizeof *g);
         if (!g)
-                return gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
+                gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
+        return g;
+}
+
+static enum gw_next ask(struct gw_call *call, struct get *g, unsigned fields,
+                        enum gw_job_until until)
+{
         g->read.id = gw_call_path_id(call, 0);
         g->read.write = gw_job_json;
         g->read.fields = fields;
@@ -33,13 +44,12 @@ static enum gw_next ask(struct gw_call *call, unsigned fields, enum gw_job_until
 }
 
 /* The kept answer for a job of one of the caller's projects; the caller releases it. */
-static struct gw_response *find_kept(struct gw_call *call, struct gw_id id)
+static struct gw_response *find_kept(struct gw_call *call, struct gw_id id, struct gw_job_kept *ret)
 {
-        int64_t project = 0;
         struct gw_response *r = gw_job_cache_find(call->shared->jobs, id,
-                                                  gw_exchange_started_us(call->exchange), &project);
+                                                  gw_exchange_started_us(call->exchange), ret);
         const struct gw_membership *m =
-                r ? gw_principal_project_id(call->principal, project) : NULL;
+                r ? gw_principal_project_id(call->principal, ret->project) : NULL;
         if (r && gw_policy_check(call->principal, m, GW_VERB_READ, false, NULL)) {
                 gw_response_unref(r);
                 return NULL;
@@ -47,7 +57,7 @@ static struct gw_response *find_kept(struct gw_call *call, struct gw_id id)
         return r;
 }
 
-/* The job has ended and is shown in full: from now on this is its answer. */
+/* The job is shown in full: while it is this version, this is its answer. */
 static enum gw_next respond_and_keep(struct gw_call *call, struct get *g, const char *etag)
 {
         size_t len = 0;
@@ -55,8 +65,9 @@ static enum gw_next respond_and_keep(struct gw_call *call, struct get *g, const 
         struct gw_response *r = content ? gw_response_new(GW_JSON_TYPE, etag, content, len) : NULL;
         if (!r)
                 return gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
-        gw_job_cache_put(call->shared->jobs, g->read.id, g->generation, gw_clock_mono_us(),
-                         g->read.seen.project_id, r);
+        const struct gw_job_seen *seen = &g->read.seen;
+        struct gw_job_kept job = {seen->project_id, seen->version, gw_state_terminal(seen->state)};
+        gw_job_cache_put(call->shared->jobs, g->read.id, g->generation, gw_clock_mono_us(), job, r);
         gw_respond_shared(call->exchange, r);
         gw_response_unref(r);
         return GW_NEXT_RESPOND;
@@ -76,16 +87,42 @@ static enum gw_next respond(struct gw_call *call, unsigned status, struct gw_buf
 
 /* ---- getJob -------------------------------------------------------------------------------- */
 
-static enum gw_next begin_get(struct gw_call *call)
+static enum gw_next respond_kept(struct gw_call *call, struct gw_response *kept)
 {
-        unsigned fields = gw_job_fields(gw_call_value(call, "fields"), GW_JOB_ALL_FIELDS);
-        struct gw_response *kept =
-                fields == GW_JOB_ALL_FIELDS ? find_kept(call, gw_call_path_id(call, 0)) : NULL;
-        if (!kept)
-                return ask(call, fields, gw_job_until(call));
         gw_respond_shared(call->exchange, kept);
         gw_response_unref(kept);
         return GW_NEXT_RESPOND;
+}
+
+static enum gw_next begin_get(struct gw_call *call)
+{
+        struct gw_id id = gw_call_path_id(call, 0);
+        unsigned fields = gw_job_fields(gw_call_value(call, "fields"), GW_JOB_ALL_FIELDS);
+        struct gw_job_kept job;
+        struct gw_response *kept = fields == GW_JOB_ALL_FIELDS ? find_kept(call, id, &job) : NULL;
+        if (kept && job.ended)
+                return respond_kept(call, kept);
+        struct get *g = make_state(call);
+        if (g && kept && !gw_call_deadline(call)) {
+                g->kept = kept;
+                g->version = job.version;
+                g->peek.id = id;
+                gw_db_job_peek_init(&g->peek);
+                return gw_call_read(call, &g->peek.cmd);
+        }
+        gw_response_unref(kept);
+        return g ? ask(call, g, fields, gw_job_until(call)) : GW_NEXT_RESPOND;
+}
+
+/* The version is here. */
+static enum gw_next resume_peek(struct gw_call *call, struct get *g)
+{
+        struct gw_response *kept = GW_TAKE(g->kept);
+        const struct gw_db_command *answer = &g->peek.cmd;
+        if (answer->error.code == GW_OK && answer->rows > 0 && g->peek.version == g->version)
+                return respond_kept(call, kept);
+        gw_response_unref(kept);
+        return ask(call, g, GW_JOB_ALL_FIELDS, gw_job_until(call));
 }
 
 static enum gw_next resume_get(struct gw_call *call, struct gw_work *work)
@@ -94,11 +131,12 @@ static enum gw_next resume_get(struct gw_call *call, struct gw_work *work)
         enum gw_next next;
         char etag[GW_JOB_ETAG];
         (void)work;
+        if (g->kept)
+                return resume_peek(call, g);
         if (!gw_job_read_resume(call, &g->read, &next))
                 return next;
         gw_job_etag(g->read.seen.version, g->read.fields, etag);
-        if (gw_state_terminal(g->read.seen.state) && g->read.fields == GW_JOB_ALL_FIELDS &&
-            g->read.out.len <= MAX_KEPT)
+        if (g->read.fields == GW_JOB_ALL_FIELDS && g->read.out.len <= MAX_KEPT)
                 return respond_and_keep(call, g, etag);
         return respond(call, gw_call_knows(call, etag) ? 304 : 200, &g->read.out, etag);
 }
@@ -107,7 +145,8 @@ static enum gw_next resume_get(struct gw_call *call, struct gw_work *work)
 
 static enum gw_next begin_result(struct gw_call *call)
 {
-        return ask(call, GW_JOB_ALL_FIELDS, GW_UNTIL_TERMINAL);
+        struct get *g = make_state(call);
+        return g ? ask(call, g, GW_JOB_ALL_FIELDS, GW_UNTIL_TERMINAL) : GW_NEXT_RESPOND;
 }
 
 static enum gw_next resume_result(struct gw_call *call, struct gw_work *work)
@@ -134,8 +173,10 @@ static void abandon(struct gw_call *call)
 static void end(struct gw_call *call)
 {
         struct get *g = call->state;
-        if (g)
-                gw_job_read_done(&g->read);
+        if (!g)
+                return;
+        gw_response_unref(g->kept);
+        gw_job_read_done(&g->read);
 }
 
 const struct gw_handler gw_route_getJob = {

@@ -12,7 +12,7 @@ def prepare(world):
     count = 500 if world.smoke else 50000
     world.ids = {"live": world.store(count, "running"), "finished": world.store(count, "succeeded")}
     world.paths = {state: world.file(f"{state}.txt", "\n".join(ids) + "\n") for state, ids in world.ids.items()}
-    root = system.make_folder(world.folder / "www")
+    root = world.memory_folder()
     for state, ids in world.ids.items():
         answer = world.member.client.get(f"/v1/jobs/{ids[0]}")
         assert answer.status == 200, answer.body
@@ -32,7 +32,7 @@ def run(world):
     found = {}
     with tools.nginx(world, world.www) as url:
         for state in ("live", "finished"):
-            rate(world, world.gateway.url, state, world.member.token, "/v1/jobs/", seconds=2)
+            rate(world, world.gateway.url, state, world.member.token, "/v1/jobs/", seconds=1 if world.smoke else 6)
             ours = rate(world, world.gateway.url, state, world.member.token, "/v1/jobs/")
             theirs = rate(world, url, state, "-", f"/{state}/")
             found[f"ratio_{state}"] = ours["rate"] / theirs["rate"]

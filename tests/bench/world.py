@@ -4,13 +4,22 @@ The backend `parked` is led by nobody: its lease's lock is held here. What is su
 costs all that accepting costs, and stays queued.
 """
 
+import contextlib
 import os
 import pathlib
+import tempfile
 
 from tests.bench import rows
 from tests.harness import gateway as gateways, postgres, system
 
-DURABLE = "\nfsync = on\nfull_page_writes = on\nmax_wal_size = 8GB\ncheckpoint_timeout = 30min\n"
+# Durable, and with memory for all that is read.
+SETTINGS = """
+fsync = on
+full_page_writes = on
+max_wal_size = 8GB
+checkpoint_timeout = 30min
+shared_buffers = 2GB
+"""
 LEASE_LOCK = 7203  # db/leases.c
 
 
@@ -22,9 +31,10 @@ class World:
         self.binaries = gateways.install_binaries(self.folder / "bin")
         self.seconds = 1 if smoke else 8
         self.gateway = None
+        self._rest = contextlib.ExitStack()
 
     def __enter__(self):
-        self.cluster = postgres.Cluster(system.make_folder(self.folder / "c"), DURABLE).start()
+        self.cluster = postgres.Cluster(system.make_folder(self.folder / "c"), SETTINGS).start()
         self.cluster.create_roles()
         self.database = self.cluster.create_database()
         settings = {"log": {"level": "warn"}, "backends": self.backends()}
@@ -41,6 +51,7 @@ class World:
     def __exit__(self, *_):
         if self.gateway:
             self.gateway.kill()
+        self._rest.close()
         self.lock.close()
         self.cluster.stop("immediate")
         system.remove_folder(self.folder)
@@ -50,6 +61,15 @@ class World:
             return {"name": name, "type": "local", "directory": str(system.make_folder(self.folder / name)),
                     "cpus": cpus, "memory": "8Gi", "gpus": 0}
         return [one("local", 2), one("parked", 1000)]
+
+    def beside(self):
+        """Another world, with a PostgreSQL of its own, that ends with this one."""
+        return self._rest.enter_context(World(self.binaries, self.smoke, self.full))
+
+    def memory_folder(self):
+        """A folder in memory. Files by the ten thousand are made here: ext4 searches for a fresh
+        inode past all that were freed in the last minutes, and slows whoever comes next."""
+        return pathlib.Path(self._rest.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm", prefix="jg-bench-")))
 
     def query(self, statement, parameters=None):
         return self.cluster.query(statement, parameters, self.database)

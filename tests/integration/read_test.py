@@ -32,6 +32,33 @@ def test_an_etag_saves_the_body_until_the_job_changes(api):
     assert changed.status == 200 and changed.headers["ETag"] != tag
 
 
+def test_a_living_job_that_is_read_often_shows_each_change(api, other):
+    """Its answer is kept, and is sent only while it is still the job's."""
+    job = api.submit(["true"], hold=True)
+    for change, shown in (("", "held"), ("/release", None), ("/cancel", None)):
+        if change:
+            api.post(f"/v1/jobs/{job['id']}{change}")
+            api.wait(job["id"])
+        answers = [api.get(f"/v1/jobs/{job['id']}") for _ in range(3)]
+        assert len({answer.text for answer in answers}) == 1
+        assert all(answer.headers["ETag"] == answers[0].headers["ETag"] for answer in answers)
+        assert shown is None or answers[0].json()["reason"] == shown
+        assert other.client.get(f"/v1/jobs/{job['id']}").status == 404
+    assert api.job(job["id"])["terminal"]
+    assert api.delete(f"/v1/jobs/{job['id']}").status == 204
+    assert api.get(f"/v1/jobs/{job['id']}").status == 404
+
+
+def test_a_change_by_another_gateway_is_seen_at_once(gateway, new_gateway, member):
+    other = new_gateway(cluster=gateway.cluster, database=gateway.database).start()
+    here, there = member.client, other.client(member.token)
+    job = here.submit(["true"], hold=True)
+    for _ in range(2):
+        assert here.job(job["id"])["reason"] == there.job(job["id"])["reason"] == "held"
+    there.post(f"/v1/jobs/{job['id']}/cancel")
+    assert here.job(job["id"])["cancel_requested_at"]
+
+
 def test_different_fields_have_different_etags(api):
     job = api.submit(["true"], hold=True)
     whole = api.get(f"/v1/jobs/{job['id']}")

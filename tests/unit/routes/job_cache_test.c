@@ -23,6 +23,8 @@ static struct gw_id id_of(unsigned n)
         return id;
 }
 
+static const struct gw_job_kept job = {.project = 42, .version = 7, .ended = true};
+
 static void put(struct gw_job_cache *c, struct gw_id id, size_t len, int64_t now_us)
 {
         char *content = malloc(len);
@@ -30,16 +32,16 @@ static void put(struct gw_job_cache *c, struct gw_id id, size_t len, int64_t now
         memset(content, 'x', len);
         struct gw_response *r = gw_response_new("application/json", "\"1\"", content, len);
         assert_non_null(r);
-        gw_job_cache_put(c, id, gw_job_cache_generation(c, id), now_us, 42, r);
+        gw_job_cache_put(c, id, gw_job_cache_generation(c, id), now_us, job, r);
         gw_response_unref(r);
 }
 
 static bool has(struct gw_job_cache *c, struct gw_id id, int64_t now_us)
 {
-        int64_t project = 0;
-        struct gw_response *r = gw_job_cache_find(c, id, now_us, &project);
+        struct gw_job_kept found = {0};
+        struct gw_response *r = gw_job_cache_find(c, id, now_us, &found);
         if (r)
-                assert_int_equal(project, 42);
+                assert_true(found.project == 42 && found.version == 7 && found.ended);
         gw_response_unref(r);
         return r != NULL;
 }
@@ -53,8 +55,8 @@ static void test_what_is_put_is_found(void **state)
         assert_true(has(c, id_of(1), 0));
         assert_false(has(c, id_of(2), 0));
         put(c, id_of(1), 200, 0); /* in its place */
-        int64_t project;
-        struct gw_response *r = gw_job_cache_find(c, id_of(1), 0, &project);
+        struct gw_job_kept found;
+        struct gw_response *r = gw_job_cache_find(c, id_of(1), 0, &found);
         assert_int_equal(gw_response_size(r), 200);
         gw_job_cache_free(c); /* a reference outlives it */
         assert_int_equal(gw_response_size(r), 200);
@@ -70,7 +72,7 @@ static void test_a_removed_job_is_gone_and_does_not_come_back(void **state)
         uint64_t before = gw_job_cache_generation(c, id_of(1));
         gw_job_cache_remove(c, id_of(1));
         assert_false(has(c, id_of(1), 0));
-        gw_job_cache_put(c, id_of(1), before, 0, 42, r); /* was read before the removal */
+        gw_job_cache_put(c, id_of(1), before, 0, job, r); /* was read before the removal */
         assert_false(has(c, id_of(1), 0));
         put(c, id_of(1), 100, 0);
         assert_true(has(c, id_of(1), 0));
