@@ -56,13 +56,13 @@ void gw_documents_done(struct gw_documents *d)
 
 static enum gw_next begin_openapi(struct gw_call *call)
 {
-        gw_respond_shared(call->exchange, call->shared->documents.openapi);
+        gw_respond_shared(call->exchange, 200, call->shared->documents.openapi);
         return GW_NEXT_RESPOND;
 }
 
 static enum gw_next begin_docs(struct gw_call *call)
 {
-        gw_respond_shared(call->exchange, call->shared->documents.page);
+        gw_respond_shared(call->exchange, 200, call->shared->documents.page);
         gw_respond_header(call->exchange, "Content-Security-Policy", PAGE_POLICY);
         gw_respond_header(call->exchange, "X-Content-Type-Options", "nosniff");
         return GW_NEXT_RESPOND;

@@ -10,11 +10,11 @@
 #ifndef GW_ROUTES_JOB_CACHE_H
 #define GW_ROUTES_JOB_CACHE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "server/base/id.h"
 #include "server/http/http.h"
+#include "server/model/state.h"
 
 struct gw_job_cache;
 
@@ -29,7 +29,7 @@ void gw_job_cache_free(struct gw_job_cache *c); /* NULL allowed */
 struct gw_job_kept {
         int64_t project;
         int32_t version;
-        bool ended;
+        enum gw_state state;
 };
 
 /* A reference to the answer that the caller releases; or NULL. */

@@ -151,6 +151,12 @@ enum gw_job_until gw_job_until(const struct gw_call *call)
         return GW_UNTIL_TERMINAL;
 }
 
+unsigned gw_job_status(const struct gw_call *call, enum gw_state state, unsigned usual)
+{
+        bool failed = gw_state_terminal(state) && state != GW_SUCCEEDED;
+        return failed && gw_call_flag(call, "fail_on_failure") ? 424 : usual;
+}
+
 const struct gw_membership *gw_job_membership(const struct gw_call *call,
                                               const struct gw_job_seen *seen)
 {

@@ -50,6 +50,9 @@ void gw_job_read_done(struct gw_job_read *r);
 
 /* ?until= of the call. */
 enum gw_job_until gw_job_until(const struct gw_call *call);
+/* The status of an answer that shows a job in that state: 424 when ?fail_on_failure= asks for it
+ * and the job has ended in any other way than with success, `usual` otherwise. */
+unsigned gw_job_status(const struct gw_call *call, enum gw_state state, unsigned usual);
 /* The caller's membership in the job's project; NULL when there is none. */
 const struct gw_membership *gw_job_membership(const struct gw_call *call,
                                               const struct gw_job_seen *seen);

@@ -19,6 +19,7 @@ struct get {
         /* While the version is asked for: */
         struct gw_response *kept; /* the answer, if it is still `version`; ours to release */
         int32_t version;
+        enum gw_state state; /* of the job in it */
         struct gw_db_job_peek peek;
 };
 
@@ -57,6 +58,15 @@ static struct gw_response *find_kept(struct gw_call *call, struct gw_id id, stru
         return r;
 }
 
+/* kept is taken. */
+static enum gw_next respond_kept(struct gw_call *call, struct gw_response *kept,
+                                 enum gw_state state)
+{
+        gw_respond_shared(call->exchange, gw_job_status(call, state, 200), kept);
+        gw_response_unref(kept);
+        return GW_NEXT_RESPOND;
+}
+
 /* The job is shown in full: while it is this version, this is its answer. */
 static enum gw_next respond_and_keep(struct gw_call *call, struct get *g, const char *etag)
 {
@@ -66,11 +76,9 @@ static enum gw_next respond_and_keep(struct gw_call *call, struct get *g, const 
         if (!r)
                 return gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
         const struct gw_job_seen *seen = &g->read.seen;
-        struct gw_job_kept job = {seen->project_id, seen->version, gw_state_terminal(seen->state)};
+        struct gw_job_kept job = {seen->project_id, seen->version, seen->state};
         gw_job_cache_put(call->shared->jobs, g->read.id, g->generation, gw_clock_mono_us(), job, r);
-        gw_respond_shared(call->exchange, r);
-        gw_response_unref(r);
-        return GW_NEXT_RESPOND;
+        return respond_kept(call, r, seen->state);
 }
 
 static enum gw_next respond(struct gw_call *call, unsigned status, struct gw_buf *json,
@@ -87,25 +95,19 @@ static enum gw_next respond(struct gw_call *call, unsigned status, struct gw_buf
 
 /* ---- getJob -------------------------------------------------------------------------------- */
 
-static enum gw_next respond_kept(struct gw_call *call, struct gw_response *kept)
-{
-        gw_respond_shared(call->exchange, kept);
-        gw_response_unref(kept);
-        return GW_NEXT_RESPOND;
-}
-
 static enum gw_next begin_get(struct gw_call *call)
 {
         struct gw_id id = gw_call_path_id(call, 0);
         unsigned fields = gw_job_fields(gw_call_value(call, "fields"), GW_JOB_ALL_FIELDS);
         struct gw_job_kept job;
         struct gw_response *kept = fields == GW_JOB_ALL_FIELDS ? find_kept(call, id, &job) : NULL;
-        if (kept && job.ended)
-                return respond_kept(call, kept);
+        if (kept && gw_state_terminal(job.state))
+                return respond_kept(call, kept, job.state);
         struct get *g = make_state(call);
         if (g && kept && !gw_call_deadline(call)) {
                 g->kept = kept;
                 g->version = job.version;
+                g->state = job.state;
                 g->peek.id = id;
                 gw_db_job_peek_init(&g->peek);
                 return gw_call_read(call, &g->peek.cmd);
@@ -120,7 +122,7 @@ static enum gw_next resume_peek(struct gw_call *call, struct get *g)
         struct gw_response *kept = GW_TAKE(g->kept);
         const struct gw_db_command *answer = &g->peek.cmd;
         if (answer->error.code == GW_OK && answer->rows > 0 && g->peek.version == g->version)
-                return respond_kept(call, kept);
+                return respond_kept(call, kept, g->state);
         gw_response_unref(kept);
         return ask(call, g, GW_JOB_ALL_FIELDS, gw_job_until(call));
 }
@@ -138,7 +140,10 @@ static enum gw_next resume_get(struct gw_call *call, struct gw_work *work)
         gw_job_etag(g->read.seen.version, g->read.fields, etag);
         if (g->read.fields == GW_JOB_ALL_FIELDS && g->read.out.len <= MAX_KEPT)
                 return respond_and_keep(call, g, etag);
-        return respond(call, gw_call_knows(call, etag) ? 304 : 200, &g->read.out, etag);
+        unsigned status = gw_job_status(call, g->read.seen.state, 200);
+        if (status == 200 && gw_call_knows(call, etag))
+                status = 304;
+        return respond(call, status, &g->read.out, etag);
 }
 
 /* ---- getJobResult -------------------------------------------------------------------------- */

@@ -68,7 +68,7 @@ static enum gw_next resume(struct gw_call *call, struct gw_work *work)
         if (r->submits) {
                 if (!gw_submit_resume(call, &r->submit, &next))
                         return next;
-                return gw_submit_answer(call, &r->submit, "");
+                return gw_submit_answer(call, &r->submit, 201, "");
         }
         if (!gw_job_read_resume(call, &r->read, &next))
                 return next;

@@ -81,7 +81,9 @@ static enum gw_next answer(struct gw_call *call, struct create *c)
         gw_buf_str(&extra, ",\"warnings\":");
         gw_buf_add(&extra, c->submit.warnings.data, c->submit.warnings.len);
         c->submit.read.out.failed |= extra.failed || c->submit.warnings.failed;
-        enum gw_next next = gw_submit_answer(call, &c->submit, extra.data ? extra.data : "");
+        unsigned status = gw_job_status(call, c->submit.read.seen.state, 201);
+        enum gw_next next =
+                gw_submit_answer(call, &c->submit, status, extra.data ? extra.data : "");
         gw_buf_done(&extra);
         return next;
 }

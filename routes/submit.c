@@ -343,7 +343,8 @@ bool gw_submit_resume(struct gw_call *call, struct gw_submit *s, enum gw_next *r
 
 /* ---- the answer ---------------------------------------------------------------------------- */
 
-enum gw_next gw_submit_answer(struct gw_call *call, struct gw_submit *s, const char *extra)
+enum gw_next gw_submit_answer(struct gw_call *call, struct gw_submit *s, unsigned status,
+                              const char *extra)
 {
         char path[sizeof "/v1/jobs/" + GW_ID_TEXT] = "/v1/jobs/";
         struct gw_buf *json = &s->read.out;
@@ -352,8 +353,8 @@ enum gw_next gw_submit_answer(struct gw_call *call, struct gw_submit *s, const c
                 gw_buf_str(json, extra);
                 gw_buf_char(json, '}');
         }
-        gw_call_json(call, 201, json);
-        if (gw_exchange_status(call->exchange) != 201)
+        gw_call_json(call, status, json);
+        if (gw_exchange_status(call->exchange) != status)
                 return GW_NEXT_RESPOND;
         gw_id_format(s->id, path + strlen(path));
         gw_respond_header(call->exchange, "Location", path);

@@ -43,8 +43,9 @@ struct gw_submission gw_submit_submission(const struct gw_submit *s);
 enum gw_next gw_submit_post(struct gw_call *call, struct gw_submit *s, const uint8_t digest[32]);
 /* True: s->read.out is the job's JSON. False: *ret_next is what the handler returns. */
 bool gw_submit_resume(struct gw_call *call, struct gw_submit *s, enum gw_next *ret_next);
-/* 201 with the job; `extra` is written before its last brace ("" or `,"name":…`). */
-enum gw_next gw_submit_answer(struct gw_call *call, struct gw_submit *s, const char *extra);
+/* The job, and where it is; `extra` is written before its last brace ("" or `,"name":…`). */
+enum gw_next gw_submit_answer(struct gw_call *call, struct gw_submit *s, unsigned status,
+                              const char *extra);
 
 void gw_submit_abandon(struct gw_call *call, struct gw_submit *s);
 void gw_submit_done(struct gw_submit *s);

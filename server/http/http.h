@@ -120,8 +120,8 @@ void *gw_exchange_alloc(struct gw_exchange *x, size_t size);
 
 /* An answer of its own: content is taken (malloc'ed, may be NULL when len is 0). A HEAD request
  * is sent the same header fields without the content. A large one is refused instead, and the
- * status is another, when clients that do not read hold too much already; but never a 201, which
- * tells of what was made. */
+ * status is another, when clients that do not read hold too much already; but never one that tells
+ * of what was made: a 201, or the 424 to a POST. */
 void gw_respond(struct gw_exchange *x, unsigned status, const char *content_type, char *content,
                 size_t len);
 /* Bytes [offset, offset + len) of a regular file; fd is taken. When the file turns out to be
@@ -133,13 +133,14 @@ void gw_respond_file(struct gw_exchange *x, unsigned status, const char *content
 void gw_respond_header(struct gw_exchange *x, const char *name, const char *value);
 unsigned gw_exchange_status(const struct gw_exchange *x); /* of the answer set, or 0 */
 
-/* A counted, immutable answer that several exchanges, on any loop, may send (status 200). */
+/* A counted, immutable answer that several exchanges, on any loop, may send. */
 struct gw_response *gw_response_new(const char *content_type, const char *etag, char *content,
                                     size_t len);
 struct gw_response *gw_response_ref(struct gw_response *r);
 void gw_response_unref(struct gw_response *r); /* NULL allowed */
 size_t gw_response_size(const struct gw_response *r);
-/* Sends it; with If-None-Match naming its ETag answers 304. r stays the caller's. */
-void gw_respond_shared(struct gw_exchange *x, struct gw_response *r);
+/* Sends it; what is to be a 200 is a 304 when If-None-Match names its ETag. r stays the
+ * caller's. */
+void gw_respond_shared(struct gw_exchange *x, unsigned status, struct gw_response *r);
 
 #endif

@@ -71,6 +71,13 @@ static int charge(struct gw_http *http, size_t len)
         return -1;
 }
 
+/* The client is to know what it has made, whatever became of it. */
+static bool tells_of_new(const struct gw_exchange *x, unsigned status)
+{
+        return status == MHD_HTTP_CREATED ||
+               (status == MHD_HTTP_FAILED_DEPENDENCY && strcmp(x->method, "POST") == 0);
+}
+
 static void refuse_large(struct gw_exchange *x)
 {
         struct gw_error err = {0};
@@ -82,7 +89,7 @@ static void refuse_large(struct gw_exchange *x)
 void gw_respond(struct gw_exchange *x, unsigned status, const char *content_type, char *content,
                 size_t len)
 {
-        size_t charged = len > LARGE_ANSWER_BYTES && status != MHD_HTTP_CREATED ? len : 0;
+        size_t charged = len > LARGE_ANSWER_BYTES && !tells_of_new(x, status) ? len : 0;
         if (charged && charge(x->conn->loop->http, charged)) {
                 free(content);
                 refuse_large(x);
@@ -207,15 +214,17 @@ static bool names_etag(const char *list, const char *etag)
 }
 
 /* A 304 states the length of what it stands for; libmicrohttpd sends no content with it. */
-void gw_respond_shared(struct gw_exchange *x, struct gw_response *r)
+void gw_respond_shared(struct gw_exchange *x, unsigned status, struct gw_response *r)
 {
-        const char *known = r->etag ? gw_exchange_header(x, MHD_HTTP_HEADER_IF_NONE_MATCH) : NULL;
+        const char *known = r->etag && status == MHD_HTTP_OK
+                                    ? gw_exchange_header(x, MHD_HTTP_HEADER_IF_NONE_MATCH)
+                                    : NULL;
         bool fresh = known && names_etag(known, r->etag);
         struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
                 r->len, r->content, unref_response, gw_response_ref(r));
         if (!response)
                 gw_response_unref(r);
-        set_answer(x, fresh ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, response,
+        set_answer(x, fresh ? MHD_HTTP_NOT_MODIFIED : status, response,
                    fresh ? NULL : r->content_type);
         if (!response)
                 return;

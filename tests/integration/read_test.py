@@ -179,3 +179,52 @@ def test_a_task_that_does_not_exist(api):
         assert api.get(f"/v1/jobs/{job['id']}/{path}").status == 404
     for path in ("tasks", "tasks/0", "tasks/0/attempts"):
         assert api.get(f"/v1/jobs/{uuid.uuid4()}/{path}").status == 404
+
+
+# -- for clients that look at the status code only ------------------------------------------------
+
+@pytest.mark.parametrize("command", ["exit 3", "kill -9 $$"])
+def test_a_failed_job_is_a_failure_when_asked_so(api, command):
+    job = api.wait(api.sh(command, retry={"limit": 0})["id"])
+    path = f"/v1/jobs/{job['id']}"
+    for query in ({}, {"wait": 30}, {"until": "started", "wait": 30}, {"fields": "state"}):
+        answer = api.get(path, fail_on_failure="true", **query)
+        assert answer.status == 424 and answer.json()["state"] == "failed", query
+        assert answer.headers["ETag"] == api.get(path, **query).headers["ETag"]
+    assert api.get(path, fail_on_failure="false").status == api.get(path).status == 200
+
+
+def test_a_failed_job_that_the_client_knows_is_still_a_failure(api):
+    """304 would hide it."""
+    job = api.wait(api.submit(["false"])["id"])
+    path = f"/v1/jobs/{job['id']}"
+    for query in ({}, {"fields": "state"}):
+        known = {"If-None-Match": api.get(path, **query).headers["ETag"]}
+        assert api.get(path, headers=known, **query).status == 304
+        answer = api.get(path, headers=known, fail_on_failure="true", **query)
+        assert answer.status == 424 and answer.json()["state"] == "failed"
+
+
+def test_a_failure_is_told_from_the_record_and_from_the_kept_answer_alike(api):
+    job = api.submit(["false"], hold=True)
+    path = f"/v1/jobs/{job['id']}"
+    api.post(path + "/release")
+    first = api.get(path, wait=30, fail_on_failure="true")
+    again = api.get(path, fail_on_failure="true")
+    assert first.status == again.status == 424 and first.body == again.body
+
+
+def test_a_cancelled_job_is_a_failure_when_asked_so(api):
+    job = api.submit(["true"], hold=True)
+    api.cancel(job["id"])
+    answer = api.get(f"/v1/jobs/{job['id']}", wait=30, fail_on_failure="true")
+    assert answer.status == 424 and answer.json()["state"] == "cancelled"
+
+
+def test_what_has_not_failed_is_no_failure(api):
+    waits, well = api.submit(["true"], hold=True), api.wait(api.submit(["true"])["id"])
+    for job in (waits, well):
+        for _ in range(2):
+            assert api.get(f"/v1/jobs/{job['id']}", fail_on_failure="true").status == 200
+    answer = api.get(f"/v1/jobs/{well['id']}", fail_on_failure="perhaps")
+    assert answer.status == 400 and "?fail_on_failure" in answer.pointers()

@@ -185,3 +185,35 @@ def test_a_member_of_two_projects_must_say_which(gateway, member):
     assert answer.status == 422 and "/project" in answer.pointers()
     bound = gateway.client(gateway.token(member.user, "--project", f"two-{member.project}"))
     assert bound.submit(**HELLO)["project"] == f"two-{member.project}"
+
+
+# -- fail_on_failure -------------------------------------------------------------------------------
+
+def test_a_submit_that_waits_can_fail_with_its_job(api):
+    for command, status in (("exit 0", 201), ("exit 3", 424)):
+        answer = api.post("/v1/jobs", {"command": ["/bin/sh", "-c", command]}, wait=60, fail_on_failure="true")
+        job = answer.json()
+        assert answer.status == status and job["terminal"] and "warnings" in job
+        assert answer.headers["Location"] == f"/v1/jobs/{job['id']}"
+        assert api.job(job["id"])["succeeded"] == (status == 201)
+
+
+def test_a_submit_that_does_not_wait_is_made_and_not_failed(api):
+    answer = api.post("/v1/jobs", {"command": ["false"], "hold": True}, fail_on_failure="true")
+    assert answer.status == 201
+
+
+def test_a_repeat_tells_of_the_failure_and_makes_no_second_job(api):
+    key = {"Idempotency-Key": "sweep/7"}
+    first = api.post("/v1/jobs", {"command": ["false"]}, headers=key, wait=60, fail_on_failure="true")
+    again = api.post("/v1/jobs", {"command": ["false"]}, headers=key, fail_on_failure="true")
+    assert first.status == again.status == 424
+    assert first.json()["id"] == again.json()["id"] and again.headers["Idempotent-Replayed"] == "true"
+
+
+def test_a_failed_job_too_large_for_a_common_answer_is_told_in_full(api):
+    script = "#!/bin/sh\nexit 1\n#" + "x" * 100_000 + "\n"
+    answer = api.post("/v1/jobs", {"script": script}, wait=60, fail_on_failure="true")
+    assert answer.status == 424 and answer.json()["spec"]["script"] == script
+    read = api.get(f"/v1/jobs/{answer.json()['id']}", fail_on_failure="true")
+    assert read.status == 424 and read.json()["spec"]["script"] == script

@@ -23,7 +23,7 @@ static struct gw_id id_of(unsigned n)
         return id;
 }
 
-static const struct gw_job_kept job = {.project = 42, .version = 7, .ended = true};
+static const struct gw_job_kept job = {.project = 42, .version = 7, .state = GW_FAILED};
 
 static void put(struct gw_job_cache *c, struct gw_id id, size_t len, int64_t now_us)
 {
@@ -41,7 +41,7 @@ static bool has(struct gw_job_cache *c, struct gw_id id, int64_t now_us)
         struct gw_job_kept found = {0};
         struct gw_response *r = gw_job_cache_find(c, id, now_us, &found);
         if (r)
-                assert_true(found.project == 42 && found.version == 7 && found.ended);
+                assert_true(found.project == 42 && found.version == 7 && found.state == GW_FAILED);
         gw_response_unref(r);
         return r != NULL;
 }

@@ -208,9 +208,9 @@ static enum gw_next site_body(void *self, struct gw_exchange *x)
         if (path_is(x, "/hold"))
                 return site_hold(site, x, call_of(x));
         if (path_is(x, "/shared"))
-                gw_respond_shared(x, site->shared);
+                gw_respond_shared(x, 200, site->shared);
         else if (path_is(x, "/shared-plain"))
-                gw_respond_shared(x, site->shared_plain);
+                gw_respond_shared(x, 200, site->shared_plain);
         else if (path_is(x, "/file"))
                 respond_file(x, 5, 900000);
         else if (path_is(x, "/file-small"))
