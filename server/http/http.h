@@ -125,7 +125,7 @@ void *gw_exchange_alloc(struct gw_exchange *x, size_t size);
 void gw_respond(struct gw_exchange *x, unsigned status, const char *content_type, char *content,
                 size_t len);
 /* Bytes [offset, offset + len) of a regular file; fd is taken. When the file turns out to be
- * shorter the connection is closed. */
+ * shorter the connection is closed. A long piece counts as a large answer of one block. */
 void gw_respond_file(struct gw_exchange *x, unsigned status, const char *content_type, int fd,
                      uint64_t offset, uint64_t len);
 /* Adds a field to the answer that was set. One with a control character in it is left out: it

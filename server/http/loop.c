@@ -297,8 +297,6 @@ static struct MHD_Daemon *start_daemon(struct gw_loop *loop)
         unsigned limit = (s->max_connections + s->loops - 1) / s->loops;
         /* Only for clients that do not read their answers; all else has a lane. */
         unsigned timeout_s = s->idle_timeout_s + s->body_timeout_ms / 1000 + 10;
-        /* Without MHD_OPTION_SIGPIPE_HANDLED_BY_APP there is no sendfile(), after which it would
-         * wait for the rest of a file that has become shorter. */
         return MHD_start_daemon(
                 MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, gw_exchange_access, loop,
                 MHD_OPTION_LISTEN_SOCKET, loop->listen_fd, MHD_OPTION_CONNECTION_LIMIT, limit,

@@ -11,6 +11,7 @@
 #include "server/http/exchange.h"
 
 #define SMALL_FILE_BYTES (64 * 1024)
+#define FILE_BLOCK_BYTES (128 * 1024) /* read at a time, and held while the answer is sent */
 /* Smaller answers are not counted: connections are. */
 #define LARGE_ANSWER_BYTES (64 * 1024)
 
@@ -125,24 +126,69 @@ static char *read_range(int fd, uint64_t offset, uint64_t len)
         return content;
 }
 
-/* libmicrohttpd sends a file's header and content apart. For a short piece that is not worth
- * it. */
+/* What is left of a file to send. */
+struct file_content {
+        int fd;
+        uint64_t offset;
+};
+
+/* A file that became shorter ends the connection: the client was told another length. */
+static ssize_t read_block(void *cls, uint64_t pos, char *out, size_t max)
+{
+        const struct file_content *f = cls;
+        ssize_t n = pread(f->fd, out, max, (off_t)(f->offset + pos));
+        return n > 0 ? n : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static void free_file(void *cls)
+{
+        struct file_content *f = cls;
+        close(f->fd);
+        free(f);
+}
+
+static struct MHD_Response *new_file_response(int fd, uint64_t offset, uint64_t len)
+{
+        struct file_content *f = malloc(sizeof *f);
+        if (!f) {
+                close(fd);
+                return NULL;
+        }
+        *f = (struct file_content){fd, offset};
+        struct MHD_Response *response =
+                MHD_create_response_from_callback(len, FILE_BLOCK_BYTES, read_block, f, free_file);
+        if (!response)
+                free_file(f);
+        return response;
+}
+
+static void respond_small_file(struct gw_exchange *x, unsigned status, const char *content_type,
+                               int fd, uint64_t offset, uint64_t len)
+{
+        char *content = len ? read_range(fd, offset, len) : NULL;
+        close(fd);
+        if (content || len == 0)
+                gw_respond(x, status, content_type, content, len);
+        else
+                gw_answer_clear(x);
+}
+
+/* A short piece goes in one send with its header. A long one is read in blocks by us, because
+ * libmicrohttpd reads files 4 KiB at a time. */
 void gw_respond_file(struct gw_exchange *x, unsigned status, const char *content_type, int fd,
                      uint64_t offset, uint64_t len)
 {
-        if (len > 0 && len <= SMALL_FILE_BYTES) {
-                char *content = read_range(fd, offset, len);
-                close(fd);
-                if (content)
-                        gw_respond(x, status, content_type, content, len);
-                else
-                        gw_answer_clear(x);
+        if (len <= SMALL_FILE_BYTES) {
+                respond_small_file(x, status, content_type, fd, offset, len);
                 return;
         }
-        struct MHD_Response *response = MHD_create_response_from_fd_at_offset64(len, fd, offset);
-        if (!response)
+        if (charge(x->conn->loop->http, FILE_BLOCK_BYTES)) {
                 close(fd);
-        set_answer(x, status, response, content_type);
+                refuse_large(x);
+                return;
+        }
+        set_answer(x, status, new_file_response(fd, offset, len), content_type);
+        x->answer.charged = FILE_BLOCK_BYTES;
 }
 
 unsigned gw_exchange_status(const struct gw_exchange *x)
