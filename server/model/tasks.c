@@ -1,0 +1,488 @@
+/*
+ * The tasks of an array: an event is applied run by run with gw_job_apply(), as if each run
+ * were a job, and the runs are put back with equal neighbours joined. Pure; any thread.
+ *
+ * Invariants: the runs are in order, cover 0 … total-1 without a gap, and no two neighbours are
+ * equal; `counts` is their sum. Outside of an effect's range the runs are those of the record. A
+ * task that is at no backend has submission, seen, restart, started_us and stop 0; one that has
+ * ended has also held and delayed_us 0.
+ */
+#include "server/model/tasks.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/cleanup.h"
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+static int fail_memory(struct gw_error *err)
+{
+        return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+}
+
+/* Room for `count` items of `size` bytes in *items. */
+static int reserve(void *items, size_t *cap, size_t count, size_t size, struct gw_error *err)
+{
+        void **at = items;
+        if (count <= *cap)
+                return 0;
+        size_t more = *cap ? 2 * *cap : 8;
+        if (more < count)
+                more = count;
+        void *bigger = reallocarray(*at, more, size);
+        if (!bigger)
+                return fail_memory(err);
+        *at = bigger;
+        *cap = more;
+        return 0;
+}
+
+/* ---- runs ---------------------------------------------------------------------------------- */
+
+static uint32_t length(const struct gw_run *run)
+{
+        return run->hi - run->lo + 1;
+}
+
+static bool equal(const struct gw_task *a, const struct gw_task *b)
+{
+        return a->step == b->step && a->state == b->state && a->reason == b->reason &&
+               a->stop == b->stop && a->held == b->held && a->submission == b->submission &&
+               a->tries == b->tries && a->attempt == b->attempt && a->restart == b->restart &&
+               a->seen == b->seen && a->delayed_us == b->delayed_us &&
+               a->started_us == b->started_us;
+}
+
+/* Whether the record shows no difference. */
+static bool recorded_equal(const struct gw_task *a, const struct gw_task *b)
+{
+        return a->step == b->step && a->state == b->state && a->reason == b->reason &&
+               a->stop == b->stop && a->submission == b->submission && a->tries == b->tries &&
+               a->attempt == b->attempt && a->delayed_us == b->delayed_us;
+}
+
+/* The index of the run that the ordinal is in. */
+static size_t find(const struct gw_tasks *t, uint32_t ordinal)
+{
+        size_t lo = 0, hi = t->count - 1;
+        assert(ordinal < t->total);
+        while (lo < hi) {
+                size_t middle = lo + (hi - lo) / 2;
+                if (t->runs[middle].hi < ordinal)
+                        lo = middle + 1;
+                else
+                        hi = middle;
+        }
+        return lo;
+}
+
+/* A list of runs being made, equal neighbours joined. */
+struct list {
+        struct gw_run *items;
+        size_t count, cap;
+};
+
+static int add(struct list *l, struct gw_run run, struct gw_error *err)
+{
+        struct gw_run *last = l->count ? &l->items[l->count - 1] : NULL;
+        if (last && equal(&last->task, &run.task)) {
+                last->hi = run.hi;
+                return 0;
+        }
+        if (reserve(&l->items, &l->cap, l->count + 1, sizeof run, err) < 0)
+                return -1;
+        l->items[l->count++] = run;
+        return 0;
+}
+
+static void count(struct gw_tasks *t, const struct gw_run *runs, size_t n, bool in)
+{
+        for (size_t i = 0; i < n; i++) {
+                uint32_t *counter = &t->counts[runs[i].task.state];
+                *counter = in ? *counter + length(&runs[i]) : *counter - length(&runs[i]);
+        }
+}
+
+/* Puts the list in place of the runs from index `from` to `to`, both included. */
+static int replace(struct gw_tasks *t, size_t from, size_t to, const struct list *l,
+                   struct gw_error *err)
+{
+        size_t old = to - from + 1, rest = t->count - to - 1;
+        if (reserve(&t->runs, &t->cap, t->count - old + l->count, sizeof *t->runs, err) < 0)
+                return -1;
+        count(t, t->runs + from, old, false);
+        memmove(t->runs + from + l->count, t->runs + to + 1, rest * sizeof *t->runs);
+        memcpy(t->runs + from, l->items, l->count * sizeof *l->items);
+        count(t, l->items, l->count, true);
+        t->count += l->count - old;
+        return 0;
+}
+
+int gw_tasks_init(struct gw_tasks *t, uint32_t total, bool held, int64_t delayed_us,
+                  struct gw_error *err)
+{
+        assert(total > 0);
+        *t = (struct gw_tasks){.total = total};
+        if (reserve(&t->runs, &t->cap, 1, sizeof *t->runs, err) < 0)
+                return -1;
+        enum gw_reason reason = held         ? GW_REASON_HELD
+                                : delayed_us ? GW_REASON_NOT_BEFORE
+                                             : GW_REASON_NONE;
+        t->runs[t->count++] = (struct gw_run){
+                .hi = total - 1,
+                .task = {.step = GW_STEP_WAITING,
+                         .state = GW_QUEUED,
+                         .reason = reason,
+                         .held = held,
+                         .delayed_us = delayed_us},
+        };
+        count(t, t->runs, 1, true);
+        return 0;
+}
+
+void gw_tasks_done(struct gw_tasks *t)
+{
+        free(t->runs);
+        *t = (struct gw_tasks){0};
+}
+
+/* The row of the record that the run at index i is in. */
+static struct gw_run row_at(const struct gw_tasks *t, size_t i)
+{
+        struct gw_run row = t->runs[i];
+        for (size_t k = i; k > 0 && recorded_equal(&t->runs[k - 1].task, &row.task); k--)
+                row.lo = t->runs[k - 1].lo;
+        for (size_t k = i + 1; k < t->count && recorded_equal(&t->runs[k].task, &row.task); k++)
+                row.hi = t->runs[k].hi;
+        return row;
+}
+
+struct gw_run gw_tasks_row(const struct gw_tasks *t, uint32_t ordinal)
+{
+        return row_at(t, find(t, ordinal));
+}
+
+bool gw_task_untouched(const struct gw_task *task)
+{
+        return task->step == GW_STEP_WAITING && task->tries == 0;
+}
+
+const struct gw_run *gw_tasks_run(const struct gw_tasks *t, uint32_t ordinal)
+{
+        return &t->runs[find(t, ordinal)];
+}
+
+/* ---- what is to be recorded ---------------------------------------------------------------- */
+
+void gw_tasks_effect_clear(struct gw_tasks_effect *e)
+{
+        for (size_t i = 0; i < e->change_count; i++)
+                gw_spans_done(&e->changes[i].ordinals);
+        free(e->changes);
+        free(e->attempts);
+        *e = (struct gw_tasks_effect){0};
+}
+
+static void note_range(struct gw_tasks_effect *e, uint32_t first, uint32_t last)
+{
+        if (!e->changed || first < e->first)
+                e->first = first;
+        if (!e->changed || last > e->last)
+                e->last = last;
+        e->changed = true;
+}
+
+static int note_attempts(struct gw_tasks_effect *e, const struct gw_run *piece, uint32_t number,
+                         const struct gw_job_effect *of_one, struct gw_error *err)
+{
+        for (unsigned i = 0; i < of_one->attempt_count; i++) {
+                const struct gw_attempt *a = &of_one->attempts[i];
+                if (length(piece) > 1 && a->started_us == 0)
+                        continue;
+                if (reserve(&e->attempts, &e->attempt_cap, e->attempt_count + length(piece),
+                            sizeof *e->attempts, err) < 0)
+                        return -1;
+                for (uint32_t o = piece->lo; o <= piece->hi; o++) {
+                        struct gw_task_attempt *row = &e->attempts[e->attempt_count++];
+                        *row = (struct gw_task_attempt){.ordinal = o, .attempt = *a};
+                        row->attempt.submission = number;
+                }
+        }
+        return 0;
+}
+
+static struct gw_task_change *change_to(struct gw_tasks_effect *e, const struct gw_task *task,
+                                        struct gw_error *err)
+{
+        for (size_t i = 0; i < e->change_count; i++)
+                if (e->changes[i].state == task->state && e->changes[i].reason == task->reason)
+                        return &e->changes[i];
+        if (reserve(&e->changes, &e->change_cap, e->change_count + 1, sizeof *e->changes, err) < 0)
+                return NULL;
+        struct gw_task_change *c = &e->changes[e->change_count++];
+        *c = (struct gw_task_change){.state = task->state, .reason = task->reason};
+        return c;
+}
+
+static int note_change(struct gw_tasks_effect *e, const struct gw_run *piece, struct gw_error *err)
+{
+        struct gw_task_change *c = change_to(e, &piece->task, err);
+        struct gw_span span = {piece->lo, piece->hi};
+        struct gw_spans one = {.items = &span, .count = 1, .cap = 1}, all;
+        if (!c || gw_spans_union(&c->ordinals, &one, &all, err) < 0)
+                return -1;
+        gw_spans_done(&c->ordinals);
+        c->ordinals = all;
+        return 0;
+}
+
+/* ---- one event ----------------------------------------------------------------------------- */
+
+static struct gw_job as_job(const struct gw_task *task, const struct gw_job *job)
+{
+        return (struct gw_job){
+                .id = job->id,
+                .retry = job->retry,
+                .step = task->step,
+                .state = task->state,
+                .reason = task->reason,
+                .exit_code = -1,
+                .held = task->held,
+                .stop = task->stop,
+                .submission = task->tries,
+                .attempt = task->attempt,
+                .restart = task->restart,
+                .seen = task->seen,
+                .delayed_us = task->delayed_us,
+                .started_us = task->started_us,
+                .first_started_us = job->first_started_us,
+        };
+}
+
+static bool at_backend(enum gw_job_step step)
+{
+        return step != GW_STEP_WAITING && step != GW_STEP_ENDED;
+}
+
+/* Only what tells it from others is kept. */
+static struct gw_task as_task(const struct gw_job *j, uint32_t number)
+{
+        bool there = at_backend(j->step);
+        return (struct gw_task){
+                .step = j->step,
+                .state = j->state,
+                .reason = j->reason,
+                .stop = there ? j->stop : GW_REASON_NONE,
+                .held = j->held,
+                .submission = there ? number : 0,
+                .tries = j->submission,
+                .attempt = j->attempt,
+                .restart = there ? j->restart : 0,
+                .seen = there ? j->seen : 0,
+                .delayed_us = j->delayed_us,
+                .started_us = there ? j->started_us : 0,
+        };
+}
+
+struct application {
+        const struct gw_tasks *tasks;
+        const struct gw_job *job;
+        uint32_t number, claim;
+        const struct gw_job_event *event;
+        struct gw_tasks_effect *effect;
+        struct gw_tasks_outcome *outcome;
+};
+
+static void observe(const struct application *a, const struct gw_run *piece,
+                    const struct gw_task *before, const struct gw_job *after,
+                    const struct gw_job_effect *of_one)
+{
+        struct gw_tasks_outcome *o = a->outcome;
+        if (of_one->submission != GW_SUBMISSION_NONE && of_one->submission != GW_SUBMISSION_CLOSED)
+                o->submission = of_one->submission;
+        if (at_backend(before->step) && !at_backend(after->step))
+                o->left += length(piece);
+        if (after->started_us && (!o->started_us || after->started_us < o->started_us))
+                o->started_us = after->started_us;
+        int64_t due_us = of_one->delay_timer_us;
+        if (due_us && (!a->effect->delay_timer_us || due_us < a->effect->delay_timer_us))
+                a->effect->delay_timer_us = due_us;
+}
+
+/* The event comes to `piece`, which is of the run at index i. */
+static int apply_piece(const struct application *a, size_t i, struct gw_run *piece,
+                       struct gw_error *err)
+{
+        struct gw_task before = piece->task;
+        struct gw_job_effect of_one;
+        if (a->number && before.submission != a->number)
+                return 0;
+        struct gw_job job = as_job(&before, a->job);
+        gw_job_apply(&job, a->event, &of_one);
+        uint32_t number = before.step == GW_STEP_WAITING ? a->claim : before.submission;
+        piece->task = as_task(&job, number);
+        observe(a, piece, &before, &job, &of_one);
+        if (note_attempts(a->effect, piece, number, &of_one, err) < 0)
+                return -1;
+        if (of_one.changed) {
+                struct gw_run row = row_at(a->tasks, i);
+                note_range(a->effect, row.lo, row.hi);
+        }
+        return of_one.state_changed ? note_change(a->effect, piece, err) : 0;
+}
+
+/* Takes `lo … hi` of a run, if it has any of it. */
+static int add_part(struct list *out, const struct gw_run *run, uint32_t lo, uint32_t hi,
+                    struct gw_error *err)
+{
+        struct gw_run part = {.lo = run->lo > lo ? run->lo : lo,
+                              .hi = run->hi < hi ? run->hi : hi,
+                              .task = run->task};
+        return part.lo <= part.hi ? add(out, part, err) : 0;
+}
+
+/* What of a run lies before a span, and behind it. */
+static int add_before(struct list *out, const struct gw_run *run, struct gw_span span,
+                      struct gw_error *err)
+{
+        return span.first > 0 ? add_part(out, run, 0, span.first - 1, err) : 0;
+}
+
+static int add_behind(struct list *out, const struct gw_run *run, struct gw_span span,
+                      struct gw_error *err)
+{
+        return span.last < UINT32_MAX ? add_part(out, run, span.last + 1, UINT32_MAX, err) : 0;
+}
+
+static int apply_run(const struct application *a, size_t i, struct gw_span span, struct list *out,
+                     struct gw_error *err)
+{
+        const struct gw_run *run = &a->tasks->runs[i];
+        struct gw_run inside = {.lo = run->lo > span.first ? run->lo : span.first,
+                                .hi = run->hi < span.last ? run->hi : span.last,
+                                .task = run->task};
+        if (add_before(out, run, span, err) < 0)
+                return -1;
+        if (inside.lo <= inside.hi &&
+            (apply_piece(a, i, &inside, err) < 0 || add(out, inside, err) < 0))
+                return -1;
+        return add_behind(out, run, span, err);
+}
+
+/* The runs of a span with their neighbours, which may be equal to them afterwards. */
+struct window {
+        size_t first, last;
+};
+
+static struct window window_of(const struct gw_tasks *t, struct gw_span span)
+{
+        size_t from = find(t, span.first), to = find(t, span.last);
+        return (struct window){from > 0 ? from - 1 : from, to + 1 < t->count ? to + 1 : to};
+}
+
+/* What is joined with a changed run is recorded with it. */
+static void widen(const struct gw_tasks *t, struct gw_tasks_effect *e)
+{
+        if (!e->changed)
+                return;
+        e->first = gw_tasks_row(t, e->first).lo;
+        e->last = gw_tasks_row(t, e->last).hi;
+}
+
+int gw_tasks_apply(struct gw_tasks *t, const struct gw_job *job, struct gw_span span,
+                   uint32_t number, uint32_t claim, const struct gw_job_event *event,
+                   struct gw_tasks_effect *effect, struct gw_tasks_outcome *outcome,
+                   struct gw_error *err)
+{
+        assert(span.first <= span.last && span.last < t->total);
+        struct application a = {t, job, number, claim, event, effect, outcome};
+        struct window w = window_of(t, span);
+        struct list out = {0};
+        int rc = 0;
+        *outcome = (struct gw_tasks_outcome){0};
+        for (size_t i = w.first; i <= w.last && rc == 0; i++)
+                rc = apply_run(&a, i, span, &out, err);
+        if (rc == 0)
+                rc = replace(t, w.first, w.last, &out, err);
+        free(out.items);
+        widen(t, effect);
+        return rc;
+}
+
+int gw_tasks_put(struct gw_tasks *t, const struct gw_run *run, struct gw_error *err)
+{
+        assert(run->lo <= run->hi && run->hi < t->total);
+        struct gw_span span = {run->lo, run->hi};
+        struct window w = window_of(t, span);
+        struct list out = {0};
+        int rc = 0;
+        for (size_t i = w.first; i <= w.last && rc == 0; i++) {
+                rc = add_before(&out, &t->runs[i], span, err);
+                bool last = t->runs[i].lo <= run->hi && t->runs[i].hi >= run->hi;
+                if (rc == 0 && last)
+                        rc = add(&out, *run, err);
+                if (rc == 0)
+                        rc = add_behind(&out, &t->runs[i], span, err);
+        }
+        if (rc == 0)
+                rc = replace(t, w.first, w.last, &out, err);
+        free(out.items);
+        return rc;
+}
+
+/* ---- the whole ----------------------------------------------------------------------------- */
+
+void gw_tasks_summary(const struct gw_tasks *t, enum gw_state *ret_state,
+                      enum gw_reason *ret_reason)
+{
+        static const enum gw_state order[] = {GW_RUNNING, GW_PENDING,   GW_QUEUED,
+                                              GW_FAILED,  GW_CANCELLED, GW_SUCCEEDED};
+        size_t i = 0;
+        while (!t->counts[order[i]])
+                i++;
+        *ret_state = order[i];
+        const struct gw_run *run = t->runs;
+        while (run->task.state != *ret_state)
+                run++;
+        *ret_reason = run->task.reason;
+}
+
+static bool can_go(const struct gw_task *task, int64_t now_us)
+{
+        return task->step == GW_STEP_WAITING && !task->held && task->delayed_us <= now_us;
+}
+
+int gw_tasks_claimable(const struct gw_tasks *t, int64_t now_us, uint32_t most,
+                       struct gw_spans *ret, struct gw_error *err)
+{
+        const struct gw_run *first = NULL;
+        uint32_t room = most;
+        *ret = GW_SPANS_INIT;
+        for (size_t i = 0; i < t->count && room > 0; i++) {
+                const struct gw_run *run = &t->runs[i];
+                if (!can_go(&run->task, now_us) ||
+                    (first && run->task.attempt != first->task.attempt))
+                        continue;
+                uint32_t n = length(run) < room ? length(run) : room;
+                if (gw_spans_append(ret, run->lo, run->lo + n - 1, err) < 0) {
+                        gw_spans_done(ret);
+                        return -1;
+                }
+                first = first ? first : run;
+                room -= n;
+        }
+        return 0;
+}
+
+int64_t gw_tasks_next_delay(const struct gw_tasks *t)
+{
+        int64_t next = 0;
+        for (size_t i = 0; i < t->count; i++) {
+                int64_t at = t->runs[i].task.delayed_us;
+                if (at && (!next || at < next))
+                        next = at;
+        }
+        return next;
+}
