@@ -236,7 +236,9 @@ def lint(run):
 
 
 def unit(run, preset="dev"):
-    return run_c_tests(run, preset, unit_tests)
+    tally = run_c_tests(run, preset, unit_tests)
+    tally.add(run_pytest(run, preset, "tests/unit"))
+    return tally
 
 
 def integration(run, preset="dev"):
@@ -340,7 +342,7 @@ class Part:
 
 PARTS = [
     Part("lint", lint, "format, cppcheck, layers, banned functions, spelling, sizes"),
-    Part("unit", unit, "the cmocka executables of the dev build"),
+    Part("unit", unit, "the cmocka executables of the dev build, and the Python tests beside them"),
     Part("integration", integration, "real PostgreSQL, real gateway; every exchange against openapi.yaml"),
     Part("contract", contract, "schemathesis against the running gateway"),
     Part("faults", faults, "kill -9, PostgreSQL away, two gateways (all of it with --full)"),
