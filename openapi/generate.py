@@ -37,12 +37,16 @@ FORMATS = {
     r'|[0-9]+s|[0-9]+:[0-9]+(:[0-9]+)?|[0-9]+-[0-9]+(:[0-9]+(:[0-9]+)?)?)$': 'DURATION',
     r'^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([kMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?$': 'QUANTITY',
     r'^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)(m|[eE][+-]?[0-9]+)?$': 'CPUS',
+    r'^[0-9]+(-[0-9]+(:[0-9]+)?)?(,[0-9]+(-[0-9]+(:[0-9]+)?)?)*$': 'INDICES',
 }
 # `format` is a word for what the pattern already says.
 FORMAT_WORDS = {'UUID': 'uuid', 'DATE_TIME': 'date-time'}
-# A union is a number or a text of one of these formats, or an enum or an integer.
-UNIONS = {('integer', 'DURATION'): 'DURATION', ('integer', 'QUANTITY'): 'QUANTITY',
-          ('number', 'CPUS'): 'CPUS', ('integer', None): 'STRING_OR_INTEGER'}
+# The unions, by the types of their parts and the format of the text; None: it is an enum.
+UNIONS = {('INTEGER', 'STRING', 'DURATION'): 'DURATION',
+          ('INTEGER', 'STRING', 'QUANTITY'): 'QUANTITY',
+          ('NUMBER', 'STRING', 'CPUS'): 'CPUS',
+          ('INTEGER', 'STRING', None): 'STRING_OR_INTEGER',
+          ('BOOLEAN', 'NUMBER', 'STRING', 'TEXT'): 'SCALAR'}
 NOTES = {'description', 'examples'}
 KEYWORDS = {
     'object': {'properties', 'required', 'additionalProperties', 'propertyNames', 'minProperties',
@@ -137,14 +141,11 @@ class Schemas:
         for keyword in node.keys() - NOTES - {'anyOf', 'default'}:
             refuse(f'{where}/{keyword}', 'not enforced beside anyOf')
         parts = [self.table(part, f'{where}/anyOf/{i}', '') for i, part in enumerate(node['anyOf'])]
-        text = [p for p in parts if p['type'] == 'STRING']
-        number = [p for p in parts if p['type'] in ('INTEGER', 'NUMBER')]
-        if len(parts) != 2 or not text or not number:
-            refuse(f'{where}/anyOf', 'only a number or a text')
-        union = UNIONS.get((number[0]['type'].lower(), text[0].get('format')))
-        if not union or (union == 'STRING_OR_INTEGER') != ('values' in text[0]):
+        merged = {key: value for part in parts for key, value in part.items()}
+        union = UNIONS.get((*sorted(part['type'] for part in parts), merged.get('format')))
+        if not union:
             refuse(f'{where}/anyOf', 'not one of the known unions')
-        return {**number[0], **text[0], 'type': union}
+        return {**merged, 'type': union}
 
     def bounds(self, node, where, lowest, highest, need=True):
         lo, hi = node.get(lowest), node.get(highest)
@@ -226,7 +227,8 @@ class Schemas:
         kind = table['type']
         good = {'OBJECT': isinstance(value, dict), 'MAP': isinstance(value, dict),
                 'ARRAY': isinstance(value, list), 'STRING': text, 'BOOLEAN': isinstance(value, bool),
-                'INTEGER': whole, 'NUMBER': number, 'CPUS': number or text}.get(kind, whole or text)
+                'INTEGER': whole, 'NUMBER': number, 'CPUS': number or text,
+                'SCALAR': isinstance(value, (str, int, float))}.get(kind, whole or text)
         if not good:
             refuse(where, f'{value!r} is not of type {kind}')
         if number and not table['lo'] <= value <= table['hi']:
@@ -237,7 +239,7 @@ class Schemas:
             pattern = next(p for p, f in FORMATS.items() if f == table['format'])
             if not re.fullmatch(pattern, value):
                 refuse(where, f'{value!r} does not match the pattern')
-        if 'max_len' in table and not number and not (
+        if 'max_len' in table and not isinstance(value, (int, float)) and not (
                 table['min_len'] <= len(value) <= table['max_len']):
             refuse(where, f'{value!r} has the wrong length')
         self.check_inside(table, value, where)

@@ -160,6 +160,9 @@ bool gw_submit_prepare(struct gw_call *call, struct gw_submit *s, json_t *spec)
                 return false;
         }
         gw_spec_resolve(spec, s->now_us, &s->spec, &warnings, call->faults);
+        if (s->spec.is_array)
+                gw_faults_add(call->faults, GW_ERR_UNPROCESSABLE, "/array",
+                              "arrays are not served yet");
         if (gw_faults_any(call->faults)) {
                 gw_call_fail_faults(call, call->faults);
                 return false;

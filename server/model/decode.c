@@ -43,6 +43,7 @@ static const char *const expected[GW_SCHEMA_TYPE_COUNT] = {
         [GW_SCHEMA_QUANTITY] = "a size: whole bytes, or text such as \"32Gi\"",
         [GW_SCHEMA_CPUS] = "a number of cores: 4, 0.5 or \"500m\"",
         [GW_SCHEMA_STRING_OR_INTEGER] = "a string or a whole number",
+        [GW_SCHEMA_SCALAR] = "a string, a number, true or false",
 };
 
 static const char *name_type(const json_t *value)
@@ -249,12 +250,17 @@ static void fault_unknown(struct walk *w, const struct gw_schema *schema, const 
                 fault(w, GW_ERR_INVALID, "unknown field \"%s\"", shown);
 }
 
+static bool takes_fractions(enum gw_schema_type type)
+{
+        return type == GW_SCHEMA_NUMBER || type == GW_SCHEMA_CPUS || type == GW_SCHEMA_SCALAR;
+}
+
 /* 4.0 where a whole number belongs: the same number as an integer, or NULL to leave it. */
 static json_t *as_integer(const struct gw_schema *schema, const json_t *value)
 {
-        bool whole = schema->type != GW_SCHEMA_NUMBER && schema->type != GW_SCHEMA_CPUS;
         double v = json_real_value(value);
-        if (!json_is_real(value) || !whole || v != floor(v) || v < schema->lo || v > schema->hi)
+        if (!json_is_real(value) || takes_fractions(schema->type) || v != floor(v) ||
+            v < schema->lo || v > schema->hi)
                 return NULL;
         return json_integer((json_int_t)v);
 }
@@ -398,6 +404,10 @@ static const struct {
         [GW_SCHEMA_STRING_OR_INTEGER] = {.string = decode_string,
                                          .integer = decode_whole,
                                          .real = decode_whole},
+        [GW_SCHEMA_SCALAR] = {.string = decode_string,
+                              .integer = decode_number,
+                              .real = decode_number,
+                              .boolean = decode_nothing},
 };
 
 static decode_function find_function(const struct gw_schema *schema, const json_t *value)

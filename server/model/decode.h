@@ -33,6 +33,7 @@ enum gw_schema_type {
         GW_SCHEMA_QUANTITY, /* whole bytes, or text (model/quantity.h) */
         GW_SCHEMA_CPUS,     /* cores, or text (model/quantity.h) */
         GW_SCHEMA_STRING_OR_INTEGER,
+        GW_SCHEMA_SCALAR, /* a string, a number or a boolean; each stays what it is */
         GW_SCHEMA_TYPE_COUNT
 };
 

@@ -224,6 +224,26 @@ static bool check_cpus(const char *s, size_t len)
         return p && (*p == '\0' || strcmp(p, "m") == 0 || is_exponent(p));
 }
 
+/* Moves *p over index, first-last or first-last:step; false when there is none. */
+static bool take_range(const char **p)
+{
+        for (const char *next = "-:"; take_digits(p); next++, ++*p)
+                if (*next == '\0' || **p != *next)
+                        return true;
+        return false;
+}
+
+static bool check_indices(const char *s, size_t len)
+{
+        const char *p = s;
+        while (take_range(&p)) {
+                if (*p != ',')
+                        return p == s + len;
+                p++;
+        }
+        return false;
+}
+
 static const struct {
         bool (*check)(const char *s, size_t len); /* NULL: anything */
         const char *hint;
@@ -254,6 +274,10 @@ static const struct {
                                 "a duration such as 90, \"2h30m\" or \"1-12:00:00\""},
         [GW_FORMAT_QUANTITY] = {check_quantity, "a size such as 1073741824, \"1.5Gi\" or \"32G\""},
         [GW_FORMAT_CPUS] = {check_cpus, "a number of cores such as 4, 0.5 or \"500m\""},
+        [GW_FORMAT_INDICES] =
+                {check_indices,
+                 "indices such as \"7\", \"0-99\" or \"0-99:2,120\"; how many run at a "
+                 "time is said by max_parallel"},
 };
 
 bool gw_format_check(enum gw_format format, const char *s, size_t len)

@@ -25,6 +25,7 @@ enum gw_format {
         GW_FORMAT_DURATION,  /* the texts of model/duration.h, whatever their value */
         GW_FORMAT_QUANTITY,  /* the texts of model/quantity.h, whatever their value */
         GW_FORMAT_CPUS,
+        GW_FORMAT_INDICES, /* the texts of model/indexset.h, whatever their values */
         GW_FORMAT_COUNT
 };
 

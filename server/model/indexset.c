@@ -205,6 +205,17 @@ int gw_indexset_parse(const char *text, struct gw_indexset *ret, struct gw_error
         return rc;
 }
 
+int gw_indexset_first(uint32_t count, struct gw_indexset *ret, struct gw_error *err)
+{
+        struct gw_index_builder b = GW_INDEX_BUILDER_INIT;
+        assert(count > 0 && count <= GW_MAX_ARRAY);
+        int rc = gw_index_builder_push_run(&b, 0, count - 1, 1, err);
+        if (rc == 0)
+                rc = gw_index_builder_finish(&b, ret, err);
+        gw_index_builder_done(&b);
+        return rc;
+}
+
 void gw_indexset_done(struct gw_indexset *set)
 {
         free(set->runs);

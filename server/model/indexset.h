@@ -43,6 +43,9 @@ struct gw_indexset {
  * part and its place, or GW_ERR_NOMEM. *ret is never empty; ends with gw_indexset_done. */
 int gw_indexset_parse(const char *text, struct gw_indexset *ret, struct gw_error *err);
 
+/* The indices 0 … count-1, count from 1 to GW_MAX_ARRAY. Returns 0, or -1 with GW_ERR_NOMEM. */
+int gw_indexset_first(uint32_t count, struct gw_indexset *ret, struct gw_error *err);
+
 void gw_indexset_done(struct gw_indexset *set); /* frees; empty afterwards */
 
 /* Appends the set's one text, at most GW_MAX_INDEX_TEXT bytes; nothing for an empty set. */

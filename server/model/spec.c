@@ -13,8 +13,10 @@
 #include "server/base/buf.h"
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
+#include "server/base/limits.h"
 #include "server/model/duration.h"
 #include "server/model/quantity.h"
+#include "server/model/spec_array.h"
 #include "server/model/spec_text.h"
 
 #define DEFAULT_CPUS 1
@@ -135,6 +137,9 @@ static void read_spec(json_t *json, struct gw_spec *spec, struct gw_faults *faul
         spec->hold = read_boolean(json, "/hold", faults);
         read_numbers(json, spec, faults);
         gw_retry_from_json(json_object_get(json, "retry"), &spec->retry, faults);
+        gw_spec_read_array(json, spec, faults);
+        spec->max_parallel =
+                (uint32_t)read_integer(json, "/array/max_parallel", 1, GW_MAX_ARRAY, faults);
 }
 
 /* ---- writing --------------------------------------------------------------------------- */
@@ -255,6 +260,8 @@ int gw_spec_load(const char *text, size_t len, struct gw_spec *ret, struct gw_er
         gw_faults_init(&faults);
         read_spec(json, &s, &faults);
         json_decref(json);
+        if (s.task_count == 0 && !gw_faults_any(&faults))
+                damaged(&faults, "/array");
         int rc = load_texts(text, len, &s, &faults);
         if (rc == 0 && !gw_faults_any(&faults)) {
                 *ret = s;
@@ -272,5 +279,6 @@ void gw_spec_done(struct gw_spec *spec)
         json_decref(spec->json);
         free(spec->text);
         free(spec->labels);
+        gw_indexset_done(&spec->indices);
         *spec = (struct gw_spec){0};
 }

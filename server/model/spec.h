@@ -17,6 +17,7 @@
 
 #include "server/base/error.h"
 #include "server/model/faults.h"
+#include "server/model/indexset.h"
 #include "server/model/retry.h"
 #include "server/model/spec_check.h"
 
@@ -46,6 +47,13 @@ struct gw_spec {
         int64_t start_deadline_s; /* to its first start, from its submission; 0: none */
         struct gw_retry retry;
         char *labels; /* JSON text of an object, or NULL when there are none */
+
+        /* Its tasks. */
+        bool is_array;
+        struct gw_indexset indices; /* of the tasks; 0 … n-1 for a matrix, 0 for a plain job */
+        uint32_t task_count;        /* as many as there are indices, at least 1 */
+        uint32_t max_parallel;      /* tasks at a time; 0: no limit */
+        const json_t *matrix;       /* part of json (matrix.h), or NULL */
 };
 
 /*

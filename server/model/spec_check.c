@@ -19,6 +19,7 @@
 #include "server/model/spec.h"
 
 #define RESERVED "JOBGATE_"
+#define RESERVED_WORDS "is reserved: names that begin with " RESERVED " are set by the gateway"
 #define MOST_RETRIES 5
 #define LEAST_CPUS_PER_GPU 2000 /* thousandths */
 #define MOST_CPUS_PER_GPU 4000
@@ -65,6 +66,11 @@ static void check_interpreter(const struct gw_spec *spec, int64_t now_us, struct
                        "interpreter of that name; save it with Unix line ends");
 }
 
+static bool is_reserved(const char *name)
+{
+        return strncmp(name, RESERVED, strlen(RESERVED)) == 0;
+}
+
 static void check_environment(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
 {
         (void)now_us;
@@ -74,12 +80,46 @@ static void check_environment(const struct gw_spec *spec, int64_t now_us, struct
 
         json_object_foreach(environment, name, value)
         {
-                if (strncmp(name, RESERVED, strlen(RESERVED)) != 0)
+                if (!is_reserved(name))
                         continue;
                 char pointer[GW_ERROR_POINTER];
                 snprintf(pointer, sizeof pointer, "/environment/%s", name);
-                refuse(faults, pointer,
-                       "is reserved: names that begin with " RESERVED " are set by the gateway");
+                refuse(faults, pointer, RESERVED_WORDS);
+        }
+}
+
+static void check_array(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
+{
+        (void)now_us;
+        const json_t *array = json_object_get(spec->json, "array");
+        bool indices = json_object_get(array, "indices") != NULL;
+        bool matrix = json_object_get(array, "matrix") != NULL;
+
+        if (array && !indices && !matrix)
+                refuse(faults, "/array", "has no tasks: it needs indices or a matrix");
+        if (indices && matrix)
+                refuse(faults, "/array/matrix",
+                       "must not stand beside indices: an array has one of them");
+}
+
+/* A task finds its values in its environment, beside what stands there already. */
+static void check_matrix(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
+{
+        (void)now_us;
+        json_t *matrix = json_object_get(json_object_get(spec->json, "array"), "matrix");
+        const json_t *environment = json_object_get(spec->json, "environment");
+        const char *name;
+        json_t *values;
+
+        json_object_foreach(matrix, name, values)
+        {
+                char pointer[GW_ERROR_POINTER];
+                snprintf(pointer, sizeof pointer, "/array/matrix/%s", name);
+                if (is_reserved(name))
+                        refuse(faults, pointer, RESERVED_WORDS);
+                if (json_object_get(environment, name))
+                        refuse(faults, pointer,
+                               "stands in environment too: a variable has one value");
         }
 }
 
@@ -119,8 +159,8 @@ static void check_not_before(const struct gw_spec *spec, int64_t now_us, struct 
 void gw_spec_check(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
 {
         static void (*const rules[])(const struct gw_spec *, int64_t, struct gw_faults *) = {
-                check_program, check_interpreter, check_environment,
-                check_gpus,    check_deadlines,   check_not_before,
+                check_program, check_interpreter, check_environment, check_array,
+                check_matrix,  check_gpus,        check_deadlines,   check_not_before,
         };
         for (size_t i = 0; i < GW_COUNT(rules); i++)
                 rules[i](spec, now_us, faults);

@@ -11,6 +11,7 @@
 #include "server/base/str.h"
 #include "server/model/decode.h"
 #include "server/model/json.h"
+#include "server/model/matrix.h"
 #include "server/model/spec.h"
 
 #define NOW (INT64_C(1795004800) * GW_SECOND)
@@ -30,6 +31,23 @@ static void check_faults(const struct gw_faults *faults)
                 check(gw_str_utf8(faults->items[i].detail, strlen(faults->items[i].detail)));
 }
 
+static void check_value(void *arg, const char *name, const char *value)
+{
+        check(*name && gw_str_utf8(value, strlen(value)));
+        --*(size_t *)arg;
+}
+
+/* Every task has an index, and a value of each name. */
+static void check_tasks(const struct gw_spec *spec)
+{
+        uint32_t last = spec->task_count - 1, index, ordinal;
+        size_t left = json_object_size(spec->matrix);
+        check(spec->task_count > 0 && spec->task_count == spec->indices.count);
+        check(gw_indexset_index(&spec->indices, last, &index) == 0);
+        check(gw_indexset_ordinal(&spec->indices, index, &ordinal) == 0 && ordinal == last);
+        check(gw_task_values(spec, last, check_value, &left) == 0 && left == 0);
+}
+
 static void check_load(const struct gw_spec *spec)
 {
         struct gw_spec again = {0};
@@ -38,6 +56,8 @@ static void check_load(const struct gw_spec *spec)
         check(again.memory_bytes == spec->memory_bytes && again.gpus == spec->gpus);
         check(again.deadline_s == spec->deadline_s && again.not_before_us == spec->not_before_us);
         check(again.retry.reasons == spec->retry.reasons);
+        check(again.is_array == spec->is_array && again.max_parallel == spec->max_parallel);
+        check(again.task_count == spec->task_count && !again.matrix == !spec->matrix);
         check(json_equal(again.json, spec->json));
         gw_spec_done(&again);
 }
@@ -55,6 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             gw_spec_resolve(json, NOW, &spec, &warnings, &faults) == 0) {
                 check(!gw_faults_any(&faults));
                 check(gw_str_utf8(spec.text, spec.text_len) && spec.cpus_milli > 0);
+                check_tasks(&spec);
                 check_load(&spec);
         } else {
                 check_faults(&faults);

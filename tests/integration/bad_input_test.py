@@ -102,6 +102,12 @@ POINTED = [
     (b'{"command": ["true"], "not_before": "2026-02-30T00:00:00Z"}', "/not_before"),
     (b'{"command": ["true"], "working_directory": "relative"}', "/working_directory"),
     (b'{"command": ["true"], "environment": {"1A": "x"}}', "/environment/1A"),
+    (b'{"command": ["true"], "array": {"indices": "-1"}}', "/array/indices"),
+    (b'{"command": ["true"], "array": {"indices": "0-9%2"}}', "/array/indices"),
+    (b'{"command": ["true"], "array": {"matrix": {"lr": []}}}', "/array/matrix/lr"),
+    (b'{"command": ["true"], "array": {"matrix": {"lr": [1, 2, 3, null]}}}', "/array/matrix/lr/3"),
+    (b'{"command": ["true"], "array": {"matrix": {"1a": [1]}}}', "/array/matrix/1a"),
+    (b'{"command": ["true"], "array": {"matrix": {"a": [1], "a": [2]}}}', "/array/matrix/a"),
 ]
 
 
@@ -114,6 +120,23 @@ def test_a_bad_field_is_pointed_at(api, data, pointer):
         assert answer.pointers() == {} or pointer in answer.pointers() or answer.json()["detail"]
     else:
         assert pointer in answer.pointers(), answer.text
+
+
+@pytest.mark.parametrize("array,pointer,words", [
+    ({}, "/array", "needs indices or a matrix"),
+    ({"indices": "9-0"}, "/array/indices", "the lower index comes first"),
+    ({"indices": "0,9223372036854775808"}, "/array/indices", "the highest index is 2147483647"),
+    ({"indices": "0-9999999"}, "/array/indices", "more than 1000000 indices"),
+    ({"matrix": dict.fromkeys("abc", [0] * 1000)}, "/array/matrix", "has 1000000000 combinations: at most 1000000"),
+    ({"matrix": {"JOBGATE_A": [1]}}, "/array/matrix/JOBGATE_A", "is reserved"),
+    ({"matrix": {"A": [1]}}, "/array/matrix/A", "stands in environment too"),
+    ({"indices": "0-9"}, "/array", "not served yet"),
+], ids=["nothing", "reversed", "2^63", "ten million", "billion", "reserved", "in environment", "good"])
+@pytest.mark.parametrize("dry", ["false", "true"])
+def test_an_array_that_cannot_be(api, array, pointer, words, dry):
+    answer = api.post(f"/v1/jobs?dry_run={dry}", {"command": ["true"], "environment": {"A": ""}, "array": array})
+    assert answer.status == 422, answer.text
+    assert words in answer.pointers()[pointer]
 
 
 @pytest.mark.parametrize("data", [b"[]", b'"x"', b"1", b"null", b"true"])

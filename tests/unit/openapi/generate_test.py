@@ -114,7 +114,8 @@ def test_unknown_keywords_of_arrays(keyword, value):
     ({'type': 'object', 'additionalProperties': STRING}, 'maxProperties is missing'),
     ({'type': 'object', 'additionalProperties': False}, 'members'),
     ({**closed(a={'type': 'boolean'}), 'required': ['b']}, 'b is no property'),
-    ({'anyOf': [{'type': 'boolean'}, STRING]}, 'a number or a text'),
+    ({'anyOf': [{'type': 'boolean'}, STRING]}, 'unions'),
+    ({'anyOf': [STRING, STRING]}, 'unions'),
     ({'anyOf': [{'type': 'integer', 'minimum': 0, 'maximum': 9}, STRING]}, 'unions'),
     ({'anyOf': [{'type': 'integer', 'minimum': 0, 'maximum': 9}], 'type': 'integer'}, 'beside anyOf'),
     ({'$ref': '#/components/schemas/Nothing'}, 'does not exist'),
@@ -122,6 +123,30 @@ def test_unknown_keywords_of_arrays(keyword, value):
 ])
 def test_schemas_without_bounds_or_checkers(schema, words):
     refused(small(closed(a=schema)), words)
+
+
+TEXT = {'type': 'string', 'maxLength': 5, 'pattern': r'^[^\u0000]*$'}
+SCALAR = {'anyOf': [TEXT, {'type': 'number', 'minimum': -1, 'maximum': 9}, {'type': 'boolean'}]}
+
+
+def test_a_map_of_lists_of_scalars():
+    lists = {'type': 'array', 'maxItems': 3, 'items': SCALAR}
+    source = make(small(closed(m={'type': 'object', 'maxProperties': 2, 'propertyNames': STRING,
+                                  'additionalProperties': lists})))['schemas.c']
+    assert ('.type = GW_SCHEMA_SCALAR, .format = GW_FORMAT_TEXT, .lo = -1, .hi = 9, '
+            '.min_len = 0, .max_len = 5') in source
+    assert '.type = GW_SCHEMA_MAP, .min_len = 0, .max_len = 2, .item = &' in source
+
+
+@pytest.mark.parametrize('value, words', [
+    ('', None), ('abcde', None), (0.5, None), (9, None), (True, None),
+    ('abcdef', 'wrong length'), (10, 'out of bounds'), ([], 'not of type SCALAR')])
+def test_defaults_of_a_scalar(value, words):
+    doc = small(closed(v={**SCALAR, 'default': value}))
+    if words:
+        refused(doc, words)
+    else:
+        make(doc)
 
 
 def test_recursion():

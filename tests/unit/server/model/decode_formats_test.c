@@ -44,6 +44,8 @@ static const struct {
          "^\\+?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([kMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?$",
          "01.+-kKMGEei"},
         {GW_FORMAT_CPUS, "^\\+?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)(m|[eE][+-]?[0-9]+)?$", "01.+-eEm"},
+        {GW_FORMAT_INDICES, "^[0-9]+(-[0-9]+(:[0-9]+)?)?(,[0-9]+(-[0-9]+(:[0-9]+)?)?)*$",
+         "019-:,% "},
 };
 
 /* Good texts to begin the longer ones from: chance alone does not find them. */
@@ -59,6 +61,7 @@ static const struct {
         {GW_FORMAT_DURATION, "1:1:1"},
         {GW_FORMAT_QUANTITY, "+1.1e+1"},
         {GW_FORMAT_CPUS, "1.1e-1"},
+        {GW_FORMAT_INDICES, "0-99:2,7,3-4,120-130:10"},
 };
 
 static void compare(size_t which, const regex_t *re, const char *s)

@@ -376,6 +376,24 @@ static void test_nothing_of_a_set(void **state)
         gw_indexset_done(&all);
 }
 
+static void test_the_first_indices(void **state)
+{
+        (void)state;
+        static const struct {
+                uint32_t count;
+                const char *text;
+        } cases[] = {{1, "0"}, {2, "0-1"}, {3, "0-2"}, {4, "0-3"}, {GW_MAX_ARRAY, "0-999999"}};
+        for (size_t i = 0; i < GW_COUNT(cases); i++) {
+                struct gw_indexset set;
+                assert_int_equal(gw_indexset_first(cases[i].count, &set, NULL), 0);
+                assert_int_equal(set.count, cases[i].count);
+                assert_int_equal(set.run_count, 1);
+                gw_autofree char *text = text_of(&set);
+                assert_string_equal(text, cases[i].text);
+                gw_indexset_done(&set);
+        }
+}
+
 /* A subset that falls into more runs, or a longer text, than can be read again. */
 static void test_subset_out_of_bounds(void **state)
 {
@@ -402,6 +420,7 @@ int main(void)
                 cmocka_unit_test(test_subset_and_pick),
                 cmocka_unit_test(test_pick_names_the_stranger),
                 cmocka_unit_test(test_nothing_of_a_set),
+                cmocka_unit_test(test_the_first_indices),
                 cmocka_unit_test(test_subset_out_of_bounds),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,79 @@
+/* Combinations of a matrix. Any thread; runs on every submit and on every start of a task. */
+#include "server/model/matrix.h"
+
+#include "server/base/buf.h"
+#include "server/model/spec.h"
+#include "server/model/spec_text.h"
+
+#define MAX_NUMBER_TEXT 64
+
+static uint64_t count_values(const json_t *values)
+{
+        size_t i;
+        const json_t *value;
+        json_array_foreach(values, i, value)
+        {
+                if (!json_is_string(value) && !json_is_number(value) && !json_is_boolean(value))
+                        return 0;
+        }
+        return json_array_size(values);
+}
+
+uint64_t gw_matrix_count(const json_t *matrix)
+{
+        const char *name;
+        json_t *values;
+        uint64_t count = json_object_size(matrix) > 0;
+        json_object_foreach((json_t *)matrix, name, values)
+        {
+                uint64_t n = count_values(values);
+                if (n == 0)
+                        return 0;
+                if (__builtin_mul_overflow(count, n, &count))
+                        count = UINT64_MAX; /* and stays there: n is at least 1 */
+        }
+        return count;
+}
+
+static int give(const char *name, const json_t *value, struct gw_buf *text, gw_matrix_each each,
+                void *arg)
+{
+        if (json_is_string(value)) {
+                each(arg, name, json_string_value(value));
+                return 0;
+        }
+        gw_buf_clear(text);
+        gw_spec_text(text, value);
+        if (!gw_buf_ok(text))
+                return -1;
+        each(arg, name, text->data);
+        return 0;
+}
+
+int gw_matrix_values(const json_t *matrix, uint64_t ordinal, gw_matrix_each each, void *arg)
+{
+        struct gw_buf text = GW_BUF_INIT(MAX_NUMBER_TEXT);
+        const char *name;
+        json_t *values;
+        uint64_t stride = gw_matrix_count(matrix);
+        int rc = ordinal < stride ? 0 : -1;
+
+        json_object_foreach((json_t *)matrix, name, values)
+        {
+                if (rc)
+                        break;
+                uint64_t n = json_array_size(values);
+                stride /= n;
+                rc = give(name, json_array_get(values, (size_t)(ordinal / stride % n)), &text, each,
+                          arg);
+        }
+        gw_buf_done(&text);
+        return rc;
+}
+
+int gw_task_values(const struct gw_spec *spec, uint32_t ordinal, gw_matrix_each each, void *arg)
+{
+        if (ordinal >= spec->task_count)
+                return -1;
+        return spec->matrix ? gw_matrix_values(spec->matrix, ordinal, each, arg) : 0;
+}
