@@ -17,6 +17,7 @@
 #include "routes/arguments.h"
 #include "routes/authenticate.h"
 #include "routes/call.h"
+#include "routes/cors.h"
 #include "routes/problem.h"
 #include "routes/shared.h"
 #include "server/base/clock.h"
@@ -31,6 +32,7 @@
 
 struct gw_dispatch {
         const struct gw_service *service;
+        const char *origins; /* of routes/cors.h */
         struct gw_shared shared;
         struct gw_router_route *routes;
         struct gw_router *router;
@@ -54,8 +56,17 @@ static void refuse(void *self, struct gw_exchange *x, const struct gw_error *err
         gw_problem_respond(x, err);
 }
 
-static enum gw_next refuse_route(struct gw_exchange *x, struct gw_error *err, const char *allow)
+static void mark(void *self, struct gw_exchange *x)
 {
+        struct gw_dispatch *d = self;
+        gw_cors_mark(x, d->origins);
+}
+
+static enum gw_next refuse_route(const struct gw_dispatch *d, struct gw_exchange *x,
+                                 struct gw_error *err, const char *allow)
+{
+        if (err->code == GW_ERR_METHOD && gw_cors_preflight(x, d->origins, allow))
+                return GW_NEXT_RESPOND;
         if (err->code == GW_ERR_METHOD) {
                 *err = (struct gw_error){0};
                 gw_fail(err, GW_ERR_METHOD, "this path allows %s", allow);
@@ -90,7 +101,7 @@ static enum gw_next route(struct gw_dispatch *d, struct gw_call *call)
         char scratch[GW_MAX_URI_BYTES], allow[96] = "";
         if (gw_router_match(d->router, gw_exchange_method(x), gw_exchange_path(x), scratch, &match,
                             allow, &err))
-                return refuse_route(x, &err, allow);
+                return refuse_route(d, x, &err, allow);
         call->operation = &gw_operations[match.route];
         call->presets = d->presets[match.route];
         if (keep_path(call, &match))
@@ -286,7 +297,8 @@ static int make_shared(struct gw_dispatch *d, struct gw_error *err)
         return gw_documents_init(&d->shared.documents, err);
 }
 
-struct gw_dispatch *gw_dispatch_new(const struct gw_service *service, struct gw_error *err)
+struct gw_dispatch *gw_dispatch_new(const struct gw_service *service, const char *origins,
+                                    struct gw_error *err)
 {
         struct gw_dispatch *d = calloc(1, sizeof *d);
         if (!d) {
@@ -294,6 +306,7 @@ struct gw_dispatch *gw_dispatch_new(const struct gw_service *service, struct gw_
                 return NULL;
         }
         d->service = service;
+        d->origins = origins;
         if (make_router(d, err) || make_presets(d, err) || make_metrics(d, err) ||
             make_shared(d, err)) {
                 gw_dispatch_free(d);
@@ -310,6 +323,7 @@ struct gw_http_app gw_dispatch_app(struct gw_dispatch *d)
                 .body = body,
                 .resume = resume,
                 .refuse = refuse,
+                .mark = mark,
                 .abandon = abandon,
                 .end = end,
         };

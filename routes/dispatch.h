@@ -9,9 +9,10 @@
 
 struct gw_dispatch;
 
-/* The service is borrowed for its life; its metrics get the families of requests. NULL on
- * error. Make it before the loops start. */
-struct gw_dispatch *gw_dispatch_new(const struct gw_service *service, struct gw_error *err);
+/* The service is borrowed for its life; its metrics get the families of requests. So is origins:
+ * those of routes/cors.h, or NULL. NULL on error. Make it before the loops start. */
+struct gw_dispatch *gw_dispatch_new(const struct gw_service *service, const char *origins,
+                                    struct gw_error *err);
 /* What gw_http_start() takes. */
 struct gw_http_app gw_dispatch_app(struct gw_dispatch *d);
 /* After gw_http_stop(). NULL allowed. */

@@ -54,6 +54,9 @@ static const struct gw_setting settings[] = {
          "gateway failed."},
         {"url", GW_SETTING_URL, AT(url), NULL, 0, 0, false,
          "How clients and jobs reach the gateway. The default is made of `listen`."},
+        {"cors.origins", GW_SETTING_ORIGINS, AT(cors_origins), NULL, 0, 0, false,
+         "The web pages of other origins that may call the API from a browser, with a token of their "
+         "own. `*` is every page."},
         {"retention", GW_SETTING_SECONDS, AT(retention_s), "90d", 0, GW_MAX_DURATION_S, false,
          "How long finished jobs are kept at least; they go by the month. 0 keeps them for ever."},
         {"max_wait", GW_SETTING_SECONDS, AT(max_wait_s), "4m", 0, GW_MAX_WAIT_S, false,
@@ -119,7 +122,7 @@ static json_t *read_file(const char *path, struct gw_faults *faults)
 /* Every name and every section, for the search after a likely typo. */
 static const char *candidate(const void *list, size_t i)
 {
-        static const char *const sections[] = {"listen", "database", "log", "backends"};
+        static const char *const sections[] = {"listen", "database", "log", "cors", "backends"};
         (void)list;
         if (i < GW_COUNT(settings))
                 return settings[i].name;

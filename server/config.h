@@ -26,6 +26,7 @@ struct gw_config {
         char *database_serve, *database_owner; /* owner: NULL when not given */
         int64_t log_level;                     /* enum gw_log_level */
         char *url;
+        char *cors_origins; /* NULL: none */
         int64_t retention_s, max_wait_s, max_waiters;
         struct gw_config_backend *backends;
         size_t backend_count;

@@ -60,6 +60,37 @@ static int read_url(const struct gw_setting *s, const char *text, void *place)
         return keep_text(text, place);
 }
 
+/* As browsers send it: lower case, no path, no '/' at the end. */
+static bool is_origin(const char *text, size_t len)
+{
+        static const char *const schemes[] = {"http://", "https://"};
+        for (size_t i = 0; i < GW_COUNT(schemes); i++) {
+                size_t scheme = strlen(schemes[i]);
+                if (len > scheme && memcmp(text, schemes[i], scheme) == 0)
+                        return strspn(text + scheme, "abcdefghijklmnopqrstuvwxyz0123456789.-:[]") >=
+                               len - scheme;
+        }
+        return false;
+}
+
+static int read_origins(const struct gw_setting *s, const char *text, void *place)
+{
+        (void)s;
+        const char *at = text;
+        while (strcmp(text, "*") != 0) {
+                at += strspn(at, " ");
+                size_t len = strcspn(at, ", ");
+                if (!is_origin(at, len))
+                        return -1;
+                at += len + strspn(at + len, " ");
+                if (!*at)
+                        break;
+                if (*at++ != ',')
+                        return -1;
+        }
+        return keep_text(text, place);
+}
+
 static int in_range(const struct gw_setting *s, int64_t value, void *place)
 {
         if (value < s->lo || value > s->hi)
@@ -156,6 +187,13 @@ static void describe_url(const struct gw_setting *s, struct gw_buf *out)
         gw_buf_str(out, "a URL: http:// or https://, without a '/' at its end");
 }
 
+static void describe_origins(const struct gw_setting *s, struct gw_buf *out)
+{
+        (void)s;
+        gw_buf_str(out, "`*`, or origins with commas between, as browsers send them: lower case, "
+                        "without a '/' at the end");
+}
+
 static void describe_secret(const struct gw_setting *s, struct gw_buf *out)
 {
         (void)s;
@@ -202,6 +240,7 @@ static const struct {
         [GW_SETTING_TEXT] = {read_text, print_text, describe_text, true},
         [GW_SETTING_NAME] = {read_name, print_text, describe_name, true},
         [GW_SETTING_URL] = {read_url, print_text, describe_url, true},
+        [GW_SETTING_ORIGINS] = {read_origins, print_text, describe_origins, true},
         [GW_SETTING_SECRET] = {read_text, print_secret, describe_secret, true},
         [GW_SETTING_NUMBER] = {read_number, print_number, describe_number, false},
         [GW_SETTING_SIZE] = {read_size, print_size, describe_size, false},

@@ -14,6 +14,7 @@ enum gw_setting_kind {
         GW_SETTING_TEXT,    /* char *, owned; NULL when there is neither value nor preset */
         GW_SETTING_NAME,    /* the same: letters, digits, '-', '_' and '.' */
         GW_SETTING_URL,     /* the same: http:// or https://, no '/' at the end */
+        GW_SETTING_ORIGINS, /* the same: "*", or origins of web pages with commas between */
         GW_SETTING_SECRET,  /* the same: a connection string that may hold a password */
         GW_SETTING_NUMBER,  /* int64_t, as are those below */
         GW_SETTING_SIZE,    /* bytes, "1Mi" */

@@ -46,6 +46,8 @@ struct gw_http_app {
         enum gw_next (*resume)(void *self, struct gw_exchange *x, struct gw_work *work);
         /* http itself refuses (413, 408, 431 …): set an answer for this error. */
         void (*refuse)(void *self, struct gw_exchange *x, const struct gw_error *err);
+        /* An answer was set, by whomever: add what every answer carries. May be NULL. */
+        void (*mark)(void *self, struct gw_exchange *x);
         /* The client hung up while work is out; called once, may be NULL. Cancel what can be
          * cancelled: the work must still come home, and resume is called as ever. Noticed
          * within about abandon_check_ms. A client that closes only its sending half counts as

@@ -52,6 +52,7 @@ void gw_respond_header(struct gw_exchange *x, const char *name, const char *valu
 static void set_answer(struct gw_exchange *x, unsigned status, struct MHD_Response *response,
                        const char *content_type)
 {
+        const struct gw_http_app *app = &x->conn->loop->http->app;
         gw_answer_clear(x);
         if (!response)
                 return;
@@ -60,6 +61,8 @@ static void set_answer(struct gw_exchange *x, unsigned status, struct MHD_Respon
         gw_respond_header(x, "X-Request-Id", x->request_id);
         if (content_type)
                 gw_respond_header(x, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+        if (app->mark)
+                app->mark(app->self, x);
 }
 
 /* Counts len bytes against the budget of all large answers; -1 when they are too many. */

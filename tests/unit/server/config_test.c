@@ -17,6 +17,9 @@
 #include "server/base/log.h"
 #include "server/config.h"
 
+#define ORIGINS                                                                                    \
+        "cors.origins: must be `*`, or origins with commas between, as browsers send them: "       \
+        "lower case, without a '/' at the end\n"
 #define LEAST "database: {serve: 'dbname=x'}\n"
 
 static char path[] = "/tmp/jobgate-config-XXXXXX";
@@ -58,6 +61,7 @@ static void test_defaults(void **state)
         assert_null(c.database_owner);
         assert_int_equal(c.log_level, GW_LOG_INFO);
         assert_string_equal(c.url, "http://127.0.0.1:8000");
+        assert_null(c.cors_origins);
         assert_true(c.retention_s == 90 * 86400);
         assert_int_equal(c.max_wait_s, GW_MAX_WAIT_S);
         assert_int_equal(c.max_waiters, GW_MAX_WAITERS);
@@ -73,6 +77,7 @@ static void test_every_setting(void **state)
                                   "database: {serve: a, owner: b}\n"
                                   "log: {level: error}\n"
                                   "url: https://jobs.example\n"
+                                  "cors: {origins: 'https://a.example, http://[::1]:3000'}\n"
                                   "retention: 0\nmax_wait: 1m\nmax_waiters: 9\n"
                                   "backends:\n"
                                   "- {name: one, type: local, window: 5, cpus: 2, more: {a: [1]}}\n"
@@ -85,6 +90,7 @@ static void test_every_setting(void **state)
         assert_string_equal(c.database_owner, "b");
         assert_int_equal(c.log_level, GW_LOG_ERROR);
         assert_string_equal(c.url, "https://jobs.example");
+        assert_string_equal(c.cors_origins, "https://a.example, http://[::1]:3000");
         assert_int_equal(c.retention_s, 0);
         assert_int_equal(c.max_wait_s, 60);
         assert_int_equal(c.max_waiters, 9);
@@ -167,6 +173,15 @@ static void test_bad_settings(void **state)
                  "url: must be a URL: http:// or https://, without a '/' at its end\n"},
                 {LEAST "url: 'http://'",
                  "url: must be a URL: http:// or https://, without a '/' at its end\n"},
+                {LEAST "cors: {origins: a.example}", ORIGINS},
+                {LEAST "cors: {origins: 'https://'}", ORIGINS},
+                {LEAST "cors: {origins: 'https://a.example/'}", ORIGINS},
+                {LEAST "cors: {origins: 'https://A.example'}", ORIGINS},
+                {LEAST "cors: {origins: 'https://*.example'}", ORIGINS},
+                {LEAST "cors: {origins: 'null'}", ORIGINS},
+                {LEAST "cors: {origins: '*, https://a.example'}", ORIGINS},
+                {LEAST "cors: {origins: 'https://a.example,'}", ORIGINS},
+                {LEAST "cors: {origins: 'https://a.example https://b.example'}", ORIGINS},
                 {LEAST "retention: 3 weeks", "retention: must be a duration from 0s to 36525d\n"},
                 {LEAST "max_wait: 241", "max_wait: must be a duration from 0s to 4m\n"},
                 {LEAST "backends: 5", "backends: must be a list of at most 64 sections\n"},
