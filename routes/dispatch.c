@@ -23,6 +23,7 @@
 #include "server/base/clock.h"
 #include "server/base/limits.h"
 #include "server/base/log.h"
+#include "server/base/trace.h"
 #include "server/http/router.h"
 
 /* What is read, and not looked at, where no body is meant to be. */
@@ -202,6 +203,13 @@ static enum gw_log_level level_of(unsigned status)
         return status >= 400 ? GW_LOG_INFO : GW_LOG_DEBUG;
 }
 
+/* The trace that the caller says the request belongs to. */
+static bool read_trace(const struct gw_call *call, struct gw_trace *ret)
+{
+        const char *value = call ? gw_call_header(call, "traceparent") : NULL;
+        return value && gw_trace_parse(value, ret);
+}
+
 static void log_access(struct gw_exchange *x, const struct gw_call *call, unsigned status,
                        int64_t took_us)
 {
@@ -211,10 +219,13 @@ static void log_access(struct gw_exchange *x, const struct gw_call *call, unsign
         if (!gw_log_enabled(level))
                 return;
         const char *method = gw_exchange_method(x);
-        gw_log(level, "http.request", "{s:s#, s:s*, s:i, s:s, s:s*, s:I}", "method", method,
-               (int)strnlen(method, LOGGED_METHOD), "operation", o ? o->id : NULL, "status",
+        struct gw_trace trace;
+        bool traced = read_trace(call, &trace);
+        gw_log(level, "http.request", "{s:s#, s:s*, s:i, s:s, s:s*, s:I, s:s*, s:s*}", "method",
+               method, (int)strnlen(method, LOGGED_METHOD), "operation", o ? o->id : NULL, "status",
                (int)status, "request_id", gw_exchange_request_id(x), "user", p ? p->user : NULL,
-               "took_us", (json_int_t)took_us);
+               "took_us", (json_int_t)took_us, "trace_id", traced ? trace.trace_id : NULL,
+               "parent_id", traced ? trace.parent_id : NULL);
 }
 
 static void end(void *self, struct gw_exchange *x)

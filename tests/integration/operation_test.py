@@ -171,6 +171,28 @@ def test_request_ids_differ_and_are_in_the_log(gateway, api):
     assert (line["event"], line["operation"], line["status"]) == ("http.request", "listJobs", 400)
 
 
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize("sent, told", [(TRACE, True), (TRACE + " ", True), (TRACE.upper(), False),
+                                        ("00-" + "0" * 32 + "-00f067aa0ba902b7-01", False), ("x" * 4000, False)])
+def test_the_trace_of_a_request_is_in_the_log(gateway, api, sent, told):
+    answers = {200: api.get("/v1/jobs", headers={"traceparent": sent}),
+               400: api.get("/v1/jobs", limit="x", headers={"traceparent": sent}),
+               404: api.get("/v1/nothing", headers={"traceparent": sent})}
+    for status, answer in answers.items():
+        assert answer.status == status
+
+    def logged():
+        wanted = {answer.headers["X-Request-Id"] for status, answer in answers.items() if status >= 400}
+        lines = [line for line in gateway.log_lines() if line.get("request_id") in wanted]
+        return lines if len(lines) == 2 else None
+
+    for line in system.wait_until(logged, what="the lines of the requests"):
+        assert line.get("trace_id") == ("4bf92f3577b34da6a3ce929d0e0e4736" if told else None)
+        assert line.get("parent_id") == ("00f067aa0ba902b7" if told else None)
+
+
 def test_log_lines_are_json_and_hold_no_secret(gateway, member):
     member.client.submit(["echo", "do-not-log-this"], hold=True)
     lines = gateway.log_lines()
