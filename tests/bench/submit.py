@@ -35,7 +35,8 @@ def prepare(world):
     world.query(WHOLE)
     world.spec = world.file("spec.json", json.dumps(rows.SPEC))
     world.whole = insert(world, "whole_jobs", ", spec, key, request_sha256",
-                         f", '{json.dumps(rows.SPEC)}'::json, '1764000000-'::text || :lo, decode(repeat('5a', 32), 'hex')")
+                         f", '{json.dumps(rows.SPEC)}'::json, '1764000000-'::text || :lo, "
+                         "decode(repeat('5a', 32), 'hex')")
     world.narrow = insert(world, "jobs")
     world.gateway.start()
     counts = (8,) if world.smoke else (8, 16, 32)
