@@ -7,6 +7,7 @@
  */
 #include "routes/submit.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -147,6 +148,19 @@ static bool is_carried(struct gw_call *call, struct gw_submit *s)
         return rc == 0;
 }
 
+/* The largest array is the operator's to say: the model knows only what the record can hold. */
+static void check_array(struct gw_call *call, const struct gw_spec *spec)
+{
+        if (spec->task_count > call->service->max_array)
+                gw_faults_add(call->faults, GW_ERR_UNPROCESSABLE,
+                              spec->matrix ? "/array/matrix" : "/array/indices",
+                              "gives %" PRIu32 " tasks: this gateway takes at most %" PRIu32,
+                              spec->task_count, call->service->max_array);
+        if (spec->is_array)
+                gw_faults_add(call->faults, GW_ERR_UNPROCESSABLE, "/array",
+                              "arrays are not served yet");
+}
+
 bool gw_submit_prepare(struct gw_call *call, struct gw_submit *s, json_t *spec)
 {
         struct gw_warnings warnings;
@@ -160,9 +174,7 @@ bool gw_submit_prepare(struct gw_call *call, struct gw_submit *s, json_t *spec)
                 return false;
         }
         gw_spec_resolve(spec, s->now_us, &s->spec, &warnings, call->faults);
-        if (s->spec.is_array)
-                gw_faults_add(call->faults, GW_ERR_UNPROCESSABLE, "/array",
-                              "arrays are not served yet");
+        check_array(call, &s->spec);
         if (gw_faults_any(call->faults)) {
                 gw_call_fail_faults(call, call->faults);
                 return false;

@@ -321,6 +321,7 @@ static int start_dispatch(struct gw_app *app, struct gw_error *err)
 {
         app->service.url = app->config->url;
         app->service.max_wait_s = (unsigned)app->config->max_wait_s;
+        app->service.max_array = (uint32_t)app->config->max_array;
         app->dispatch = gw_dispatch_new(&app->service, app->config->cors_origins, err);
         return app->dispatch ? 0 : -1;
 }

@@ -63,6 +63,8 @@ static const struct gw_setting settings[] = {
          "The longest `?wait=` of a request."},
         {"max_waiters", GW_SETTING_NUMBER, AT(max_waiters), TEXT(GW_MAX_WAITERS), 1, 1000000, false,
          "How many requests may wait at a time."},
+        {"max_array", GW_SETTING_NUMBER, AT(max_array), TEXT(GW_MAX_ARRAY), 1, GW_MAX_ARRAY, false,
+         "The most tasks that an array may have."},
 };
 
 static const struct gw_setting backend_settings[] = {

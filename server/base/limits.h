@@ -37,9 +37,9 @@
 #define GW_MAX_NAME 63
 #define GW_MAX_IDEMPOTENCY_KEY 255
 #define GW_MAX_LABELS 32
-#define GW_MAX_LIST 1000 /* ?limit= */
-#define GW_MAX_IDS 1000  /* ids in one filter */
-#define GW_MAX_ARRAY 1000000
+#define GW_MAX_LIST 1000     /* ?limit= */
+#define GW_MAX_IDS 1000      /* ids in one filter */
+#define GW_MAX_ARRAY 1000000 /* tasks of a job (setting max_array, no higher than this) */
 #define GW_MAX_INDEX_RANGES 10000
 #define GW_MAX_INDEX_TEXT (256 * 1024)
 

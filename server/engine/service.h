@@ -26,6 +26,7 @@ struct gw_service {
         size_t backend_count;
         const char *url; /* how clients reach the gateway */
         unsigned max_wait_s;
+        uint32_t max_array; /* the most tasks of a job */
 };
 
 /* The configured backend of that name, or NULL. */

@@ -139,6 +139,20 @@ def test_an_array_that_cannot_be(api, array, pointer, words, dry):
     assert words in answer.pointers()[pointer]
 
 
+def test_the_largest_array_is_a_setting(new_gateway):
+    made = new_gateway(settings={"max_array": 6}).start()
+    api = made.member("ana", "vision").client
+
+    def detail(pointer, array):
+        answer = api.post("/v1/jobs", {"command": ["true"], "hold": True, "array": array})
+        return answer.pointers().get(pointer, "")
+
+    assert not detail("/array/indices", {"indices": "1-6"})
+    assert "at most 6" in detail("/array/indices", {"indices": "1-7"})
+    assert not detail("/array/matrix", {"matrix": {"a": [1, 2], "b": [1, 2, 3]}})
+    assert "at most 6" in detail("/array/matrix", {"matrix": {"a": [1, 2], "b": [1, 2, 3, 4]}})
+
+
 @pytest.mark.parametrize("data", [b"[]", b'"x"', b"1", b"null", b"true"])
 def test_json_that_is_no_object(api, data):
     assert post_raw(api, data).status == 400

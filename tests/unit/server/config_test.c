@@ -65,6 +65,7 @@ static void test_defaults(void **state)
         assert_true(c.retention_s == 90 * 86400);
         assert_int_equal(c.max_wait_s, GW_MAX_WAIT_S);
         assert_int_equal(c.max_waiters, GW_MAX_WAITERS);
+        assert_int_equal(c.max_array, GW_MAX_ARRAY);
         assert_int_equal(c.backend_count, 0);
         gw_config_done(&c);
 }
@@ -78,7 +79,7 @@ static void test_every_setting(void **state)
                                   "log: {level: error}\n"
                                   "url: https://jobs.example\n"
                                   "cors: {origins: 'https://a.example, http://[::1]:3000'}\n"
-                                  "retention: 0\nmax_wait: 1m\nmax_waiters: 9\n"
+                                  "retention: 0\nmax_wait: 1m\nmax_waiters: 9\nmax_array: 50\n"
                                   "backends:\n"
                                   "- {name: one, type: local, window: 5, cpus: 2, more: {a: [1]}}\n"
                                   "- {name: two, type: local, url: 'http://own'}\n");
@@ -94,6 +95,7 @@ static void test_every_setting(void **state)
         assert_int_equal(c.retention_s, 0);
         assert_int_equal(c.max_wait_s, 60);
         assert_int_equal(c.max_waiters, 9);
+        assert_int_equal(c.max_array, 50);
         assert_int_equal(c.backend_count, 2);
         assert_string_equal(c.backends[0].name, "one");
         assert_string_equal(c.backends[0].type, "local");
@@ -183,6 +185,9 @@ static void test_bad_settings(void **state)
                 {LEAST "cors: {origins: 'https://a.example,'}", ORIGINS},
                 {LEAST "cors: {origins: 'https://a.example https://b.example'}", ORIGINS},
                 {LEAST "retention: 3 weeks", "retention: must be a duration from 0s to 36525d\n"},
+                {LEAST "max_array: 0", "max_array: must be a whole number from 1 to 1000000\n"},
+                {LEAST "max_array: 1000001",
+                 "max_array: must be a whole number from 1 to 1000000\n"},
                 {LEAST "max_wait: 241", "max_wait: must be a duration from 0s to 4m\n"},
                 {LEAST "backends: 5", "backends: must be a list of at most 64 sections\n"},
                 {LEAST "backends: [5]", "backends[0]: must be a section with settings\n"},
@@ -290,6 +295,7 @@ static void test_the_reference(void **state)
                 "retention",
                 "max_wait",
                 "max_waiters",
+                "max_array",
                 "name",
                 "type",
                 "window",
