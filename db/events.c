@@ -30,7 +30,7 @@ static void page_row(struct gw_db_command *cmd, const struct gw_db_row *row)
                 .kind = gw_db_get_text(row, 5, NULL),
                 .state = gw_db_get_text(row, 6, NULL),
                 .reason = gw_db_get_text(row, 7, NULL),
-                .ordinals = gw_db_get_text(row, 8, NULL),
+                .indices = gw_db_get_text(row, 8, NULL),
                 .attempt = gw_db_get_int4(row, 9),
                 .actor = gw_db_get_text(row, 10, NULL),
                 .request_id = gw_db_get_text(row, 11, NULL),
@@ -40,7 +40,7 @@ static void page_row(struct gw_db_command *cmd, const struct gw_db_row *row)
 }
 
 #define PAGE_COLUMNS                                                                               \
-        "SELECT 0, e.n, e.at, e.project_id, e.job_id, e.kind, e.state, e.reason, e.ordinals,"      \
+        "SELECT 0, e.n, e.at, e.project_id, e.job_id, e.kind, e.state, e.reason, e.indices,"       \
         " e.attempt, u.name, e.request_id, e.data::text FROM {input} d"
 #define PAGE_ACTOR " LEFT JOIN users u ON u.id = e.actor"
 #define PAGE_LIMIT " LIMIT (SELECT lim FROM {input} i)"

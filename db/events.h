@@ -7,7 +7,7 @@
 struct gw_event_row {
         int64_t n, at_us, project_id;
         struct gw_id job;
-        const char *kind, *state, *reason, *ordinals, *request_id;
+        const char *kind, *state, *reason, *indices, *request_id;
         const char *actor; /* a user's name, or NULL for the gateway itself */
         const char *data;  /* JSON or NULL */
         int32_t attempt;   /* 0: none */

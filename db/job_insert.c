@@ -24,6 +24,8 @@ static const struct gw_db_column insert_columns[] = {
         {"deadline", GW_DB_TIME},
         {"retry_of", GW_DB_UUID},
         {"spec", GW_DB_JSON},
+        {"index_set", GW_DB_TEXT},
+        {"task_count", GW_DB_INT4},
         {"key", GW_DB_TEXT},
         {"sha", GW_DB_BYTES},
         {"request_id", GW_DB_TEXT},
@@ -48,6 +50,8 @@ static void insert_encode(const struct gw_db_command *cmd, struct gw_db_input *i
         gw_db_put_time(in, c->deadline_us);
         gw_db_put_uuid(in, c->retry_of);
         gw_db_put_textn(in, c->spec, c->spec_len);
+        gw_db_put_text(in, c->index_set);
+        gw_db_put_int4(in, c->index_set ? c->task_count : 1);
         gw_db_put_text(in, c->key);
         if (c->key)
                 gw_db_put_bytes(in, c->sha256, sizeof c->sha256);
@@ -84,14 +88,15 @@ static int insert_order(const struct gw_db_command *ca, const struct gw_db_comma
 
 #define JOBS(from)                                                                                 \
         " j AS (INSERT INTO jobs (id, project_id, user_id, backend, name, labels, reason, cpus,"   \
-        "   memory, gpus, priority, held, claimable, not_before, retry_of)"                        \
+        "   memory, gpus, priority, held, claimable, not_before, retry_of, task_count, counts)"    \
         "  SELECT d.id, project_id, user_id, backend, name, labels, " REASON ", cpus, memory,"     \
-        "   gpus, priority, held, NOT held AND not_before IS NULL, not_before, retry_of"           \
+        "   gpus, priority, held, NOT held AND not_before IS NULL, not_before, retry_of,"          \
+        "   task_count, CASE WHEN index_set IS NOT NULL THEN ARRAY[task_count, 0, 0, 0, 0, 0] END" \
         "  FROM " from " RETURNING id),"
 
 #define SPECS(from)                                                                                \
-        " s AS (INSERT INTO job_specs (job_id, spec) SELECT d.id, d.spec FROM " from               \
-        "  RETURNING job_id),"
+        " s AS (INSERT INTO job_specs (job_id, spec, index_set)"                                   \
+        "  SELECT d.id, d.spec, d.index_set FROM " from " RETURNING job_id),"
 
 #define EVENTS(from)                                                                               \
         " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, actor, request_id)" \

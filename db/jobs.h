@@ -31,7 +31,9 @@ struct gw_db_job_insert {
         struct gw_id retry_of;                                 /* nil: none */
         const char *spec;                                      /* resolved, JSON text */
         size_t spec_len;
-        const char *key; /* Idempotency-Key, or NULL */
+        const char *index_set; /* of an array, or NULL */
+        int32_t task_count;    /* of an array */
+        const char *key;       /* Idempotency-Key, or NULL */
         uint8_t sha256[32];
         const char *request_id;
 };

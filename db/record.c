@@ -17,11 +17,22 @@
 /* j: the job; s: its open submission, or nothing. What is looked up by the job's id is looked up
  * row by row (LIMIT keeps the planner from reading a whole table instead, whatever it believes
  * about sizes), so that of each partitioned table one partition is read. */
-#define RECORD_COLUMNS                                                                             \
-        "j.id, j.project_id, j.user_id, p.name, j.name, j.version, j.state, j.reason, j.message,"  \
-        " j.exit_code::int, j.signal::int, j.held, j.stop, j.submission, j.attempt, j.not_before," \
-        " j.started_at, j.cancel_requested_at IS NOT NULL, j.cancel_requested_by, s.state, s.ref," \
-        " s.send_before, sp.spec::text, pb.identity::text, at.started_at, at.restart"
+#define MICROSECONDS(time) "(extract(epoch FROM " time ") * 1000000)::bigint"
+#define RECORD_COLUMNS                                                                                                                                \
+        "j.id, j.project_id, j.user_id, p.name, j.name, j.version, j.state, j.reason, j.message,"                                                     \
+        " j.exit_code::int, j.signal::int, j.held, j.stop, j.submission, j.attempt, j.not_before,"                                                    \
+        " j.started_at, j.cancel_requested_at IS NOT NULL, j.cancel_requested_by, s.state, s.ref,"                                                    \
+        " s.send_before, sp.spec::text, pb.identity::text, at.started_at, at.restart, sp.index_set,"                                                  \
+        " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(t.lo, t.hi,"                                                      \
+        "  t.state, t.reason, t.submission, t.tries, t.attempt, t.stop, " MICROSECONDS(                                                               \
+                "t.not_before") "  ) ORDER BY t.lo) FROM tasks t WHERE t.job_id = j.id)::text END,"                                                   \
+                                " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(o.no, o.state,"                           \
+                                "  o.ordinals, o.attempt, o.ref, " MICROSECONDS(                                                                      \
+                                        "o.send_before") ") ORDER BY o.no)"                                                                           \
+                                                         "  FROM submissions o WHERE o.job_id = j.id AND o.state NOT IN ('refused', 'closed'))::text" \
+                                                         " END,"                                                                                      \
+                                                         " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(w.no,"           \
+                                                         "  w.ordinals, w.by_user) ORDER BY w.no) FROM task_wishes w WHERE w.job_id = j.id)::text END"
 #define RECORD_JOINS                                                                                \
         " JOIN LATERAL (SELECT * FROM job_specs sp WHERE sp.job_id = j.id LIMIT 1) sp ON true"      \
         " JOIN projects p ON p.id = j.project_id"                                                   \
@@ -60,6 +71,10 @@ enum {
         C_IDENTITY,
         C_STARTED,
         C_RESTART,
+        C_INDEX_SET,
+        C_TASKS,
+        C_PARTS,
+        C_CANCELS,
         C_TIMER
 };
 
@@ -128,6 +143,10 @@ static void read_row(struct gw_db_command *cmd, const struct gw_db_row *row)
                 .cancel = gw_db_get_bool(row, C_CANCEL),
                 .cancel_by = gw_db_get_int8(row, C_CANCEL_BY),
                 .timer = gw_db_get_text(row, C_TIMER, NULL),
+                .index_set = gw_db_get_text(row, C_INDEX_SET, NULL),
+                .tasks = gw_db_get_text(row, C_TASKS, NULL),
+                .parts = gw_db_get_text(row, C_PARTS, NULL),
+                .cancels = gw_db_get_text(row, C_CANCELS, NULL),
         };
         read_job(row, &r.job);
         r.spec = gw_db_get_text(row, C_SPEC, &r.spec_len);
@@ -153,9 +172,10 @@ static void read_row(struct gw_db_command *cmd, const struct gw_db_row *row)
 static const struct gw_db_kind read_kinds[] = {
         [GW_RECORD_OPEN] = READ_KIND(
                 "record_open",
-                "SELECT d.ord, " RECORD_COLUMNS ", NULL::text FROM {input} d"
-                " JOIN submissions s ON s.backend = d.backend AND s.state NOT IN ('refused', 'closed')"
-                " JOIN " JOB("s.job_id") " ON j.submission = s.no" RECORD_JOINS " ORDER BY j.id"),
+                "SELECT d.ord, " RECORD_COLUMNS ", NULL::text FROM {input} d, (SELECT DISTINCT o.job_id"
+                "  FROM {input} i JOIN submissions o ON o.backend = i.backend"
+                "  AND o.state NOT IN ('refused', 'closed')) o"
+                " JOIN " JOB("o.job_id") " ON true" OPEN_SUBMISSION RECORD_JOINS " ORDER BY j.id"),
         [GW_RECORD_CLAIM] = READ_KIND(
                 "record_claim",
                 "WITH RECURSIVE p AS ("

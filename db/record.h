@@ -6,7 +6,9 @@
 #define GW_DB_RECORD_H
 
 #include "db/db.h"
+#include "server/model/indexset.h"
 #include "server/model/job.h"
+#include "server/model/tasks.h"
 
 /* A job as the leader needs it; texts borrowed until the row function returns. */
 struct gw_record_row {
@@ -23,6 +25,11 @@ struct gw_record_row {
         int64_t cancel_by;      /* … who */
         bool wants_hold;        /* the wish, as recorded */
         const char *timer;      /* gw_record_timers: the kind that is due */
+        /* Of an array; NULL for a plain job. */
+        const char *index_set;
+        const char *tasks;   /* JSON rows, gw_record_tasks() reads them; or NULL */
+        const char *parts;   /* JSON rows of the open submissions, likewise; or NULL */
+        const char *cancels; /* JSON rows [number, ordinals, by whom] of wishes; or NULL */
 };
 
 enum gw_record_what {
@@ -69,5 +76,52 @@ struct gw_db_record_write {
 /* Returns 0, or -1 without memory. */
 int gw_db_record_write_init(struct gw_db_record_write *c);
 void gw_db_record_write_done(struct gw_db_record_write *c);
+
+/* ---- arrays -------------------------------------------------------------------------------- */
+
+/* A submission of an array, as recorded. */
+struct gw_record_part {
+        uint32_t number, attempt;
+        enum gw_submission_state state;
+        int64_t send_before_us;
+        const char *ordinals;    /* text of gw_spans_format() */
+        const char *ref, *error; /* or NULL */
+};
+
+/* The parts and tasks of a row; strings are borrowed until each() returns. *t is made anew and is
+ * the caller's, also on failure. Returns 0, or -1 with GW_ERR_NOMEM, or GW_ERR_INTERNAL when the
+ * record holds what nobody writes. */
+int gw_record_tasks(const struct gw_record_row *row, uint32_t total, struct gw_tasks *t,
+                    int (*each)(void *arg, const struct gw_record_part *part), void *arg,
+                    struct gw_error *err);
+
+/* An array after gw_tasks_apply(): what differs, in one statement. rows is 0 as in
+ * gw_db_record_write. */
+struct gw_db_tasks_write {
+        struct gw_db_command cmd;
+        const char *lease;
+        int64_t epoch;
+        const char *backend;
+        const struct gw_job *job; /* the whole, as the tasks make it */
+        const struct gw_tasks *tasks;
+        const struct gw_tasks_effect *effect;
+        const struct gw_indexset *indices;
+        const struct gw_record_part *parts; /* that changed */
+        size_t part_count;
+        bool intends;       /* a hand-over: not if it was held or cancelled meanwhile */
+        bool claimable;     /* some tasks can be handed over */
+        bool state_changed; /* of the whole: an event is due */
+        int32_t version;
+        bool wish_read;
+        int64_t wishes_read; /* task_wishes up to this number are granted; 0: none */
+        const char *timer_fired;
+        int64_t delay_due_us;                                 /* 0: leave the timer */
+        char *rows, *parts_text, *attempts, *events, *counts; /* private */
+        /* out */
+        int32_t new_version;
+};
+/* Returns 0, or -1 without memory. */
+int gw_db_tasks_write_init(struct gw_db_tasks_write *c);
+void gw_db_tasks_write_done(struct gw_db_tasks_write *c);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "db/record.h"
 
+#include "db/record_text.h"
 #include "db/sql.h"
 #include "server/base/buf.h"
 
@@ -105,21 +106,7 @@ static const struct gw_db_kind write_kind = {
                "  ON CONFLICT (job_id, no) DO UPDATE SET state = excluded.state, epoch = excluded.epoch,"
                "   send_before = coalesce(excluded.send_before, submissions.send_before),"
                "   ref = coalesce(excluded.ref, submissions.ref), error = excluded.error RETURNING 1),"
-               " a AS (INSERT INTO attempts (job_id, ordinal, no, submission, restart, origin, state,"
-               "   provisional_reason, reason, message, exit_code, signal, node, usage, started_at, ended_at)"
-               "  SELECT d.id, 0, r.no, r.submission, r.restart, r.origin, r.state, r.provisional, r.reason,"
-               "   r.message, r.exit_code, r.signal, r.node, r.usage, to_timestamp(r.started / 1e6),"
-               "   to_timestamp(r.ended / 1e6)"
-               "  FROM d JOIN u USING (id), jsonb_to_recordset(d.attempts) AS r (no int, submission int,"
-               "   restart int, origin text, state text, provisional text, reason text, message text,"
-               "   exit_code smallint, signal smallint, node text, usage jsonb, started float8, ended float8)"
-               "  ON CONFLICT (job_id, ordinal, no) DO UPDATE SET restart = excluded.restart,"
-               "   state = excluded.state, provisional_reason = excluded.provisional_reason,"
-               "   reason = excluded.reason, message = excluded.message, exit_code = excluded.exit_code,"
-               "   signal = excluded.signal, node = coalesce(excluded.node, attempts.node),"
-               "   usage = coalesce(excluded.usage, attempts.usage),"
-               "   started_at = coalesce(excluded.started_at, attempts.started_at),"
-               "   ended_at = excluded.ended_at RETURNING 1),"
+               " a AS (" GW_SQL_ATTEMPTS("0") "),"
                " t AS (INSERT INTO timers (job_id, kind, backend, due_at)"
                "  SELECT d.id, 'retry_delay', d.backend, d.delay_due FROM d JOIN u USING (id)"
                "  WHERE d.delay_due IS NOT NULL"
@@ -142,13 +129,13 @@ static const struct gw_db_kind write_kind = {
 };
 /* clang-format on */
 
-static void text_or_null(struct gw_buf *b, const char *name, const char *value)
+void gw_record_put_text(struct gw_buf *b, const char *name, const char *value)
 {
         gw_buf_printf(b, ",\"%s\":", name);
         gw_buf_json_str(b, value && *value ? value : NULL);
 }
 
-static void time_or_null(struct gw_buf *b, const char *name, int64_t us)
+void gw_record_put_time(struct gw_buf *b, const char *name, int64_t us)
 {
         gw_buf_printf(b, ",\"%s\":", name);
         if (us)
@@ -157,22 +144,22 @@ static void time_or_null(struct gw_buf *b, const char *name, int64_t us)
                 gw_buf_str(b, "null");
 }
 
-static void add_attempt(struct gw_buf *b, const struct gw_attempt *a)
+void gw_record_put_attempt(struct gw_buf *b, const struct gw_attempt *a, uint32_t ordinal)
 {
-        gw_buf_printf(b, "{\"no\":%u,\"submission\":%u,\"restart\":%u", a->no, a->submission,
-                      a->restart);
-        text_or_null(b, "origin", a->by_scheduler ? "scheduler" : "jobgate");
-        text_or_null(b, "state", gw_state_name(a->state));
-        text_or_null(b, "provisional", gw_reason_name(a->provisional));
-        text_or_null(b, "reason", gw_reason_name(a->reason));
-        text_or_null(b, "message", a->message);
-        text_or_null(b, "node", a->node);
+        gw_buf_printf(b, "{\"ordinal\":%u,\"no\":%u,\"submission\":%u,\"restart\":%u", ordinal,
+                      a->no, a->submission, a->restart);
+        gw_record_put_text(b, "origin", a->by_scheduler ? "scheduler" : "jobgate");
+        gw_record_put_text(b, "state", gw_state_name(a->state));
+        gw_record_put_text(b, "provisional", gw_reason_name(a->provisional));
+        gw_record_put_text(b, "reason", gw_reason_name(a->reason));
+        gw_record_put_text(b, "message", a->message);
+        gw_record_put_text(b, "node", a->node);
         if (a->exit_code >= 0)
                 gw_buf_printf(b, ",\"exit_code\":%d", a->exit_code);
         if (a->signal > 0)
                 gw_buf_printf(b, ",\"signal\":%d", a->signal);
-        time_or_null(b, "started", a->started_us);
-        time_or_null(b, "ended", a->ended_us);
+        gw_record_put_time(b, "started", a->started_us);
+        gw_record_put_time(b, "ended", a->ended_us);
         gw_buf_printf(b, ",\"usage\":%s}", a->usage ? a->usage : "null");
 }
 
@@ -185,7 +172,7 @@ int gw_db_record_write_init(struct gw_db_record_write *c)
         for (unsigned i = 0; i < c->effect->attempt_count; i++) {
                 if (i)
                         gw_buf_char(&b, ',');
-                add_attempt(&b, &c->effect->attempts[i]);
+                gw_record_put_attempt(&b, &c->effect->attempts[i], 0);
         }
         gw_buf_char(&b, ']');
         c->attempts = gw_buf_take(&b, NULL);

@@ -20,4 +20,25 @@
 
 #define GW_SQL_LIVE "('queued', 'pending', 'running')"
 
+/* Writes the attempts in the JSON of `d`, of the jobs that `u` wrote; an attempt that is there is
+ * written over, but for what is not known any more. `ordinal`: an expression over the row `r`. */
+#define GW_SQL_ATTEMPTS(ordinal_of)                                                                \
+        "INSERT INTO attempts (job_id, ordinal, no, submission, restart, origin, state,"           \
+        "   provisional_reason, reason, message, exit_code, signal, node, usage, started_at,"      \
+        "   ended_at)"                                                                             \
+        "  SELECT d.id, " ordinal_of ", r.no, r.submission, r.restart, r.origin, r.state,"         \
+        "   r.provisional, r.reason, r.message, r.exit_code, r.signal, r.node, r.usage,"           \
+        "   to_timestamp(r.started / 1e6), to_timestamp(r.ended / 1e6)"                            \
+        "  FROM d JOIN u USING (id), jsonb_to_recordset(d.attempts) AS r (ordinal int, no int,"    \
+        "   submission int, restart int, origin text, state text, provisional text, reason text,"  \
+        "   message text, exit_code smallint, signal smallint, node text, usage jsonb,"            \
+        "   started float8, ended float8)"                                                         \
+        "  ON CONFLICT (job_id, ordinal, no) DO UPDATE SET restart = excluded.restart,"            \
+        "   state = excluded.state, provisional_reason = excluded.provisional_reason,"             \
+        "   reason = excluded.reason, message = excluded.message, exit_code = excluded.exit_code," \
+        "   signal = excluded.signal, node = coalesce(excluded.node, attempts.node),"              \
+        "   usage = coalesce(excluded.usage, attempts.usage),"                                     \
+        "   started_at = coalesce(excluded.started_at, attempts.started_at),"                      \
+        "   ended_at = excluded.ended_at RETURNING 1"
+
 #endif

@@ -27,11 +27,12 @@ static const enum gw_job_event_type phase_events[] = {
         [GW_PHASE_ENDED] = GW_EVENT_FACT_ENDED,
 };
 
-/* The live job of a mark, ready for an event; NULL when the mark is not its open submission. */
+/* The live job of a mark, ready for an event; NULL when the mark is not its open submission. An
+ * array has several. */
 static struct live *live_of(struct gw_leader *l, struct gw_mark mark)
 {
         struct live *v = gw_leader_find(l, mark.job);
-        return v && v->job.submission == mark.number && !l->lost ? v : NULL;
+        return v && !l->lost && (v->array || v->job.submission == mark.number) ? v : NULL;
 }
 
 static void keep_ref(struct live *v, const char *ref)
@@ -45,19 +46,9 @@ static void keep_ref(struct live *v, const char *ref)
         }
 }
 
-static void on_fact(struct gw_leader *l, const struct gw_fact *f)
+static struct gw_job_event event_of(const struct gw_fact *f)
 {
-        struct live *v = live_of(l, f->mark);
-        if (!v) {
-                /* Recorded before, or closed: nothing of it is to stay, whatever it does. */
-                if (!l->lost)
-                        (void)l->backend->type->forget(l->backend, f->mark);
-                return;
-        }
-        keep_ref(v, f->ref);
-        if (f->phase == GW_PHASE_ENDED)
-                gw_crash_point("leader.ended");
-        struct gw_job_event e = {
+        return (struct gw_job_event){
                 .type = phase_events[f->phase],
                 .at_us = gw_clock_wall_us(),
                 .reason = f->reason,
@@ -71,6 +62,25 @@ static void on_fact(struct gw_leader *l, const struct gw_fact *f)
                 .node = f->node,
                 .usage = f->usage,
         };
+}
+
+static void on_fact(struct gw_leader *l, const struct gw_fact *f)
+{
+        struct gw_job_event e = event_of(f);
+        struct live *v = live_of(l, f->mark);
+        if (v && f->phase == GW_PHASE_ENDED)
+                gw_crash_point("leader.ended");
+        if (v && v->array) {
+                gw_array_fact(l, v, f->mark, f->span, f->ref, &e);
+                return;
+        }
+        if (!v) {
+                /* Recorded before, or closed: nothing of it is to stay, whatever it does. */
+                if (!l->lost)
+                        (void)l->backend->type->forget(l->backend, f->mark);
+                return;
+        }
+        keep_ref(v, f->ref);
         gw_leader_apply(l, v, &e, NULL);
 }
 
@@ -101,7 +111,9 @@ static void on_synced(struct gw_leader *l, const struct message *m)
                         struct gw_job_event e = {.type = GW_EVENT_GONE,
                                                  .at_us = gw_clock_wall_us(),
                                                  .seen = m->seen};
-                        if (is_gone(v, m))
+                        if (v->array)
+                                gw_array_synced(l, v, m);
+                        else if (is_gone(v, m))
                                 gw_leader_apply(l, v, &e, NULL);
                 }
         }
@@ -163,6 +175,11 @@ static void on_answer(struct gw_leader *l, const struct message *m)
                 return;
         gw_crash_point("leader.answered");
         int64_t now = gw_clock_wall_us();
+        if (v->array) {
+                gw_array_answer(l, v, m, event, request_actions[m->request],
+                                again_at(m->retry_at_us, now));
+                return;
+        }
         v->asked &= ~request_actions[m->request];
         keep_ref(v, m->ref);
         if (event == NO_EVENT || event == GW_EVENT_NOT_SENT)
@@ -219,7 +236,7 @@ static void step_down(struct gw_leader *l)
         if (l->epoch)
                 l->backend->type->yield(l->backend);
         l->epoch = 0;
-        l->lost = l->more = false;
+        l->lost = l->more = l->more_tasks = false;
         gw_leader_discard(l);
         gw_live_clear(&l->live);
         gw_db_session_close(GW_TAKE(l->session));
@@ -229,15 +246,23 @@ static void step_down(struct gw_leader *l)
 static void begin(struct gw_leader *l)
 {
         size_t count = 0;
-        struct gw_submission *live = calloc(l->live.count + 1, sizeof *live);
+        struct gw_submission *live = calloc(gw_live_open(&l->live) + 1, sizeof *live);
         if (!live) {
                 l->lost = true;
                 return;
         }
         for (size_t i = 0; i < LEADER_BUCKETS; i++) {
                 for (struct live *v = l->live.buckets[i]; v; v = v->next) {
+                        struct part *p;
                         v->again_us = 0;
-                        gw_live_submission(v, &live[count++]);
+                        if (!v->array)
+                                gw_live_submission(v, &live[count++]);
+                        else
+                                LIST_FOREACH(p, &v->array->parts, link)
+                                {
+                                        p->again_us = 0;
+                                        gw_array_submission(v, p, &live[count++]);
+                                }
                 }
         }
         l->backend->type->lead(l->backend, (uint64_t)l->epoch, live, count, NULL);
@@ -320,7 +345,7 @@ static void turn(struct gw_leader *l)
                 l->more = true;
                 gw_leader_look(l);
         }
-        if (!l->lost && l->more)
+        if (!l->lost && (l->more || l->more_tasks))
                 gw_leader_claim(l);
         gw_metric_set(l->settings.metrics.live, l->settings.metrics.index, 0,
                       (int64_t)l->live.count);

@@ -26,7 +26,8 @@ static int copy_texts(struct live *v, const struct gw_record_row *row)
         v->spec_len = row->spec_len;
         if (copy_text(&v->project, row->project) < 0 || copy_text(&v->name, row->name) < 0 ||
             copy_text(&v->spec, row->spec) < 0 || copy_text(&v->ref, row->ref) < 0 ||
-            copy_text(&v->identity, row->identity) < 0)
+            copy_text(&v->identity, row->identity) < 0 ||
+            copy_text(&v->index_set, row->index_set) < 0)
                 return -1;
         return 0;
 }
@@ -43,10 +44,12 @@ struct live *gw_live_new(const struct gw_record_row *row)
         v->user_id = row->user_id;
         v->version = row->version;
         v->send_before_us = row->send_before_us;
-        if (copy_texts(v, row) < 0)
+        if (copy_texts(v, row) < 0 || (row->index_set && gw_array_load(v, row, &err) < 0))
                 goto fail;
         if (gw_spec_load(row->spec, row->spec_len, &spec, &err) == 0) {
                 v->job.retry = spec.retry;
+                if (v->array)
+                        v->array->max_parallel = spec.max_parallel;
                 gw_spec_done(&spec);
         } else if (err.code == GW_ERR_NOMEM) {
                 goto fail;
@@ -68,6 +71,8 @@ void gw_live_free(struct live *v)
         free(v->spec);
         free(v->ref);
         free(v->identity);
+        free(v->index_set);
+        gw_array_free(v->array);
         free(v);
 }
 
@@ -110,18 +115,35 @@ void gw_live_clear(struct live_table *t)
         t->count = 0;
 }
 
+/* How much of the window a job fills. */
+static size_t waiting_of(const struct live *v)
+{
+        if (v->array)
+                return gw_array_waiting(v->array);
+        return v->job.step != GW_STEP_RUNNING && v->job.reason != GW_REASON_HELD;
+}
+
 size_t gw_live_waiting(const struct live_table *t, struct gw_buf *projects)
 {
         size_t count = 0;
         for (size_t i = 0; i < LEADER_BUCKETS; i++) {
                 for (const struct live *v = t->buckets[i]; v; v = v->next) {
-                        if (v->job.step == GW_STEP_RUNNING || v->job.reason == GW_REASON_HELD)
-                                continue;
-                        if (count++)
-                                gw_buf_char(projects, ',');
-                        gw_buf_int(projects, v->project_id);
+                        for (size_t n = waiting_of(v); n > 0; n--) {
+                                if (count++)
+                                        gw_buf_char(projects, ',');
+                                gw_buf_int(projects, v->project_id);
+                        }
                 }
         }
+        return count;
+}
+
+size_t gw_live_open(const struct live_table *t)
+{
+        size_t count = 0;
+        for (size_t i = 0; i < LEADER_BUCKETS; i++)
+                for (const struct live *v = t->buckets[i]; v; v = v->next)
+                        count += v->array ? gw_array_open(v->array) : 1;
         return count;
 }
 

@@ -20,6 +20,7 @@ struct answer {
                 struct live *live; /* a new one, not in the table; NULL: used */
                 int32_t version;
                 bool cancel, by_owner, hold;
+                char *cancels; /* of single tasks; owned, or NULL */
                 char timer[24];
         } * rows;
         size_t cap;
@@ -54,6 +55,8 @@ static void collect(void *arg, const struct gw_record_row *row)
         };
         if (row->timer)
                 gw_str_copy(f->timer, sizeof f->timer, row->timer);
+        if (row->cancels && !(f->cancels = strdup(row->cancels)))
+                a->leader->lost = true;
 }
 
 static void ask(struct gw_leader *l, enum gw_record_what what, struct gw_db_record_read *c,
@@ -89,8 +92,10 @@ static bool outdated(const struct answer *a, size_t i)
 
 static void release(struct answer *a)
 {
-        for (size_t i = 0; i < a->count; i++)
+        for (size_t i = 0; i < a->count; i++) {
                 gw_live_free(a->rows[i].live);
+                free(a->rows[i].cancels);
+        }
         free(a->rows);
 }
 
@@ -109,7 +114,13 @@ static void grant(struct gw_leader *l, struct found *f)
         } else {
                 e.type = f->hold ? GW_EVENT_HOLD : GW_EVENT_RELEASE;
         }
-        gw_leader_apply(l, v, &e, &o);
+        if (!v->array) {
+                gw_leader_apply(l, v, &e, &o);
+                return;
+        }
+        if (f->cancels)
+                gw_array_cancel_tasks(l, v, f->cancels);
+        gw_array_apply_all(l, v, &e, &o);
 }
 
 /* ---- timers ---- */
@@ -141,7 +152,10 @@ static void fire(struct gw_leader *l, struct found *f)
         /* The database's clock said that it is due; this machine's may be behind. */
         if (e.at_us < v->job.delayed_us)
                 e.at_us = v->job.delayed_us;
-        gw_leader_apply(l, v, &e, &o);
+        if (v->array)
+                gw_array_apply_all(l, v, &e, &o);
+        else
+                gw_leader_apply(l, v, &e, &o);
 }
 
 /* One page: what the backend says is not to wait for a hundred thousand wishes. */
@@ -174,18 +188,37 @@ void gw_leader_look(struct gw_leader *l)
 
 /* ---- claims ---- */
 
-static void claim(struct gw_leader *l, int32_t limit, const char *busy)
+/* Returns how much of the window it fills. */
+static size_t claim_one(struct gw_leader *l, struct found *f, size_t room)
+{
+        struct gw_job_event e = {.type = GW_EVENT_CLAIM, .at_us = gw_clock_wall_us()};
+        struct live *known = gw_live_find(&l->live, f->job);
+        bool more = false;
+        if (f->live->array) {
+                struct live *v = known ? known : GW_TAKE(f->live);
+                size_t taken = gw_array_claim(l, v, room, &more);
+                l->more_tasks = l->more_tasks || more;
+                if (!known && !v->writing)
+                        gw_live_free(v);
+                return taken;
+        }
+        if (!known)
+                gw_leader_apply(l, GW_TAKE(f->live), &e, NULL);
+        return 1;
+}
+
+static void claim(struct gw_leader *l, int32_t limit, size_t room, const char *busy)
 {
         struct gw_db_record_read c = {
                 .limit = limit, .busy = busy, .last_project = l->last_project};
         struct answer a;
         ask(l, GW_RECORD_CLAIM, &c, &a);
         l->more = a.count == (size_t)limit;
-        for (size_t i = 0; i < a.count && !l->lost; i++) {
-                struct gw_job_event e = {.type = GW_EVENT_CLAIM, .at_us = gw_clock_wall_us()};
+        l->more_tasks = false;
+        for (size_t i = 0; i < a.count && room > 0 && !l->lost; i++) {
                 l->last_project = a.rows[i].live->project_id;
-                if (!gw_live_find(&l->live, a.rows[i].job))
-                        gw_leader_apply(l, GW_TAKE(a.rows[i].live), &e, NULL);
+                size_t taken = claim_one(l, &a.rows[i], room);
+                room = taken < room ? room - taken : 0;
         }
         gw_leader_flush(l);
         release(&a);
@@ -199,8 +232,8 @@ void gw_leader_claim(struct gw_leader *l)
         l->room = room > LEADER_READS;
         if (!gw_buf_ok(&busy))
                 l->lost = true; /* no memory */
-        else if (room > 0)
-                claim(l, (int32_t)(l->room ? LEADER_READS : room), busy.data);
+        else if (room > 0 && (l->more || room >= l->settings.window / 4))
+                claim(l, (int32_t)(l->room ? LEADER_READS : room), room, busy.data);
         gw_buf_done(&busy);
 }
 
@@ -214,6 +247,11 @@ void gw_leader_load(struct gw_leader *l)
         for (size_t i = 0; i < a.count && !l->lost; i++) {
                 struct gw_job_event e = {.type = GW_EVENT_RECOVER, .at_us = gw_clock_wall_us()};
                 struct live *v = GW_TAKE(a.rows[i].live);
+                if (v->array) {
+                        gw_live_keep(&l->live, v);
+                        gw_array_recover(l, v);
+                        continue;
+                }
                 v->job.held = a.rows[i].hold;
                 v->again_us = INT64_MAX; /* nothing is asked before the backend is led */
                 gw_live_keep(&l->live, v);

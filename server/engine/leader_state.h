@@ -5,6 +5,7 @@
  *   leader.c          the thread: taking the lease, the loop, stepping down
  *   leader_inbox.c    what the backend says, copied into messages
  *   leader_live.c     the jobs that have an open submission
+ *   leader_array.c    arrays: their parts, and all of the above for them
  *   leader_read.c     questions to the record: wishes, timers, claims
  *   leader_write.c    an event to a job, its record, and then what the backend must be told
  */
@@ -13,12 +14,14 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 #include "backends/backend.h"
 #include "db/db.h"
 #include "db/record.h"
 #include "server/engine/leader.h"
 #include "server/model/job.h"
+#include "server/model/tasks.h"
 
 #define LEADER_WRITES 128             /* most jobs in one statement */
 #define LEADER_READS 256              /* most rows of one question */
@@ -32,19 +35,24 @@
 
 /* ---- live jobs ----------------------------------------------------------------------------- */
 
+struct array;
+
 struct live {
-        struct gw_job job;
+        struct gw_job job;   /* of an array: the whole, as its tasks make it */
+        struct array *array; /* NULL: a plain job */
         int64_t project_id, user_id;
         int32_t version;
         char *project, *name, *spec; /* owned */
         size_t spec_len;
         char *ref, *identity; /* owned, or NULL */
+        char *index_set;      /* of an array; owned, or NULL */
         int64_t intended_us, send_before_us;
         int64_t accepted_us; /* wall: when this leader learned that the backend has it */
         unsigned asked;      /* gw_job_action bits that are out, or done and not to be repeated */
         bool told_held;      /* what the backend was last told, where CHANGE is asked */
         int64_t again_us;    /* monotonic: no request before this */
-        bool writing;        /* in the write batch: no event before it is flushed */
+        bool writing;        /* in the write batch: no event before it is flushed. An array takes
+                                more events until then, unless it is being claimed */
         bool kept;           /* in the table; otherwise it goes after its write */
         struct live *next;   /* in its bucket */
 };
@@ -65,8 +73,49 @@ void gw_live_clear(struct live_table *t);                /* frees all */
 /* How many fill the window: they are at the backend, or on the way, and neither run nor are held
  * there. projects: the project of each ("1,1,7"). */
 size_t gw_live_waiting(const struct live_table *t, struct gw_buf *projects);
+/* How many submissions are open. */
+size_t gw_live_open(const struct live_table *t);
 /* The submission that is open, as the backend is told of it. Borrows from v. */
 void gw_live_submission(const struct live *v, struct gw_submission *ret);
+
+/* ---- arrays ---------------------------------------------------------------------------------- */
+
+/* A submission of an array that is not closed: some of its tasks, on one attempt. */
+struct part {
+        LIST_ENTRY(part) link;
+        uint32_t number, attempt;
+        uint32_t left; /* tasks of it that may still run */
+        struct gw_spans spans;
+        char *ordinals;    /* owned: the spans as text */
+        char *ref, *error; /* owned, or NULL */
+        enum gw_submission_state state;
+        bool changed;   /* since it was recorded */
+        bool cancels;   /* the backend is to be told which tasks are to end */
+        unsigned asked; /* as in live, likewise the next */
+        bool told_held;
+        int64_t intended_us, send_before_us, accepted_us, again_us;
+};
+LIST_HEAD(parts, part);
+
+struct array {
+        struct gw_indexset indices;
+        struct gw_tasks tasks;
+        struct gw_tasks_effect effect; /* since it was recorded */
+        struct parts parts;
+        uint32_t max_parallel;  /* most tasks handed over at a time; 0: no limit */
+        struct part *claimed;   /* its write is a claim of this part … */
+        struct gw_tasks before; /* … and these were the tasks before it */
+        /* What goes with the write that is due. */
+        bool wish_read;
+        int32_t version_read;
+        int64_t wishes_read;
+        const char *timer_fired;
+        enum gw_state recorded_state;
+        enum gw_reason recorded_reason;
+        struct gw_db_tasks_write command;
+        struct gw_record_part *changed_parts; /* of the command */
+        struct live *next_write;
+};
 
 /* ---- messages of the backend ---------------------------------------------------------------- */
 
@@ -121,7 +170,9 @@ struct gw_leader {
         struct live_table live;
         struct write *writes; /* LEADER_WRITES of them */
         size_t write_count;
+        struct live *array_writes;   /* linked by array->next_write */
         bool more;                   /* there may be more to claim … */
+        bool more_tasks;             /* … of arrays, when there is room for a good part */
         bool room;                   /* … and was room for it */
         int64_t last_project;        /* the one that was served last */
         int64_t looked_us, asked_us; /* monotonic: the last look at the record; the last time that
@@ -139,10 +190,45 @@ struct live *gw_leader_find(struct gw_leader *l, struct gw_id job);
 void gw_leader_apply(struct gw_leader *l, struct live *v, const struct gw_job_event *event,
                      const struct occasion *occasion);
 void gw_leader_flush(struct gw_leader *l);
-void gw_leader_discard(struct gw_leader *l); /* forgets what is not flushed */
+void gw_leader_discard(struct gw_leader *l);     /* forgets what is not flushed */
+void gw_leader_check_lease(struct gw_leader *l); /* sets l->lost when it is somebody else's */
 /* Asks again what was put off, and drops what nobody wants before it was sent. */
 void gw_leader_ask_again(struct gw_leader *l);
 void gw_leader_act(struct gw_leader *l, struct live *v); /* tells the backend what is due */
+
+/* The batch's other half: writes that are not a plain job's. */
+struct gw_work *gw_leader_array_chain(struct gw_leader *l); /* NULL: none, or lost */
+void gw_leader_array_conclude(struct gw_leader *l);
+
+/* leader_array.c. After any of them l->lost may be set. Those that take a live array may flush
+ * only while it is being claimed; it is then looked up again by the caller. */
+int gw_array_load(struct live *v, const struct gw_record_row *row, struct gw_error *err);
+void gw_array_free(struct array *a);
+size_t gw_array_open(const struct array *a);    /* parts */
+size_t gw_array_waiting(const struct array *a); /* tasks at the backend that neither run nor are
+                                                   held there */
+void gw_array_submission(const struct live *v, const struct part *p, struct gw_submission *ret);
+/* An event to some tasks of a part, or (part NULL) to all tasks. */
+void gw_array_apply(struct gw_leader *l, struct live *v, struct part *p, struct gw_span span,
+                    const struct gw_job_event *event);
+/* To all tasks, with what goes with the event. */
+void gw_array_apply_all(struct gw_leader *l, struct live *v, const struct gw_job_event *event,
+                        const struct occasion *occasion);
+void gw_array_recover(struct gw_leader *l, struct live *v);
+void gw_array_fact(struct gw_leader *l, struct live *v, struct gw_mark mark, struct gw_span span,
+                   const char *ref, const struct gw_job_event *event);
+void gw_array_synced(struct gw_leader *l, struct live *v, const struct message *m);
+/* event: what the answer means, or GW_EVENT_COUNT: ask again. */
+void gw_array_answer(struct gw_leader *l, struct live *v, const struct message *m, int event,
+                     unsigned action, int64_t again_us);
+void gw_array_ask_again(struct gw_leader *l, struct live *v);
+/* Hands over at most `room` tasks. Returns how many; *ret_more: there are others that could go. */
+size_t gw_array_claim(struct gw_leader *l, struct live *v, size_t room, bool *ret_more);
+/* Cancels of single tasks, as the record's row gives them. */
+void gw_array_cancel_tasks(struct gw_leader *l, struct live *v, const char *cancels);
+/* The array's row goes with the next flush, whatever the tasks. */
+void gw_array_note(struct gw_leader *l, struct live *v);
+void gw_array_discard(struct gw_leader *l);
 
 /* leader_read.c */
 void gw_leader_load(struct gw_leader *l);  /* after the lease was taken */

@@ -117,7 +117,7 @@ static void settle(struct gw_leader *l, const struct write *w)
         gw_live_free(v);
 }
 
-static void check_lease(struct gw_leader *l)
+void gw_leader_check_lease(struct gw_leader *l)
 {
         struct gw_db_lease_holder c = {.name = l->backend->name};
         gw_db_lease_holder_init(&c);
@@ -141,7 +141,7 @@ static void turned_down(struct gw_leader *l, const struct write *w)
         if (kept)
                 l->lost = true;
         else
-                check_lease(l);
+                gw_leader_check_lease(l);
 }
 
 static void conclude(struct gw_leader *l, const struct write *w)
@@ -162,14 +162,14 @@ static void conclude(struct gw_leader *l, const struct write *w)
 void gw_leader_flush(struct gw_leader *l)
 {
         struct gw_error err = {0};
+        struct gw_work *first = gw_leader_array_chain(l);
         size_t count = l->write_count;
-        if (count == 0)
+        if ((count == 0 && !first) || l->lost)
                 return;
-        for (size_t i = 0; i < count; i++)
-                l->writes[i].command.cmd.work.next =
-                        i + 1 < count ? &l->writes[i + 1].command.cmd.work : NULL;
+        for (size_t i = count; i-- > 0; first = &l->writes[i].command.cmd.work)
+                l->writes[i].command.cmd.work.next = first;
         l->write_count = 0;
-        if (gw_db_session_run(l->session, &l->writes[0].command.cmd.work, &err) < 0) {
+        if (gw_db_session_run(l->session, first, &err) < 0) {
                 gw_log_error("leader.lost_database", &err);
                 l->lost = true;
         }
@@ -177,6 +177,7 @@ void gw_leader_flush(struct gw_leader *l)
                 gw_db_record_write_done(&l->writes[i].command);
                 conclude(l, &l->writes[i]);
         }
+        gw_leader_array_conclude(l);
 }
 
 void gw_leader_discard(struct gw_leader *l)
@@ -186,12 +187,13 @@ void gw_leader_discard(struct gw_leader *l)
                 put_back(&l->writes[i]);
         }
         l->write_count = 0;
+        gw_array_discard(l);
 }
 
 struct live *gw_leader_find(struct gw_leader *l, struct gw_id job)
 {
         struct live *v = gw_live_find(&l->live, job);
-        if (!v || !v->writing)
+        if (!v || !v->writing || (v->array && !v->array->claimed))
                 return v;
         gw_leader_flush(l);
         return gw_live_find(&l->live, job);
@@ -295,7 +297,10 @@ void gw_leader_ask_again(struct gw_leader *l)
                 struct live *next;
                 for (struct live *v = l->live.buckets[i]; v && !l->lost; v = next) {
                         next = v->next;
-                        ask_one_again(l, v);
+                        if (v->array)
+                                gw_array_ask_again(l, v);
+                        else
+                                ask_one_again(l, v);
                 }
         }
         gw_leader_flush(l);

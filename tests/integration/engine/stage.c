@@ -19,22 +19,43 @@ static int note(struct gw_backend *b, struct call call)
         return 0;
 }
 
+static void write_spans(char *out, size_t size, const struct gw_span *spans, size_t count)
+{
+        struct gw_buf text = GW_BUF_INIT(1 << 20);
+        struct gw_spans all = {.items = (struct gw_span *)(uintptr_t)spans, .count = count};
+        gw_spans_format(&all, &text);
+        snprintf(out, size, "%s", gw_buf_ok(&text) && text.data ? text.data : "");
+        gw_buf_done(&text);
+}
+
+static int note_submission(struct gw_backend *b, enum gw_request request,
+                           const struct gw_submission *s)
+{
+        struct call c = {.request = request,
+                         .mark = s->mark,
+                         .held = s->held,
+                         .send_before = s->send_before,
+                         .attempt = s->attempt};
+        write_spans(c.spans, sizeof c.spans, s->spans, s->span_count);
+        return note(b, c);
+}
+
 static int do_submit(struct gw_backend *b, const struct gw_submission *s)
 {
-        return note(b, (struct call){GW_REQUEST_SUBMIT, s->mark, s->held, s->send_before});
+        return note_submission(b, GW_REQUEST_SUBMIT, s);
 }
 
 static int do_resolve(struct gw_backend *b, const struct gw_submission *s)
 {
-        return note(b, (struct call){GW_REQUEST_RESOLVE, s->mark, s->held, s->send_before});
+        return note_submission(b, GW_REQUEST_RESOLVE, s);
 }
 
 static int do_cancel(struct gw_backend *b, struct gw_mark mark, const struct gw_span *spans,
                      size_t count)
 {
-        (void)spans;
-        (void)count;
-        return note(b, (struct call){GW_REQUEST_CANCEL, mark, false, 0});
+        struct call c = {.request = GW_REQUEST_CANCEL, .mark = mark};
+        write_spans(c.spans, sizeof c.spans, spans, count);
+        return note(b, c);
 }
 
 static int do_change(struct gw_backend *b, struct gw_mark mark, bool held, int64_t time_limit_s,
@@ -42,12 +63,12 @@ static int do_change(struct gw_backend *b, struct gw_mark mark, bool held, int64
 {
         (void)time_limit_s;
         (void)max_parallel;
-        return note(b, (struct call){GW_REQUEST_CHANGE, mark, held, 0});
+        return note(b, (struct call){.request = GW_REQUEST_CHANGE, .mark = mark, .held = held});
 }
 
 static int do_forget(struct gw_backend *b, struct gw_mark mark)
 {
-        return note(b, (struct call){GW_REQUEST_FORGET, mark, false, 0});
+        return note(b, (struct call){.request = GW_REQUEST_FORGET, .mark = mark});
 }
 
 static void do_lead(struct gw_backend *b, uint64_t epoch, const struct gw_submission *live,
@@ -134,7 +155,7 @@ int stage_begin(void **state)
 {
         (void)state;
         test_exec("DELETE FROM jobs; DELETE FROM submissions; DELETE FROM attempts;"
-                  " DELETE FROM timers");
+                  " DELETE FROM timers; DELETE FROM tasks; DELETE FROM task_wishes");
         init_backend(&backend);
         leader = start_leader(&backend, 64);
         await_lead(leader);
@@ -204,7 +225,14 @@ void tell_fact(const struct gw_fact *f)
 
 void tell(struct gw_mark mark, enum gw_phase phase, enum gw_reason reason, int exit_code)
 {
+        tell_tasks(mark, 0, 0, phase, reason, exit_code);
+}
+
+void tell_tasks(struct gw_mark mark, uint32_t first, uint32_t last, enum gw_phase phase,
+                enum gw_reason reason, int exit_code)
+{
         struct gw_fact f = {.mark = mark,
+                            .span = {first, last},
                             .seen = ++backend.seen,
                             .phase = phase,
                             .reason = reason,

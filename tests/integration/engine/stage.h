@@ -33,6 +33,8 @@ struct call {
         struct gw_mark mark;
         bool held;
         int64_t send_before;
+        uint32_t attempt;
+        char spans[128]; /* as gw_spans_format() writes them */
 };
 
 struct scripted {
@@ -76,6 +78,9 @@ size_t calls_made(void); /* and not taken */
 void answer(struct call c, enum gw_answer a);
 void tell_fact(const struct gw_fact *f);
 void tell(struct gw_mark mark, enum gw_phase phase, enum gw_reason reason, int exit_code);
+/* The same of some tasks. */
+void tell_tasks(struct gw_mark mark, uint32_t first, uint32_t last, enum gw_phase phase,
+                enum gw_reason reason, int exit_code);
 /* A whole read, begun at asked_at, has shown what was told. */
 void tell_synced(int64_t asked_at);
 

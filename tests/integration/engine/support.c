@@ -120,10 +120,45 @@ void test_submit_as(struct gw_id id, int64_t project_id, const char *spec)
                 .spec_len = strlen(spec),
                 .request_id = "test",
         };
+        struct gw_buf indices = GW_BUF_INIT(GW_MAX_INDEX_TEXT + 1);
+        if (s.is_array) {
+                gw_indexset_format(&s.indices, &indices);
+                c.index_set = indices.data;
+                c.task_count = (int32_t)s.task_count;
+        }
         gw_db_job_insert_init(&c);
         test_run(&c.cmd);
         assert_int_equal(c.cmd.rows, 1);
+        gw_buf_done(&indices);
         gw_spec_done(&s);
+}
+
+struct text_query {
+        struct gw_db_command cmd;
+        char *out;
+        size_t size;
+};
+
+static void take_text(struct gw_db_command *cmd, const struct gw_db_row *row)
+{
+        struct text_query *q = GW_DB_COMMAND(cmd, struct text_query);
+        const char *text = gw_db_get_text(row, 1, NULL);
+        snprintf(q->out, q->size, "%s", text ? text : "");
+}
+
+static void no_parameters(const struct gw_db_command *c, struct gw_db_input *in)
+{
+        (void)c;
+        (void)in;
+}
+
+void test_text(const char *sql, char *out, size_t size)
+{
+        struct gw_db_kind kind = {
+                .sql = sql, .encode = no_parameters, .row = take_text, .batch_max = 1};
+        struct text_query q = {.cmd.kind = &kind, .out = out, .size = size};
+        *out = '\0';
+        test_run(&q.cmd);
 }
 
 static void keep(void *arg, const struct gw_job_row *row)

@@ -22,6 +22,9 @@ int64_t test_project(const char *name);
 struct gw_id test_submit(int64_t project_id, const char *spec);
 void test_submit_as(struct gw_id id, int64_t project_id, const char *spec);
 
+/* The text that a query gives as the second column of its last row; "" for null or none. */
+void test_text(const char *sql, char *out, size_t size);
+
 struct test_job {
         enum gw_state state;
         char reason[32], message[128];

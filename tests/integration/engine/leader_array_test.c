@@ -1,0 +1,329 @@
+/* The leader and arrays, against a real PostgreSQL and a scripted backend. */
+#include <string.h>
+
+#include "tests/integration/engine/stage.h"
+
+#define ARRAY(members) SPEC_WITH(",\"array\":{" members "}")
+
+/* ---- what the record says ------------------------------------------------------------------ */
+
+/* `expression` over the job j, as text. */
+static void ask_job(struct gw_id id, const char *expression, char *out, size_t size)
+{
+        char sql[1024], text[GW_ID_TEXT];
+        gw_id_format(id, text);
+        snprintf(sql, sizeof sql, "SELECT 0, (%s)::text FROM jobs j WHERE j.id = '%s'", expression,
+                 text);
+        test_text(sql, out, size);
+}
+
+static void await_text(struct gw_id id, const char *expression, const char *wanted)
+{
+        int64_t deadline = test_now_ms() + 10000;
+        char found[512];
+        for (;;) {
+                ask_job(id, expression, found, sizeof found);
+                if (strcmp(found, wanted) == 0)
+                        return;
+                if (test_now_ms() > deadline)
+                        fail_msg("%s is %s, not %s", expression, found, wanted);
+                test_pause(deadline + 1000);
+        }
+}
+
+#define COUNTS "j.counts"
+/* Rows of tasks as "lo-hi state reason tries". */
+#define ROWS                                                                                         \
+        "SELECT string_agg(concat_ws(' ', lo || '-' || hi, state, reason, tries), ', ' ORDER BY lo)" \
+        " FROM tasks t WHERE t.job_id = j.id"
+#define ATTEMPTS                                                                                   \
+        "SELECT string_agg(concat_ws(' ', ordinal, no, submission, state, exit_code), ', '"        \
+        " ORDER BY ordinal, no) FROM attempts a WHERE a.job_id = j.id"
+#define OPEN                                                                                       \
+        "SELECT count(*) FROM submissions s WHERE s.job_id = j.id"                                 \
+        " AND s.state NOT IN ('refused', 'closed')"
+
+static struct gw_mark part(struct gw_id id, const char *spans)
+{
+        struct call c = await_call(GW_REQUEST_SUBMIT);
+        assert_true(gw_id_equal(c.mark.job, id));
+        assert_string_equal(c.spans, spans);
+        answer(c, GW_ANSWER_DONE);
+        return c.mark;
+}
+
+/* They were cancelled before they started. */
+static void tell_cancelled(struct gw_mark mark, uint32_t first, uint32_t last)
+{
+        struct gw_fact f = {.mark = mark,
+                            .span = {first, last},
+                            .seen = ++backend.seen,
+                            .phase = GW_PHASE_ENDED,
+                            .reason = GW_REASON_CANCELLED_BY_USER,
+                            .exit_code = -1};
+        tell_fact(&f);
+}
+
+/* ---- the ways ------------------------------------------------------------------------------ */
+
+static void an_array_goes_its_way(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"10-18:2\""));
+        struct gw_mark mark = part(id, "0-4");
+        await_text(id, COUNTS, "{0,5,0,0,0,0}");
+        await_text(id, ROWS, "0-4 pending 1");
+        tell_tasks(mark, 1, 1, GW_PHASE_RUNNING, GW_REASON_NONE, -1);
+        test_await(id, GW_RUNNING, "");
+        tell_tasks(mark, 1, 1, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        tell_tasks(mark, 0, 0, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        await_text(id, COUNTS, "{0,3,0,2,0,0}");
+        await_text(id, ROWS, "0-1 succeeded completed 1, 2-4 pending 1");
+        for (uint32_t i = 2; i < 5; i++)
+                tell_tasks(mark, i, i, GW_PHASE_ENDED, GW_REASON_EXIT_CODE, (int)i);
+        test_await(id, GW_FAILED, "exit_code");
+        await_text(id, COUNTS, "{0,0,0,2,3,0}");
+        await_text(id, ROWS, "0-1 succeeded completed 1, 2-4 failed exit_code 1");
+        await_text(
+                id, ATTEMPTS,
+                "0 1 1 succeeded 0, 1 1 1 succeeded 0, 2 1 1 failed 2, 3 1 1 failed 3, 4 1 1 failed 4");
+        await_text(id, OPEN, "0");
+        /* An event names indices, not ordinals. */
+        await_text(id,
+                   "SELECT indices FROM events e WHERE e.job_id = j.id AND e.kind = 'tasks'"
+                   " AND e.state = 'pending'",
+                   "10-18:2");
+        assert_int_equal(await_call(GW_REQUEST_FORGET).mark.number, 1);
+}
+
+static void a_large_array_goes_in_parts(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-999999\""));
+        struct gw_mark first = part(id, "0-63"); /* the window */
+        await_text(id, COUNTS, "{999936,64,0,0,0,0}");
+        await_text(id, ROWS, "0-63 pending 1");
+        /* Too little room for a good part. */
+        for (uint32_t i = 0; i < 15; i++)
+                tell_tasks(first, i, i, GW_PHASE_RUNNING, GW_REASON_NONE, -1);
+        await_text(id, COUNTS, "{999936,49,15,0,0,0}");
+        tell_tasks(first, 15, 15, GW_PHASE_RUNNING, GW_REASON_NONE, -1);
+        struct gw_mark second = part(id, "64-79");
+        assert_int_equal(second.number, 2);
+        await_text(id, COUNTS, "{999920,64,16,0,0,0}");
+        for (uint32_t i = 0; i < 64; i++)
+                tell_tasks(first, i, i, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        await_text(id, OPEN, "2"); /* the first is closed, and a third was made */
+        test_wish(id, project, GW_WISH_CANCEL);
+        gw_leader_hint(leader);
+        await_text(id, "j.counts[6] > 999000", "true");
+}
+
+static void what_failed_is_retried_alone(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(
+                project,
+                SPEC_WITH(",\"array\":{\"indices\":\"0-9\"},\"retry\":{\"limit\":1,\"delay\":0}"));
+        struct gw_mark mark = part(id, "0-9");
+        tell_tasks(mark, 3, 3, GW_PHASE_ENDED, GW_REASON_NODE_FAILURE, -1);
+        struct call c = await_call(GW_REQUEST_SUBMIT);
+        assert_string_equal(c.spans, "3");
+        assert_int_equal(c.attempt, 2);
+        answer(c, GW_ANSWER_DONE);
+        await_text(id, COUNTS, "{0,10,0,0,0,0}");
+        tell_tasks(c.mark, 3, 3, GW_PHASE_ENDED, GW_REASON_NODE_FAILURE, -1);
+        await_text(id, COUNTS, "{0,9,0,0,1,0}");
+        await_text(id, ROWS, "0-2 pending 1, 3-3 failed node_failure 2, 4-9 pending 1");
+}
+
+static void a_retry_waits_for_its_delay(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(
+                project,
+                SPEC_WITH(",\"array\":{\"indices\":\"0-1\"},\"retry\":{\"limit\":1,\"delay\":1}"));
+        struct gw_mark mark = part(id, "0-1");
+        tell_tasks(mark, 0, 0, GW_PHASE_ENDED, GW_REASON_NODE_FAILURE, -1);
+        await_text(id, ROWS, "0-0 queued retry_delay 1, 1-1 pending 1");
+        tell_tasks(mark, 1, 1, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        assert_int_equal(await_call(GW_REQUEST_FORGET).mark.number, 1);
+        mark = part(id, "0");
+        assert_int_equal(mark.number, 2);
+        tell_tasks(mark, 0, 0, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        test_await(id, GW_SUCCEEDED, "completed");
+        await_text(id, ROWS, "0-0 succeeded completed 2, 1-1 succeeded completed 1");
+}
+
+static void no_more_run_than_wanted(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-9\",\"max_parallel\":2"));
+        struct gw_mark first = part(id, "0-1");
+        tell_tasks(first, 0, 0, GW_PHASE_RUNNING, GW_REASON_NONE, -1);
+        tell_tasks(first, 0, 0, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        tell_tasks(first, 1, 1, GW_PHASE_RUNNING, GW_REASON_NONE, -1);
+        part(id, "2");
+        await_text(id, COUNTS, "{7,1,1,1,0,0}");
+}
+
+static void some_tasks_are_cancelled(void **state)
+{
+        (void)state;
+        char sql[256], text[GW_ID_TEXT];
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-199\""));
+        struct gw_mark mark = part(id, "0-63");
+        gw_id_format(id, text);
+        snprintf(
+                sql, sizeof sql,
+                "INSERT INTO task_wishes (job_id, ordinals, by_user) VALUES ('%s', '1-2,60-69', %lld);"
+                " UPDATE jobs SET wished = true, version = version + 1 WHERE id = '%s'",
+                text, (long long)test_user_id, text);
+        test_exec(sql);
+        struct call c = await_call(GW_REQUEST_CANCEL);
+        assert_string_equal(c.spans, "1-2,60-63");
+        answer(c, GW_ANSWER_DONE);
+        await_text(id, COUNTS, "{130,64,0,0,0,6}");
+        tell_cancelled(mark, 1, 2);
+        tell_cancelled(mark, 60, 63);
+        await_text(id, "j.counts[6]", "12");
+        await_text(id, "SELECT count(*) FROM task_wishes", "0");
+        await_text(id, "NOT j.wished", "true");
+}
+
+static void cancelling_all_ends_what_waits_at_once(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-99\""));
+        struct gw_mark mark = part(id, "0-63");
+        tell_tasks(mark, 0, 0, GW_PHASE_RUNNING, GW_REASON_NONE, -1);
+        test_await(id, GW_RUNNING, "");
+        test_wish(id, project, GW_WISH_CANCEL);
+        struct call c = await_call(GW_REQUEST_CANCEL);
+        assert_string_equal(c.spans, "0-63");
+        await_text(id, COUNTS, "{0,63,1,0,0,36}");
+        tell_tasks(mark, 0, 0, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0); /* it was first */
+        tell_cancelled(mark, 1, 63);
+        test_await(id, GW_CANCELLED, "cancelled_by_user");
+        await_text(id, COUNTS, "{0,0,0,1,0,99}");
+        await_text(id, ATTEMPTS, "0 1 1 succeeded 0");
+        await_call(GW_REQUEST_FORGET);
+}
+
+static void a_hold_keeps_what_waits(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-99\""));
+        struct gw_mark mark = part(id, "0-63");
+        test_wish(id, project, GW_WISH_HOLD);
+        struct call c = await_call(GW_REQUEST_CHANGE);
+        assert_true(c.held);
+        answer(c, GW_ANSWER_DONE);
+        tell_tasks(mark, 0, 63, GW_PHASE_PENDING, GW_REASON_HELD, -1);
+        await_text(id, "SELECT count(*) FROM tasks t WHERE t.job_id = j.id AND reason = 'held'",
+                   "1");
+        test_wish(id, project, GW_WISH_RELEASE);
+        c = await_call(GW_REQUEST_CHANGE);
+        assert_false(c.held);
+        answer(c, GW_ANSWER_DONE);
+        tell_tasks(mark, 0, 63, GW_PHASE_PENDING, GW_REASON_NONE, -1);
+        for (uint32_t i = 0; i < 64; i++)
+                tell_tasks(mark, i, i, GW_PHASE_RUNNING, GW_REASON_NONE, -1);
+        part(id, "64-99");
+}
+
+static void a_refused_part_fails_its_tasks(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"5-6\""));
+        answer(await_call(GW_REQUEST_SUBMIT), GW_ANSWER_REFUSED);
+        test_await(id, GW_FAILED, "rejected");
+        await_text(id, COUNTS, "{0,0,0,0,2,0}");
+        await_text(id, "SELECT error FROM submissions s WHERE s.job_id = j.id", "no such thing");
+}
+
+static void what_is_gone_is_lost(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-2\""));
+        struct gw_mark mark = part(id, "0-2");
+        await_text(id, COUNTS, "{0,3,0,0,0,0}");
+        tell_tasks(mark, 0, 2, GW_PHASE_PENDING, GW_REASON_NONE, -1);
+        tell_tasks(mark, 1, 1, GW_PHASE_RUNNING, GW_REASON_NONE, -1);
+        test_await(id, GW_RUNNING, "");
+        tell_synced(gw_clock_wall_us() + GW_SECOND);
+        await_text(id, ROWS, "0-0 failed lost 1, 1-1 running 1, 2-2 failed lost 1");
+}
+
+static void the_next_leader_goes_on(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(
+                project,
+                SPEC_WITH(",\"array\":{\"indices\":\"0-99\"},\"retry\":{\"limit\":3,\"delay\":0}"));
+        struct gw_mark mark = part(id, "0-63");
+        await_text(id, COUNTS, "{36,64,0,0,0,0}");
+        tell_tasks(mark, 7, 7, GW_PHASE_ENDED, GW_REASON_NODE_FAILURE, -1);
+        await_text(id, "j.counts[1]", "37");
+        restart_leader(200);
+        pthread_mutex_lock(&backend.lock);
+        assert_int_equal(backend.live_count, 1);
+        assert_int_equal(backend.live[0].number, 1);
+        assert_true(backend.accepted[0]);
+        pthread_mutex_unlock(&backend.lock);
+        backend.seen = 0;
+        struct call rest =
+                await_call(GW_REQUEST_SUBMIT); /* those on their second attempt, or the rest */
+        answer(rest, GW_ANSWER_DONE);
+        struct call other = await_call(GW_REQUEST_SUBMIT);
+        assert_true((strcmp(rest.spans, "7") == 0 && strcmp(other.spans, "64-99") == 0) ||
+                    (strcmp(rest.spans, "64-99") == 0 && strcmp(other.spans, "7") == 0));
+        end_leader(leader); /* the hand-over was not answered */
+        leader = start_leader(&backend, 200);
+        await_lead(leader);
+        struct call r = await_call(GW_REQUEST_RESOLVE);
+        assert_int_equal(r.mark.number, other.mark.number);
+        answer(r, GW_ANSWER_DONE);
+        await_text(id, COUNTS, "{0,100,0,0,0,0}");
+        await_text(id, OPEN, "3");
+}
+
+static void a_claim_that_comes_too_late_changes_nothing(void **state)
+{
+        (void)state;
+        struct gw_id id = gw_id_new(gw_clock_wall_us());
+        end_leader(leader);
+        test_submit_as(id, project, ARRAY("\"indices\":\"0-9\""));
+        /* As between the question and the write: it may be claimed, and is not to be. */
+        test_exec("UPDATE jobs SET cancel_requested_at = now(), cancel_requested_by = 1");
+        leader = start_leader(&backend, 64);
+        await_lead(leader);
+        for (int i = 0; i < 3; i++)
+                gw_leader_hint(leader);
+        test_exec("UPDATE jobs SET wished = true, version = version + 1");
+        gw_leader_hint(leader);
+        test_await(id, GW_CANCELLED, NULL);
+        assert_int_equal(calls_made(), 0);
+        await_text(id, "SELECT count(*) FROM submissions s WHERE s.job_id = j.id", "0");
+        await_text(id, "SELECT count(*) FROM tasks t WHERE t.job_id = j.id", "1");
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                STAGE_TEST(an_array_goes_its_way),
+                STAGE_TEST(a_large_array_goes_in_parts),
+                STAGE_TEST(what_failed_is_retried_alone),
+                STAGE_TEST(a_retry_waits_for_its_delay),
+                STAGE_TEST(no_more_run_than_wanted),
+                STAGE_TEST(some_tasks_are_cancelled),
+                STAGE_TEST(cancelling_all_ends_what_waits_at_once),
+                STAGE_TEST(a_hold_keeps_what_waits),
+                STAGE_TEST(a_refused_part_fails_its_tasks),
+                STAGE_TEST(what_is_gone_is_lost),
+                STAGE_TEST(the_next_leader_goes_on),
+                STAGE_TEST(a_claim_that_comes_too_late_changes_nothing),
+        };
+        stage_build("gw_leader_array_test");
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
