@@ -71,11 +71,14 @@ def refuse(where, message):
     raise Refused(f'{where}: {message}')
 
 
+MERGE = 'tag:yaml.org,2002:merge'  # "<<: *anchor"
+
+
 class Loader(yaml.SafeLoader):
     """YAML as JSON has it: no dates, no duplicate names."""
 
     def construct_mapping(self, node, deep=False):
-        names = [self.construct_object(key, deep=True) for key, _ in node.value]
+        names = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != MERGE]
         for name in names:
             if not isinstance(name, str):
                 refuse(f'line {node.start_mark.line + 1}', f'{name!r} is no text; quote it')

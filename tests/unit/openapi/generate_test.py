@@ -220,6 +220,11 @@ def test_yaml_that_is_no_json(text, words):
         generate.generate(text)
 
 
+def test_members_can_be_shared():
+    shared = yaml.load('a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\nc: *a\n', generate.Loader)
+    assert shared == {'a': {'x': 1, 'y': 2}, 'b': {'x': 1, 'y': 3}, 'c': {'x': 1, 'y': 2}}
+
+
 def test_dates_stay_texts():
     assert yaml.load('2026-11-24', generate.Loader) == '2026-11-24'
 
