@@ -14,6 +14,7 @@ import tempfile
 import time
 import xml.etree.ElementTree
 
+from tests.ecosystem import install
 from tests.harness import postgres, system
 from tests.harness.contract import Contract, read_exclusions
 
@@ -286,6 +287,16 @@ def contract(run):
     return run_pytest(run, "dev", "tests/contract")
 
 
+def ecosystem(run):
+    """Tools and clients of others, from deploy/examples. What cannot be installed is a failure."""
+    try:
+        install.install()
+    except install.Failed as failure:
+        print(f"FAILED {failure}", flush=True)
+        return Tally(failed=1)
+    return run_pytest(run, "dev", "tests/ecosystem", "--timeout=300", *([] if run.extra else ["-n", str(JOBS)]))
+
+
 def faults(run):
     return run_pytest(run, "dev", "tests/faults")
 
@@ -345,6 +356,7 @@ PARTS = [
     Part("unit", unit, "the cmocka executables of the dev build, and the Python tests beside them"),
     Part("integration", integration, "real PostgreSQL, real gateway; every exchange against openapi.yaml"),
     Part("contract", contract, "schemathesis against the running gateway"),
+    Part("ecosystem", ecosystem, "clients and tools of others drive the gateway as in deploy/examples"),
     Part("faults", faults, "kill -9, PostgreSQL away, two gateways (all of it with --full)"),
     Part("deploy", deploy, "deploy/up and deploy/down in a folder of their own"),
     Part("asan", sanitized("asan"), "unit and integration with AddressSanitizer and UBSan"),

@@ -1,0 +1,49 @@
+"""Clients generated from the served document compile, and run the first ten minutes."""
+
+import json
+
+import pytest
+
+from tests.ecosystem import install
+from tests.harness import system
+
+TSC = install.NODE / "node_modules/.bin/tsc"
+
+
+@pytest.fixture
+def generate(desk, gateway):
+    """Makes a client with openapi-generator from the document that the gateway serves."""
+    document = system.own_file(desk.folder / "openapi.json", gateway.client().get("/openapi.json").text)
+
+    def make(language, folder, *options):
+        desk.run("java", "-Xmx512m", "-jar", install.GENERATOR_JAR, "generate", "-g", language, "-i", document,
+                 "-o", folder, *options)
+        return folder
+
+    return make
+
+
+def compile_typescript(desk, program):
+    """Strictly; the JavaScript made of it."""
+    place = program.parent
+    (place / "node_modules").symlink_to(install.NODE / "node_modules")
+    system.own_file(place / "package.json", '{"type": "module"}')
+    system.own_file(place / "tsconfig.json", json.dumps({
+        "compilerOptions": {"strict": True, "target": "es2022", "module": "esnext", "moduleResolution": "bundler",
+                            "skipLibCheck": False, "types": ["node"], "lib": ["es2022", "dom", "dom.iterable"],
+                            "outDir": "made"},
+        "files": [program.name]}))
+    desk.run(TSC, "-p", "tsconfig.json", cwd=place)
+    return place / "made" / program.with_suffix(".js").name
+
+
+def assert_ten_minutes(desk, said):
+    assert said.splitlines()[-1] == "ten minutes are over"
+    states = [job["state"] for job in desk.jobs()]
+    assert sorted(states) == ["cancelled", "failed", "succeeded", "succeeded", "succeeded"]
+
+
+def test_the_python_client(desk, generate):
+    place = generate("python", desk.folder / "clients/python", "--package-name", "jobgate_client")
+    desk.run("python", "-m", "compileall", "-q", "-f", "jobgate_client", cwd=place, PYTHONDONTWRITEBYTECODE="")
+    assert_ten_minutes(desk, desk.run("python", "ten_minutes.py", cwd=place))
