@@ -1,11 +1,12 @@
 /*
- * Admission: strictly in arrival order, by cpus, memory and GPUs. What does not fit blocks all
- * that came after it. The backend's thread.
+ * Admission: strictly in arrival order of submissions and in order of their tasks, by cpus, memory
+ * and GPUs. What does not fit blocks all that came after it; what waits for its own max_parallel
+ * blocks nobody. The backend's thread.
  */
 #include "backends/local/internal.h"
 #include "server/base/clock.h"
 
-#define HEAD_REASON_US (GW_SECOND / 2) /* how long the first waits before it is told why */
+#define BLOCKED_US (GW_SECOND / 2) /* how long it is blocked before it is told why */
 #define LAUNCH_AGAIN_US GW_SECOND
 
 static const char unlaunchable[] = "the local backend cannot start jobgate-shim now";
@@ -14,6 +15,11 @@ static bool fits(const struct gw_local *b, const struct gw_local_job *job)
 {
         return job->head.cpus_milli <= b->free_cpus_milli && job->head.memory <= b->free_memory &&
                job->head.gpus <= __builtin_popcountll(b->free_gpus);
+}
+
+static bool at_limit(const struct gw_local_job *job)
+{
+        return job->head.parallel > 0 && job->running >= job->head.parallel;
 }
 
 /* The lowest free ones. */
@@ -28,45 +34,78 @@ static uint64_t choose_gpus(const struct gw_local *b, int64_t count)
         return chosen;
 }
 
-/* Returns -1 when it could not be started: it stays first in line. */
-static int start(struct gw_local *b, struct gw_local_job *job)
+static void launch_later(struct gw_local *b, struct gw_local_job *job)
 {
-        job->gpus = choose_gpus(b, job->head.gpus);
-        job->started_us = gw_clock_wall_us();
-        if (gw_local_run_launch(b, job)) {
-                job->gpus = 0;
-                b->unlaunchable = true;
-                if (job->reason != GW_REASON_NODE_UNAVAILABLE)
-                        gw_local_job_stage(b, job, GW_LOCAL_WAITING, GW_REASON_NODE_UNAVAILABLE,
-                                           unlaunchable);
-                gw_local_wake_by(b, gw_clock_mono_us() + LAUNCH_AGAIN_US);
-                return -1;
-        }
-        b->unlaunchable = false;
-        return 0;
+        b->unlaunchable = true;
+        if (job->reason != GW_REASON_NODE_UNAVAILABLE)
+                gw_local_job_waits(b, job, GW_REASON_NODE_UNAVAILABLE, unlaunchable);
+        gw_local_wake_by(b, gw_clock_mono_us() + LAUNCH_AGAIN_US);
 }
 
-/* Being first and not fitting is told after a while only: a line that moves fast would
- * otherwise report each job once more. */
-static void explain_first(struct gw_local *b, struct gw_local_job *first)
+/* Returns -1 when it could not be started: it stays first in line. */
+static int start_next(struct gw_local *b, struct gw_local_job *job)
+{
+        uint32_t next = job->waiting.items[0].first;
+        struct gw_local_run *run = gw_local_run_add(b, job, (struct gw_span){next, next},
+                                                    choose_gpus(b, job->head.gpus));
+        if (run) {
+                run->started_us = gw_clock_wall_us();
+                if (gw_local_run_launch(b, run) == 0) {
+                        b->unlaunchable = false;
+                        return 0;
+                }
+                /* Without memory to wait, it is looked at again like one in doubt. */
+                if (gw_local_run_put_back(b, run))
+                        gw_local_run_doubt(b, run, LAUNCH_AGAIN_US);
+        }
+        launch_later(b, job);
+        return -1;
+}
+
+/* Being blocked is told after a while only: a line that moves fast would otherwise report each
+ * job once more. */
+static void explain(struct gw_local *b, struct gw_local_job *job, enum gw_reason why)
 {
         int64_t now = gw_clock_mono_us();
-        if (first->reason == GW_REASON_RESOURCES || b->unlaunchable)
+        if (job->reason == why || b->unlaunchable)
                 return;
-        if (first->retry_at == 0)
-                first->retry_at = now + HEAD_REASON_US;
-        if (now >= first->retry_at)
-                gw_local_job_stage(b, first, GW_LOCAL_WAITING, GW_REASON_RESOURCES, NULL);
+        if (job->blocked != why) {
+                job->blocked = why;
+                job->blocked_at = now;
+        }
+        if (now >= job->blocked_at + BLOCKED_US)
+                gw_local_job_waits(b, job, why, NULL);
         else
-                gw_local_wake_by(b, first->retry_at);
+                gw_local_wake_by(b, job->blocked_at + BLOCKED_US);
+}
+
+/* A cancel that could not be written when the submission was taken over. */
+static void cancel_late(struct gw_local *b, struct gw_local_job *job)
+{
+        if (gw_local_cancel(b, job, NULL, 0))
+                gw_local_wake_by(b, gw_clock_mono_us() + LAUNCH_AGAIN_US);
+}
+
+/* Returns whether those behind it may start. */
+static bool admit_some(struct gw_local *b, struct gw_local_job *job)
+{
+        while (job->waiting.count > 0 && !at_limit(job) && fits(b, job))
+                if (start_next(b, job))
+                        return false;
+        if (job->waiting.count == 0)
+                return true;
+        explain(b, job, at_limit(job) ? GW_REASON_LIMIT : GW_REASON_RESOURCES);
+        return at_limit(job);
 }
 
 void gw_local_admit(struct gw_local *b)
 {
-        struct gw_local_job *first;
-        while ((first = TAILQ_FIRST(&b->line)) && fits(b, first))
-                if (start(b, first))
+        struct gw_local_job *job, *next;
+        for (job = TAILQ_FIRST(&b->line); job; job = next) {
+                next = TAILQ_NEXT(job, line);
+                if (job->cancelling)
+                        cancel_late(b, job);
+                else if (!admit_some(b, job))
                         return;
-        if (first)
-                explain_first(b, first);
+        }
 }

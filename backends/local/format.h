@@ -5,18 +5,25 @@
  *
  *   <directory>/leader                          flock: held by the gateway that leads
  *   <directory>/boot                            boot id of the machine when it was last led
- *   <directory>/live/<mark>.task                what to run, and the journal of the run; put in
- *                                               place by rename; flock: held while a shim lives
- *   <directory>/live/<mark>.cancel              it is to be stopped
+ *   <directory>/live/<mark>.task                what to run, and the journal of its runs; put in
+ *                                               place by rename; locked as below
+ *   <directory>/live/<mark>.cancel              runs that are to be stopped: lines of spans
  *   <directory>/jobs/<job>/<number>.<ordinal>.out, .err, .script, .setup, .work/
  *   <directory>/jobs/<job>/<number>.task        what was in live/, once it is over
  *   <directory>/trash/                          jobs being removed
  *
- * A task is fields "key=value", each ended by NUL, the last "end=". Behind it comes the journal:
- * fields ended by newlines, in three steps, each one write(): the start (a run that has this is
- * never started again), job=pid, and the outcome, which counts once its last field "end=" is
- * there. (An array's ordinals will each need a journal of their own; a plain job's only run has
- * ordinal 0 and its task as its journal.)
+ * A submission is an array of tasks, a plain job that of ordinal 0 alone, and one file has all
+ * of it. First the task: fields "key=value", each ended by NUL, the last "end=". Behind it the
+ * journal, to which every run appends two records, each one write(): its start (a run that has
+ * this is never started again) and its outcome. What never ran and never will has the outcome
+ * alone, one for a span of ordinals. A record is fields ended by newlines. The first names the
+ * span in a fixed length, so that one that was cut is none; the last is there when the record is
+ * whole. It begins a line of its own, because the one before it may have been cut; a start that
+ * names its run but was cut counts, an outcome does not.
+ *
+ * While a shim lives, it holds a lock on its run: an open file description's lock (fcntl) on the
+ * byte of the task's file that has the ordinal for its offset, whether or not the file is so
+ * long. So a run needs no file of its own but what it prints.
  *
  * Files are kept and moved rather than removed and made again: a file system may search long
  * for a fresh inode among those freed a moment ago (ext4 does).
@@ -24,11 +31,14 @@
 #ifndef GW_BACKENDS_LOCAL_FORMAT_H
 #define GW_BACKENDS_LOCAL_FORMAT_H
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #define GW_LOCAL_LIVE "live"
 #define GW_LOCAL_JOBS "jobs"
@@ -43,15 +53,18 @@
 #define GW_LOCAL_GPU_TEXT 192 /* such a set as "0,1,…", with its NUL */
 #define GW_LOCAL_RAW 384      /* words about an outcome, with their NUL */
 #define GW_LOCAL_MAX_TASK (8 * 1024 * 1024)
-#define GW_LOCAL_MAX_JOURNAL (16 * 1024)
+#define GW_LOCAL_JOURNAL_CHUNK (16 * 1024) /* read at once; a record is much shorter */
 
-/* The task's first fields have fixed places: the time limit can be changed before the start, and
- * the journal's begin is known after all else is written. */
+/* The task's first fields have fixed places: the limits can be changed later, and the journal's
+ * begin is known after all else is written. */
 #define GW_LOCAL_LIMIT_FORMAT "limit=%012lld"
 #define GW_LOCAL_LIMIT_LENGTH 18
 #define GW_LOCAL_JOURNAL_FORMAT "journal=%010zu"
 #define GW_LOCAL_JOURNAL_LENGTH 18
 #define GW_LOCAL_JOURNAL_AT (GW_LOCAL_LIMIT_LENGTH + 1)
+#define GW_LOCAL_PARALLEL_FORMAT "parallel=%010u"
+#define GW_LOCAL_PARALLEL_LENGTH 19
+#define GW_LOCAL_PARALLEL_AT (GW_LOCAL_JOURNAL_AT + GW_LOCAL_JOURNAL_LENGTH + 1)
 
 /* The file descriptor a shim finds its run's task under, already locked. */
 #define GW_LOCAL_TASK_FD 3
@@ -64,13 +77,72 @@ enum gw_local_shim_status {
         GW_LOCAL_SHIM_FAILED = 4, /* the journal could not be written */
 };
 
-/* The first step of a journal: the time in wall µs. */
-#define GW_LOCAL_STARTED_FORMAT "started=%lld\nboot=%s\nshim=%lld\ngpus=%s\nstarted_end=\n"
+/* A span of ordinals, in a fixed length: how a record begins, and a line of a cancel file. */
+#define GW_LOCAL_SPAN_FORMAT "%010u-%010u"
+#define GW_LOCAL_SPAN_LENGTH 21
+#define GW_LOCAL_RECORD_FORMAT "\nrun=" GW_LOCAL_SPAN_FORMAT "\n"
 
-/* The last step. It begins a line of its own, because a step before it may have been cut. */
+/* A start: the time in wall µs. */
+#define GW_LOCAL_STARTED_FORMAT                                                                    \
+        GW_LOCAL_RECORD_FORMAT "started=%lld\nboot=%s\nshim=%lld\ngpus=%s\nstarted_end=\n"
+
+/* An outcome. */
 #define GW_LOCAL_ENDED_FORMAT                                                                      \
-        "\nexit_code=%d\nsignal=%d\nreason=%s\nended=%lld\nmax_memory=%lld\ncpu_us=%lld\nraw=%s\n" \
-        "end=\n"
+        GW_LOCAL_RECORD_FORMAT "exit_code=%d\nsignal=%d\nreason=%s\nended=%lld\nmax_memory=%lld\n" \
+                               "cpu_us=%lld\nraw=%s\nend=\n"
+
+#define GW_LOCAL_RECORD 1024 /* its most bytes, with a NUL */
+
+/* The lock of one run, or of a span of them: for fcntl(F_OFD_SETLK or F_OFD_GETLK). */
+static inline struct flock gw_local_run_lock(short type, uint32_t first, uint32_t last)
+{
+        return (struct flock){.l_type = type,
+                              .l_whence = SEEK_SET,
+                              .l_start = (off_t)first,
+                              .l_len = (off_t)last - (off_t)first + 1};
+}
+
+/* Reads a span. False when it is none. */
+static inline bool gw_local_read_span(const char *text, uint32_t *ret_first, uint32_t *ret_last)
+{
+        uint64_t numbers[2] = {0, 0};
+        for (int i = 0; i < GW_LOCAL_SPAN_LENGTH; i++) {
+                if (i == GW_LOCAL_SPAN_LENGTH / 2) {
+                        if (text[i] != '-')
+                                return false;
+                        continue;
+                }
+                if (text[i] < '0' || text[i] > '9')
+                        return false;
+                uint64_t *n = &numbers[i > GW_LOCAL_SPAN_LENGTH / 2];
+                *n = *n * 10 + (uint64_t)(text[i] - '0');
+        }
+        *ret_first = (uint32_t)numbers[0];
+        *ret_last = (uint32_t)numbers[1];
+        return text[GW_LOCAL_SPAN_LENGTH] == '\0' && numbers[0] <= numbers[1] &&
+               numbers[1] <= UINT32_MAX;
+}
+
+/* Whether a cancel file names a run. */
+static inline bool gw_local_names_run(int cancel, uint32_t ordinal)
+{
+        char text[(GW_LOCAL_SPAN_LENGTH + 2) * 128];
+        size_t kept = 0;
+        for (ssize_t n; (n = read(cancel, text + kept, sizeof text - kept)) > 0;) {
+                char *line = text, *end = text + kept + (size_t)n, *stop;
+                for (; (stop = memchr(line, '\n', (size_t)(end - line))); line = stop + 1) {
+                        uint32_t first, last;
+                        *stop = '\0';
+                        if (stop - line == GW_LOCAL_SPAN_LENGTH &&
+                            gw_local_read_span(line, &first, &last) && first <= ordinal &&
+                            ordinal <= last)
+                                return true;
+                }
+                kept = (size_t)(end - line) < sizeof text / 2 ? (size_t)(end - line) : 0;
+                memmove(text, line, kept);
+        }
+        return false;
+}
 
 /* "<number>.<ordinal>.<suffix>" into `out`. */
 static inline void gw_local_run_name(char out[GW_LOCAL_NAME], const char *number, uint32_t ordinal,

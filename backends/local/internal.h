@@ -10,45 +10,72 @@
 #include <sys/queue.h>
 
 #include "backends/backend.h"
+#include "backends/local/array.h"
+#include "backends/local/ordinals.h"
 #include "backends/local/settings.h"
 #include "backends/local/spool.h"
 
-enum gw_local_stage {
-        GW_LOCAL_HELD,    /* on the disk, not in line */
-        GW_LOCAL_WAITING, /* in line */
-        GW_LOCAL_RUNNING, /* a shim was started; resources are taken */
-        GW_LOCAL_ENDED,   /* the outcome is known, nothing runs */
-};
-
-/* A shim being waited for. Outlives its job's record when leadership ends: it is a child of
+/* A shim being waited for. Outlives its run's record when leadership ends: it is a child of
  * this process that must be reaped, unless an earlier process started it. */
 struct gw_local_watch {
-        struct gw_local_job *job; /* NULL: nobody asks any more */
+        struct gw_local_run *run; /* NULL: nobody asks any more */
         int pidfd;
         LIST_ENTRY(gw_local_watch) link;
 };
 
-/* One submission: a plain job's attempt, whose only run has ordinal 0. */
+/* One task of a submission from when a shim is started for it until its end was reported; or a
+ * span of them that ended alike, without a start. */
+struct gw_local_run {
+        struct gw_local_job *job;
+        struct gw_span span;
+        bool started; /* it must not be started again */
+        bool ended;   /* the outcome is known, nothing runs; else its resources are taken */
+        bool cancelling;
+        bool unreported, in_doubt; /* in these lists */
+        int64_t changed_at;        /* monotonic: when it became unreported */
+        int64_t retry_at;          /* monotonic: when to look again (in doubt) */
+        unsigned launches;         /* shims started for it by this process */
+        uint64_t gpus;             /* set of those it has */
+        pid_t shim;                /* by its own account, 0: not known */
+        enum gw_reason reason;     /* as reported */
+        const char *words;         /* constant text about what runs, or NULL */
+        int64_t started_us;
+        /* of the ended */
+        int64_t ended_us, max_memory, cpu_us;
+        int exit_code, signal;
+        char *raw; /* or NULL */
+        struct gw_local_watch *watch;
+        LIST_ENTRY(gw_local_run) link;
+        TAILQ_ENTRY(gw_local_run) report, doubt;
+};
+
+TAILQ_HEAD(gw_local_runs, gw_local_run);
+
+/* For one run: more are made slowly, or not at all if it has not begun. */
+#define GW_LOCAL_QUICK_LAUNCHES 3
+
+/* One submission. What waits is but a set of ordinals. */
 struct gw_local_job {
         struct gw_mark mark;
         struct gw_local_task_head head;
-        enum gw_local_stage stage;
-        enum gw_reason reason;  /* of the stage, as reported */
-        bool closed;            /* nobody wants to hear of it: ended and removed */
-        bool unreported;        /* in the list of those to be reported */
-        bool in_line, in_doubt; /* in these lists */
-        bool cancelling;
-        int64_t changed_at; /* monotonic: when it became unreported */
-        int64_t retry_at;  /* monotonic: when to look again (in doubt), to tell why it waits (first)
-                            */
-        unsigned launches; /* shims started for it by this process */
-        uint64_t gpus;     /* set of those it has */
-        int64_t started_us;
-        struct gw_local_watch *watch;
-        struct gw_local_journal *outcome; /* of the ended, else NULL */
-        const char *words;                /* constant text about the stage, or NULL */
+        struct gw_local_array array;
+        struct gw_spans waiting;
+        LIST_HEAD(, gw_local_run) runs, ended; /* those that are not, and that are not reported */
+        uint32_t running;                      /* how many are in runs */
+        int64_t read;                          /* where in the file the journal is not read yet */
+        bool held;
+        bool cancelling;          /* all of it is to be stopped */
+        bool closed;              /* nobody wants to hear of it: to be ended and removed */
+        bool unreported, in_line; /* its waiting tasks are in these lists */
+        uint64_t place;           /* in line: the lower, the earlier */
+        enum gw_reason reason;    /* why the rest waits, as reported */
+        const char *words;        /* constant text about that, or NULL */
+        int64_t changed_at;       /* monotonic: when it became unreported */
+        uint64_t reported;        /* waiting ordinals below this were told since then */
+        enum gw_reason blocked;   /* why it cannot start its next now, since blocked_at */
+        int64_t blocked_at;       /* monotonic */
         struct gw_local_job *next_in_bucket;
-        TAILQ_ENTRY(gw_local_job) line, report, doubt;
+        TAILQ_ENTRY(gw_local_job) line, report;
 };
 
 TAILQ_HEAD(gw_local_jobs, gw_local_job);
@@ -62,6 +89,8 @@ struct gw_local_map {
 struct gw_local_live {
         struct gw_mark mark;
         bool accepted, cancelling, held;
+        struct gw_span *spans;
+        size_t span_count;
 };
 
 /* The latest wish about leadership; replaces one that was not acted on. */
@@ -90,6 +119,9 @@ struct gw_local_request {
         uint64_t epoch;
         struct gw_mark mark;
         struct gw_submission *submission; /* a copy, freed with it */
+        struct gw_span *spans;            /* cancel: a copy, freed with it; NULL: all */
+        size_t span_count;
+        uint32_t max_parallel;
         bool held;
         int64_t time_limit_s;
         struct gw_backend_check *check; /* the caller's */
@@ -122,7 +154,9 @@ struct gw_local {
         bool unlaunchable;         /* the shim could not be started; tried again */
 
         struct gw_local_map map;
-        struct gw_local_jobs line, report, doubt;
+        uint64_t last_place; /* given in line */
+        struct gw_local_jobs line, report;
+        struct gw_local_runs run_report, doubt;
         LIST_HEAD(, gw_local_watch) watches;
         int64_t free_cpus_milli, free_memory; /* below 0 when settings shrank */
         uint64_t free_gpus;
@@ -130,31 +164,67 @@ struct gw_local {
 
 /* jobs.c: the set of submissions. */
 int gw_local_compare_live(const void *a, const void *b); /* for qsort; any thread */
+void gw_local_wish_done(struct gw_local_wish *wish);     /* any thread, its own wish */
 struct gw_local_job *gw_local_job_find(const struct gw_local *b, struct gw_mark mark);
 struct gw_local_job *gw_local_job_add(struct gw_local *b, struct gw_mark mark); /* NULL: memory */
 void gw_local_job_remove(struct gw_local *b, struct gw_local_job *job);         /* frees it */
 void gw_local_jobs_clear(struct gw_local *b);
 
-/* The one way to change a stage: keeps line and resources in step and the change to be
- * reported. words: constant, or NULL. */
-void gw_local_job_stage(struct gw_local *b, struct gw_local_job *job, enum gw_local_stage stage,
-                        enum gw_reason reason, const char *words);
-void gw_local_job_ended(struct gw_local *b, struct gw_local_job *job,
-                        const struct gw_local_journal *outcome);
+/* Puts it in line or takes it out, after its waiting tasks or its hold have changed. It keeps its
+ * place; a fresh one or `anew` goes to the end. */
+void gw_local_job_line(struct gw_local *b, struct gw_local_job *job, bool anew);
+/* Says why the rest waits, to be reported. words: constant, or NULL. */
+void gw_local_job_waits(struct gw_local *b, struct gw_local_job *job, enum gw_reason reason,
+                        const char *words);
+/* Removes it, also from the disk, if it is closed and nothing runs. Returns whether it did. */
+bool gw_local_job_leave(struct gw_local *b, struct gw_local_job *job);
+
+/* runs.c: what has begun. */
+/* Takes waiting tasks out for a run that has its resources from now on. NULL: no memory. */
+struct gw_local_run *gw_local_run_add(struct gw_local *b, struct gw_local_job *job,
+                                      struct gw_span span, uint64_t gpus);
+/* One that did not start waits again. Returns 0, or -1 without memory: as it was. */
+int gw_local_run_put_back(struct gw_local *b, struct gw_local_run *run);
+/* Of those that have not ended; NULL when there is none. */
+struct gw_local_run *gw_local_run_find(const struct gw_local_job *job, uint32_t ordinal);
+/* Changes what is reported of one that runs. words: constant, or NULL. */
+void gw_local_run_says(struct gw_local *b, struct gw_local_run *run, enum gw_reason reason,
+                       const char *words);
+/* It has the outcome that the record says. Frees it if nobody wants to hear of it. */
+void gw_local_run_ended(struct gw_local *b, struct gw_local_run *run,
+                        const struct gw_local_record *outcome);
+void gw_local_run_free(struct gw_local *b, struct gw_local_run *run);
+void gw_local_run_doubt(struct gw_local *b, struct gw_local_run *run, int64_t pause_us);
+void gw_local_run_no_doubt(struct gw_local *b, struct gw_local_run *run);
+
+/* Reads what was added to the journal since, and does what it says: runs may begin, end and be
+ * freed. Returns 0, or -1 with errno: something is left to be read. */
+int gw_local_job_catch_up(struct gw_local *b, struct gw_local_job *job, int task);
 
 /* admit.c: lets start what fits, in arrival order. */
 void gw_local_admit(struct gw_local *b);
 
-/* run.c */
-/* Starts a shim for a job whose resources are taken. Returns 0; or -1: not started. */
-int gw_local_run_launch(struct gw_local *b, struct gw_local_job *job);
-/* Looks at the disk and at the lock and puts the job where it belongs: at re-attach, when a
- * shim has ended, and again and again while that leaves a doubt. */
-void gw_local_run_settle(struct gw_local *b, struct gw_local_job *job);
+/* launch.c */
+/* Starts a shim for a run that has its resources. Returns 0; or -1: not started. */
+int gw_local_run_launch(struct gw_local *b, struct gw_local_run *run);
+/* Watches a process. Returns 0 or -1. */
+int gw_local_run_watch(struct gw_local *b, struct gw_local_run *run, pid_t pid);
+void gw_local_watch_end(struct gw_local *b, struct gw_local_watch *watch); /* frees it */
+void gw_local_watches_clear(struct gw_local *b);                           /* at close */
+
+/* settle.c */
+/* Looks at the disk and at the lock and puts the run where it belongs: at re-attach, when a
+ * shim has ended, and again and again while that leaves a doubt. It, and its job, may be freed. */
+void gw_local_run_settle(struct gw_local *b, struct gw_local_run *run);
 void gw_local_run_settle_doubtful(struct gw_local *b);
-int gw_local_run_cancel(struct gw_local *b, struct gw_local_job *job);
 void gw_local_watch_fired(struct gw_local *b, struct gw_local_watch *watch);
-void gw_local_watches_clear(struct gw_local *b); /* at close */
+
+/* cancel.c */
+/* Of a submission's tasks, those named end: what waits at once, what runs when it is stopped.
+ * spans NULL: all. Returns 0, or -1 with errno when the spool cannot be written: ask again. */
+int gw_local_cancel(struct gw_local *b, struct gw_local_job *job, const struct gw_span *spans,
+                    size_t span_count);
+void gw_local_run_signal(const struct gw_local_run *run); /* its shim looks whether to stop */
 
 /* lead.c */
 void gw_local_take_wish(struct gw_local *b);

@@ -1,9 +1,8 @@
 /*
- * The submissions this backend knows, by mark, and the one function that moves one from stage
- * to stage. The backend's thread.
+ * The submissions this backend knows, by mark, and what of them waits. The backend's thread.
  *
- * Invariants: a job is in line exactly while it is WAITING; its cpus, memory and GPUs are taken
- * exactly while it is RUNNING; whatever changed is in the report list until the host has it.
+ * Invariants: a submission is in line exactly while it has tasks that wait and is not held;
+ * whatever changed is in the report list until the host has it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +30,14 @@ int gw_local_compare_live(const void *a, const void *b)
         const struct gw_local_live *x = a, *y = b;
         int c = gw_id_compare(&x->mark.job, &y->mark.job);
         return c ? c : (x->mark.number > y->mark.number) - (x->mark.number < y->mark.number);
+}
+
+void gw_local_wish_done(struct gw_local_wish *wish)
+{
+        for (size_t i = 0; i < wish->live_count; i++)
+                free(wish->live[i].spans);
+        free(wish->live);
+        *wish = (struct gw_local_wish){0};
 }
 
 struct gw_local_job *gw_local_job_find(const struct gw_local *b, struct gw_mark mark)
@@ -72,7 +79,6 @@ struct gw_local_job *gw_local_job_add(struct gw_local *b, struct gw_mark mark)
         if (!job)
                 return NULL;
         job->mark = mark;
-        job->stage = GW_LOCAL_HELD;
         size_t at = bucket_of(&b->map, mark);
         job->next_in_bucket = b->map.buckets[at];
         b->map.buckets[at] = job;
@@ -80,83 +86,58 @@ struct gw_local_job *gw_local_job_add(struct gw_local *b, struct gw_mark mark)
         return job;
 }
 
-static void take_resources(struct gw_local *b, const struct gw_local_job *job)
+/* Before the first that came later. */
+static void insert(struct gw_local *b, struct gw_local_job *job)
 {
-        b->free_cpus_milli -= job->head.cpus_milli;
-        b->free_memory -= job->head.memory;
-        b->free_gpus &= ~job->gpus;
+        struct gw_local_job *before = TAILQ_LAST(&b->line, gw_local_jobs);
+        while (before && before->place > job->place)
+                before = TAILQ_PREV(before, gw_local_jobs, line);
+        if (before)
+                TAILQ_INSERT_AFTER(&b->line, before, job, line);
+        else
+                TAILQ_INSERT_HEAD(&b->line, job, line);
 }
 
-static void give_resources(struct gw_local *b, const struct gw_local_job *job)
+void gw_local_job_line(struct gw_local *b, struct gw_local_job *job, bool anew)
 {
-        b->free_cpus_milli += job->head.cpus_milli;
-        b->free_memory += job->head.memory;
-        b->free_gpus |= job->gpus;
-}
-
-static void leave_stage(struct gw_local *b, struct gw_local_job *job)
-{
-        if (job->in_line)
+        bool wanted = job->waiting.count > 0 && !job->held && !job->closed;
+        if (job->in_line == wanted)
+                return;
+        if (!wanted) {
                 TAILQ_REMOVE(&b->line, job, line);
-        job->in_line = false;
-        if (job->in_doubt)
-                TAILQ_REMOVE(&b->doubt, job, doubt);
-        job->in_doubt = false;
-        job->retry_at = 0;
-        if (job->stage == GW_LOCAL_RUNNING)
-                give_resources(b, job);
+        } else {
+                if (anew || job->place == 0)
+                        job->place = ++b->last_place;
+                insert(b, job);
+        }
+        job->in_line = wanted;
+        job->blocked = GW_REASON_NONE;
 }
 
-static void must_report(struct gw_local *b, struct gw_local_job *job)
+void gw_local_job_waits(struct gw_local *b, struct gw_local_job *job, enum gw_reason reason,
+                        const char *words)
 {
-        if (job->closed || job->unreported)
+        job->reason = reason;
+        job->words = words;
+        job->reported = 0;
+        if (job->closed || job->unreported || job->waiting.count == 0)
                 return;
         job->unreported = true;
         job->changed_at = gw_clock_mono_us();
         TAILQ_INSERT_TAIL(&b->report, job, report);
 }
 
-void gw_local_job_stage(struct gw_local *b, struct gw_local_job *job, enum gw_local_stage stage,
-                        enum gw_reason reason, const char *words)
-{
-        if (job->stage != stage) {
-                leave_stage(b, job);
-                if (stage == GW_LOCAL_WAITING) {
-                        TAILQ_INSERT_TAIL(&b->line, job, line);
-                        job->in_line = true;
-                }
-                if (stage == GW_LOCAL_RUNNING)
-                        take_resources(b, job);
-                job->stage = stage;
-        }
-        job->reason = reason;
-        job->words = words;
-        must_report(b, job);
-}
-
-void gw_local_job_ended(struct gw_local *b, struct gw_local_job *job,
-                        const struct gw_local_journal *outcome)
-{
-        /* Without memory it is told from what is at hand: reason, no words. */
-        job->outcome = malloc(sizeof *job->outcome);
-        if (job->outcome)
-                *job->outcome = *outcome;
-        job->started_us = outcome->started_us;
-        gw_local_job_stage(b, job, GW_LOCAL_ENDED, outcome->reason, NULL);
-        if (job->closed) {
-                gw_local_spool_forget(&b->spool, job->mark);
-                gw_local_job_remove(b, job);
-        }
-}
-
 static void release(struct gw_local *b, struct gw_local_job *job)
 {
-        leave_stage(b, job);
+        struct gw_local_run *run;
+        while ((run = LIST_FIRST(&job->runs)) || (run = LIST_FIRST(&job->ended)))
+                gw_local_run_free(b, run);
+        if (job->in_line)
+                TAILQ_REMOVE(&b->line, job, line);
         if (job->unreported)
                 TAILQ_REMOVE(&b->report, job, report);
-        if (job->watch)
-                job->watch->job = NULL;
-        free(job->outcome);
+        gw_local_array_done(&job->array);
+        gw_spans_done(&job->waiting);
         free(job);
 }
 
@@ -168,6 +149,15 @@ void gw_local_job_remove(struct gw_local *b, struct gw_local_job *job)
         *at = job->next_in_bucket;
         b->map.count--;
         release(b, job);
+}
+
+bool gw_local_job_leave(struct gw_local *b, struct gw_local_job *job)
+{
+        if (!job->closed || !LIST_EMPTY(&job->runs))
+                return false;
+        gw_local_spool_forget(&b->spool, job->mark);
+        gw_local_job_remove(b, job);
+        return true;
 }
 
 void gw_local_jobs_clear(struct gw_local *b)

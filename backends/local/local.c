@@ -24,28 +24,38 @@ static struct gw_local *local_of(struct gw_backend *head)
         return GW_CONTAINER(head, struct gw_local, head);
 }
 
+static char *put(char **at, const void *data, size_t len)
+{
+        char *to = *at;
+        *at += len;
+        return memcpy(to, data, len);
+}
+
+static size_t text_size(const char *text)
+{
+        return text ? strlen(text) + 1 : 0;
+}
+
 /* Everything in one piece, so that it is freed as one. */
 static struct gw_submission *copy_submission(const struct gw_submission *s)
 {
-        size_t identity_len = s->identity ? strlen(s->identity) + 1 : 0;
-        size_t spans_len = s->span_count * sizeof(*s->spans);
-        char *memory = malloc(sizeof *s + spans_len + s->spec_len + 1 + identity_len);
+        static const struct gw_span plain = {0, 0};
+        size_t span_count = s->span_count ? s->span_count : 1;
+        size_t spans_len = span_count * sizeof(*s->spans);
+        size_t identity_len = text_size(s->identity), indices_len = text_size(s->index_set);
+        char *memory = malloc(sizeof *s + spans_len + s->spec_len + 1 + identity_len + indices_len);
         if (!memory)
                 return NULL;
         struct gw_submission *copy = (struct gw_submission *)(void *)memory;
-        char *spans = memory + sizeof *s, *spec = spans + spans_len, *identity;
+        char *at = memory + sizeof *s;
         *copy = *s;
-        identity = spec + s->spec_len + 1;
-        if (spans_len)
-                memcpy(spans, s->spans, spans_len);
-        memcpy(spec, s->spec, s->spec_len);
-        spec[s->spec_len] = '\0';
-        if (s->identity)
-                memcpy(identity, s->identity, identity_len);
-        copy->spans = (struct gw_span *)(void *)spans;
-        copy->spec = spec;
-        copy->identity = s->identity ? identity : NULL;
-        copy->index_set = s->index_set ? "" : NULL; /* that there is one is all that matters */
+        copy->span_count = span_count;
+        copy->spans =
+                (struct gw_span *)(void *)put(&at, s->span_count ? s->spans : &plain, spans_len);
+        copy->spec = put(&at, s->spec, s->spec_len);
+        *at++ = '\0';
+        copy->identity = s->identity ? put(&at, s->identity, identity_len) : NULL;
+        copy->index_set = s->index_set ? put(&at, s->index_set, indices_len) : NULL;
         copy->name = copy->project = copy->ref = NULL;
         return copy;
 }
@@ -56,8 +66,10 @@ static int post(struct gw_backend *head, struct gw_local_request template,
 {
         struct gw_local *b = local_of(head);
         struct gw_local_request *r = malloc(sizeof *r);
-        if (!r)
+        if (!r) {
+                free(template.spans);
                 return -1;
+        }
         *r = template;
         r->epoch = atomic_load(&b->asked_epoch);
         if (s)
@@ -81,24 +93,37 @@ static int op_resolve(struct gw_backend *head, const struct gw_submission *s)
                     NULL);
 }
 
-/* A plain job has one ordinal: whatever the spans, it is meant. */
+static int copy_spans(const struct gw_span *spans, size_t count, struct gw_span **ret)
+{
+        *ret = NULL;
+        if (!spans)
+                return 0;
+        *ret = malloc((count + 1) * sizeof *spans);
+        if (!*ret)
+                return -1;
+        memcpy(*ret, spans, count * sizeof *spans);
+        return 0;
+}
+
 static int op_cancel(struct gw_backend *head, struct gw_mark mark, const struct gw_span *spans,
                      size_t span_count)
 {
-        (void)spans;
-        (void)span_count;
-        return post(head, (struct gw_local_request){.kind = GW_LOCAL_CANCEL, .mark = mark}, NULL);
+        struct gw_local_request r = {
+                .kind = GW_LOCAL_CANCEL, .mark = mark, .span_count = span_count};
+        if (copy_spans(spans, span_count, &r.spans))
+                return -1;
+        return post(head, r, NULL);
 }
 
 static int op_change(struct gw_backend *head, struct gw_mark mark, bool held, int64_t time_limit_s,
                      uint32_t max_parallel)
 {
-        (void)max_parallel;
         return post(head,
                     (struct gw_local_request){.kind = GW_LOCAL_CHANGE,
                                               .mark = mark,
                                               .held = held,
-                                              .time_limit_s = time_limit_s},
+                                              .time_limit_s = time_limit_s,
+                                              .max_parallel = max_parallel},
                     NULL);
 }
 
@@ -141,30 +166,37 @@ static void wish(struct gw_local *b, struct gw_local_wish wish)
 {
         atomic_store(&b->asked_epoch, wish.epoch);
         pthread_mutex_lock(&b->wish_lock);
-        free(b->wish.live);
+        gw_local_wish_done(&b->wish);
         b->wish = wish;
         pthread_mutex_unlock(&b->wish_lock);
         gw_mailbox_wake(&b->mailbox);
+}
+
+static int copy_live(const struct gw_submission *s, struct gw_local_live *ret)
+{
+        *ret = (struct gw_local_live){.mark = s->mark,
+                                      .accepted = s->accepted,
+                                      .cancelling = s->cancelling,
+                                      .held = s->held,
+                                      .span_count = s->span_count};
+        return copy_spans(s->spans, s->span_count, &ret->spans);
 }
 
 static void op_lead(struct gw_backend *head, uint64_t epoch, const struct gw_submission *live,
                     size_t count, const char *cursor)
 {
         (void)cursor;
-        struct gw_local_live *copy = count ? calloc(count, sizeof *copy) : NULL;
-        for (size_t i = 0; copy && i < count; i++)
-                copy[i] = (struct gw_local_live){.mark = live[i].mark,
-                                                 .accepted = live[i].accepted,
-                                                 .cancelling = live[i].cancelling,
-                                                 .held = live[i].held};
-        if (copy)
-                qsort(copy, count, sizeof *copy, gw_local_compare_live);
-        wish(local_of(head), (struct gw_local_wish){.any = true,
-                                                    .lead = true,
-                                                    .failed = count > 0 && !copy,
-                                                    .epoch = epoch,
-                                                    .live = copy,
-                                                    .live_count = copy ? count : 0});
+        struct gw_local_wish w = {.any = true, .lead = true, .epoch = epoch};
+        w.live = count ? calloc(count, sizeof *w.live) : NULL;
+        w.failed = count > 0 && !w.live;
+        for (; !w.failed && w.live_count < count; w.live_count++)
+                if (copy_live(&live[w.live_count], &w.live[w.live_count])) {
+                        w.failed = true;
+                        break;
+                }
+        if (w.live_count > 0)
+                qsort(w.live, w.live_count, sizeof *w.live, gw_local_compare_live);
+        wish(local_of(head), w);
 }
 
 static void op_yield(struct gw_backend *head)
@@ -194,8 +226,8 @@ static void free_backend(struct gw_local *b)
         gw_local_spool_close(&b->spool);
         gw_local_settings_done(&b->settings);
         free(b->offer);
-        free(b->wish.live);
-        free(b->next.live);
+        gw_local_wish_done(&b->wish);
+        gw_local_wish_done(&b->next);
         free(b);
 }
 
@@ -228,6 +260,7 @@ static struct gw_backend *op_open(const char *name, const json_t *settings,
         gw_str_copy(b->head.name, sizeof b->head.name, name);
         TAILQ_INIT(&b->line);
         TAILQ_INIT(&b->report);
+        TAILQ_INIT(&b->run_report);
         TAILQ_INIT(&b->doubt);
         LIST_INIT(&b->watches);
         pthread_mutex_init(&b->wish_lock, NULL);

@@ -21,7 +21,6 @@ static const struct refusal {
         {"/image", NULL, "image", "a local backend runs no container images"},
         {"/secrets", NULL, "secrets", "a local backend has no secrets"},
         {"/volumes", NULL, "volumes", "a local backend has no volumes"},
-        {"/array", NULL, "array", "a local backend runs no arrays yet"},
         {"/node_selector", NULL, "node_selector", "a local backend has one machine only"},
         {"/resources/gpu_type", "resources", "gpu_type",
          "a local backend knows GPUs by count only"},
@@ -82,13 +81,6 @@ static int read_needs(struct gw_local_plan *p, struct gw_error *err)
         return 0;
 }
 
-static bool is_plain(const struct gw_submission *s)
-{
-        return !s->index_set &&
-               (s->span_count == 0 ||
-                (s->span_count == 1 && s->spans[0].first == 0 && s->spans[0].last == 0));
-}
-
 static int read_spec(struct gw_local_plan *p, const struct gw_submission *s, struct gw_error *err)
 {
         p->spec = json_loadb(s->spec, s->spec_len, 0, NULL);
@@ -96,11 +88,11 @@ static int read_spec(struct gw_local_plan *p, const struct gw_submission *s, str
         p->script = json_string_value(json_object_get(p->spec, "script"));
         p->setup = json_object_get(p->spec, "setup");
         p->directory = json_string_value(json_object_get(p->spec, "working_directory"));
+        p->matrix = json_object_get(json_object_get(p->spec, "array"), "matrix");
+        if (!json_is_object(p->matrix))
+                p->matrix = NULL;
         if (!p->script && json_array_size(p->command) == 0)
                 return gw_fail(err, GW_ERR_INTERNAL, "the spec has no command");
-        if (!is_plain(s))
-                return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/array",
-                                  "a local backend runs no arrays yet");
         return refuse(p->spec, err) || read_needs(p, err) ? -1 : 0;
 }
 

@@ -16,6 +16,7 @@ struct gw_local_plan {
         const json_t *command;
         const json_t *setup;   /* or NULL */
         const char *script;    /* or NULL, then command */
+        const json_t *matrix;  /* or NULL */
         const char *directory; /* working directory, or NULL: one of its own */
         int64_t cpus_milli;    /* what is set aside */
         int64_t memory;        /* bytes, 0: no limit */

@@ -36,6 +36,8 @@ static void add_header(struct gw_buf *out, const struct gw_local_plan *plan,
         add_comment(out, "jobgate", text);
         if (s->name)
                 add_comment(out, "name", s->name);
+        if (s->index_set)
+                add_comment(out, "array", s->index_set);
         add_comment(out, "user", settings->account.name);
         gw_cpus_format(plan->cpus_milli, amount);
         add_comment(out, "cpus", amount);
@@ -44,6 +46,17 @@ static void add_header(struct gw_buf *out, const struct gw_local_plan *plan,
         gw_buf_printf(out, "# gpus: %" PRId64 "\n", plan->gpus);
         gw_duration_format(plan->time_limit_s, limit);
         add_comment(out, "time limit", plan->time_limit_s > 0 ? limit : "none");
+}
+
+/* These differ from task to task, in what is otherwise one script. */
+static void add_task_variables(struct gw_buf *out, const struct gw_local_plan *plan)
+{
+        const char *name;
+        const json_t *values;
+        gw_buf_str(out, "# and of each task its own: JOBGATE_TASK_INDEX");
+        json_object_foreach((json_t *)(uintptr_t)plan->matrix, name, values)
+                gw_buf_printf(out, ", %s", name);
+        gw_buf_char(out, '\n');
 }
 
 static int add_environment(struct gw_buf *out, const struct gw_local_plan *plan,
@@ -60,8 +73,9 @@ static int add_environment(struct gw_buf *out, const struct gw_local_plan *plan,
                 add_word(out, json_string_value(value));
                 gw_buf_char(out, '\n');
         }
-        /* The others' differ from task to task, in what is otherwise one script. */
-        if (!s->index_set)
+        if (s->index_set)
+                add_task_variables(out, plan);
+        else
                 gw_buf_str(out, "export JOBGATE_TASK_INDEX='0'\n");
         return 0;
 }

@@ -43,7 +43,8 @@ static int find_account(const struct gw_local *b, const char *identity,
 }
 
 static int write_task(struct gw_local *b, const struct gw_local_plan *plan,
-                      const struct gw_submission *s, int64_t arrival_us, struct gw_error *err)
+                      const struct gw_submission *s, int64_t arrival_us, int64_t *ret_journal,
+                      struct gw_error *err)
 {
         struct gw_local_account own = {0};
         const struct gw_local_account *account;
@@ -53,9 +54,34 @@ static int write_task(struct gw_local *b, const struct gw_local_plan *plan,
                 rc = gw_local_task_write(plan, s, &b->settings, account, arrival_us, &text, err);
         if (rc == 0 && gw_local_spool_put(&b->spool, s->mark, &text))
                 rc = gw_fail(err, GW_ERR_IO, "the backend's spool: %s", strerrordesc_np(errno));
+        *ret_journal = (int64_t)text.len;
         gw_buf_done(&text);
         gw_local_account_done(&own);
         return rc;
+}
+
+static int set_tasks(struct gw_local_job *job, const struct gw_local_plan *plan,
+                     const struct gw_submission *s, struct gw_error *err)
+{
+        if (gw_local_array_init(&job->array, s->index_set, plan->matrix, err))
+                return -1;
+        if (!gw_local_array_has(&job->array, s->spans, s->span_count))
+                return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/array",
+                                  "the submission has tasks that the array has not");
+        for (size_t i = 0; i < s->span_count; i++)
+                if (gw_spans_append(&job->waiting, s->spans[i].first, s->spans[i].last, err))
+                        return -1;
+        return 0;
+}
+
+static void begin_waiting(struct gw_local *b, struct gw_local_job *job, bool held)
+{
+        enum gw_reason reason = held                    ? GW_REASON_HELD
+                                : TAILQ_EMPTY(&b->line) ? GW_REASON_RESOURCES
+                                                        : GW_REASON_PRIORITY;
+        job->held = held;
+        gw_local_job_waits(b, job, reason, NULL);
+        gw_local_job_line(b, job, true);
 }
 
 static int accept(struct gw_local *b, const struct gw_local_plan *plan,
@@ -69,17 +95,15 @@ static int accept(struct gw_local *b, const struct gw_local_plan *plan,
                 .cpus_milli = plan->cpus_milli,
                 .memory = plan->memory,
                 .gpus = plan->gpus,
+                .parallel = s->max_parallel,
         };
-        if (write_task(b, plan, s, job->head.arrival_us, err)) {
+        if (set_tasks(job, plan, s, err) ||
+            write_task(b, plan, s, job->head.arrival_us, &job->head.journal, err)) {
                 gw_local_job_remove(b, job);
                 return -1;
         }
-        if (s->held)
-                gw_local_job_stage(b, job, GW_LOCAL_HELD, GW_REASON_HELD, NULL);
-        else
-                gw_local_job_stage(b, job, GW_LOCAL_WAITING,
-                                   TAILQ_EMPTY(&b->line) ? GW_REASON_RESOURCES : GW_REASON_PRIORITY,
-                                   NULL);
+        job->read = job->head.journal;
+        begin_waiting(b, job, s->held);
         return 0;
 }
 
@@ -124,13 +148,35 @@ static void run_cancel(struct gw_local *b, struct gw_local_request *r)
         struct gw_local_job *job = gw_local_job_find(b, r->mark);
         if (!job)
                 answer(b, r, GW_ANSWER_ABSENT, NULL);
-        else if (gw_local_run_cancel(b, job))
+        else if (gw_local_cancel(b, job, r->spans, r->span_count))
                 answer(b, r, GW_ANSWER_BUSY, "the backend's spool cannot be written");
         else
                 answer(b, r, GW_ANSWER_DONE, NULL);
 }
 
+static int write_changes(struct gw_local *b, struct gw_local_job *job,
+                         const struct gw_local_request *r)
+{
+        if (r->time_limit_s >= 0 && gw_local_spool_limit(&b->spool, r->mark, r->time_limit_s))
+                return -1;
+        if (r->max_parallel == 0 || r->max_parallel == job->head.parallel)
+                return 0;
+        if (gw_local_spool_parallel(&b->spool, r->mark, r->max_parallel))
+                return -1;
+        job->head.parallel = r->max_parallel;
+        return 0;
+}
+
 /* A job that was released goes to the end of the line. */
+static void change_hold(struct gw_local *b, struct gw_local_job *job, bool held)
+{
+        if (job->held == held)
+                return;
+        job->held = held;
+        gw_local_job_line(b, job, true);
+        gw_local_job_waits(b, job, held ? GW_REASON_HELD : GW_REASON_PRIORITY, NULL);
+}
+
 static void run_change(struct gw_local *b, struct gw_local_request *r)
 {
         struct gw_local_job *job = gw_local_job_find(b, r->mark);
@@ -138,31 +184,28 @@ static void run_change(struct gw_local *b, struct gw_local_request *r)
                 answer(b, r, GW_ANSWER_ABSENT, NULL);
                 return;
         }
-        if (job->stage == GW_LOCAL_HELD || job->stage == GW_LOCAL_WAITING) {
-                if (r->time_limit_s >= 0 &&
-                    gw_local_spool_limit(&b->spool, r->mark, r->time_limit_s)) {
+        if (job->waiting.count > 0) {
+                if (write_changes(b, job, r)) {
                         answer(b, r, GW_ANSWER_BUSY, "the backend's spool cannot be written");
                         return;
                 }
-                if (r->held && job->stage == GW_LOCAL_WAITING)
-                        gw_local_job_stage(b, job, GW_LOCAL_HELD, GW_REASON_HELD, NULL);
-                else if (!r->held && job->stage == GW_LOCAL_HELD)
-                        gw_local_job_stage(b, job, GW_LOCAL_WAITING, GW_REASON_PRIORITY, NULL);
+                change_hold(b, job, r->held);
         }
         answer(b, r, GW_ANSWER_DONE, NULL);
 }
 
-/* One that still runs is stopped first and removed when it has ended. */
+/* What still runs is stopped first, and all is removed when it has ended. */
 static void run_forget(struct gw_local *b, struct gw_local_request *r)
 {
         struct gw_local_job *job = gw_local_job_find(b, r->mark);
-        if (job && job->stage == GW_LOCAL_RUNNING) {
+        if (job) {
                 job->closed = true;
-                gw_local_run_cancel(b, job);
+                gw_local_job_line(b, job, false);
+                if (!LIST_EMPTY(&job->runs))
+                        gw_local_cancel(b, job, NULL, 0);
+                gw_local_job_leave(b, job);
         } else {
                 gw_local_spool_forget(&b->spool, r->mark);
-                if (job)
-                        gw_local_job_remove(b, job);
         }
         answer(b, r, GW_ANSWER_DONE, NULL);
 }
@@ -194,9 +237,56 @@ static bool is_no_log(int error)
                error == ENXIO;
 }
 
+struct search {
+        uint32_t ordinal;
+        bool ended;
+};
+
+static int found_record(void *arg, const struct gw_local_record *record)
+{
+        struct search *search = arg;
+        search->ended |= record->ended && record->span.first <= search->ordinal &&
+                         search->ordinal <= record->span.last;
+        return 0;
+}
+
+/* Who leads has read the journal, whoever else asks for a log has not. */
+static int read_ended(const struct gw_local *b, const struct gw_log_source *log, int task,
+                      bool *ret)
+{
+        const struct gw_local_job *job = gw_local_job_find(b, log->mark);
+        struct gw_local_task_head head;
+        struct search search = {.ordinal = log->ordinal};
+        if (job) {
+                *ret = !gw_local_run_find(job, log->ordinal) &&
+                       !gw_spans_contains(&job->waiting, log->ordinal);
+                return 0;
+        }
+        if (gw_local_spool_read_head(task, &head))
+                return 0;
+        int rc = gw_local_journal_read(task, &head.journal, found_record, &search);
+        *ret = search.ended;
+        return rc;
+}
+
+/* Whether the run is over, so that its log does not grow. Returns 0 or -1. */
+static int is_over(const struct gw_local *b, const struct gw_log_source *log, bool *ret)
+{
+        struct gw_span span = {log->ordinal, log->ordinal};
+        uint32_t at;
+        *ret = false;
+        gw_autoclose int task = gw_local_spool_task(&b->spool, log->mark);
+        if (task < 0 && errno != ENOENT)
+                return -1;
+        if (task < 0) {
+                *ret = true;
+                return 0;
+        }
+        return gw_local_spool_locked(task, span, &at) ? 0 : read_ended(b, log, task, ret);
+}
+
 static int open_log(const struct gw_local *b, struct gw_log_source *log)
 {
-        struct gw_local_journal journal;
         struct stat st;
         bool known = gw_local_spool_has(&b->spool, log->mark);
         gw_autoclose int fd =
@@ -207,10 +297,9 @@ static int open_log(const struct gw_local *b, struct gw_log_source *log)
                 return gw_fail(&log->error, GW_ERR_NOT_FOUND, "the attempt has not started");
         if (fd < 0)
                 return gw_fail(&log->error, GW_ERR_GONE, "the log has been removed");
-        if (gw_local_spool_read(&b->spool, log->mark, &journal))
+        if (is_over(b, log, &log->complete))
                 return gw_fail(&log->error, GW_ERR_UNAVAILABLE, "the log cannot be opened now");
         /* The size after that: what is complete does not grow. */
-        log->complete = journal.ended || !journal.exists;
         if (fstat(fd, &st))
                 return gw_fail(&log->error, GW_ERR_UNAVAILABLE, "the log cannot be opened now");
         log->size = (uint64_t)st.st_size;
@@ -260,7 +349,9 @@ void gw_local_request_drop(struct gw_local_request *r)
 
 void gw_local_request_free(struct gw_local_request *r)
 {
-        if (r)
+        if (r) {
                 free(r->submission);
+                free(r->spans);
+        }
         free(r);
 }

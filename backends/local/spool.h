@@ -13,6 +13,7 @@
 #include "backends/backend.h"
 #include "backends/local/account.h"
 #include "backends/local/format.h"
+#include "backends/local/journal.h"
 #include "backends/local/task.h"
 
 struct gw_local_spool {
@@ -21,22 +22,6 @@ struct gw_local_spool {
         bool leading;
         bool untidy;      /* there may be something in trash/ */
         uint64_t trashed; /* names made there */
-};
-
-/* What a task's journal says. */
-struct gw_local_journal {
-        bool exists;  /* there is such a task */
-        bool broken;  /* it cannot be read: a power cut came before it was on the disk */
-        bool locked;  /* a shim lives; only a probe tells */
-        bool started; /* it must not be started again */
-        bool ended;   /* the rest is its outcome */
-        int64_t started_us, ended_us;
-        pid_t shim;
-        uint64_t gpus; /* a set */
-        int exit_code, signal;
-        enum gw_reason reason;
-        int64_t max_memory, cpu_us;
-        char raw[GW_LOCAL_RAW];
 };
 
 /* Makes what is missing, the folder itself included, but not its parents; those must be
@@ -59,27 +44,39 @@ int gw_local_spool_scan(struct gw_local_spool *s, void (*found)(void *arg, struc
 int gw_local_spool_put(struct gw_local_spool *s, struct gw_mark mark, const struct gw_buf *text);
 int gw_local_spool_get(struct gw_local_spool *s, struct gw_mark mark,
                        struct gw_local_task_head *ret);
+int gw_local_spool_read_head(int task, struct gw_local_task_head *ret);
 bool gw_local_spool_has(const struct gw_local_spool *s, struct gw_mark mark);
 
-/* Changes the time limit of a task that has not started. */
+/* What tells its tasks from each other, as it was given. Returns 0, or -1 when it cannot be read.
+ */
+int gw_local_spool_get_array(struct gw_local_spool *s, struct gw_mark mark,
+                             const struct gw_local_task_head *head, struct gw_local_array *ret,
+                             struct gw_spans *ret_spans);
+
+/* Changes the time limit of the tasks that have not started. Return 0, or -1 with errno. */
 int gw_local_spool_limit(struct gw_local_spool *s, struct gw_mark mark, int64_t seconds);
+int gw_local_spool_parallel(struct gw_local_spool *s, struct gw_mark mark, uint32_t max_parallel);
 
-/* Opens a task with its lock held; -1 with errno, EWOULDBLOCK when a shim has it. */
-int gw_local_spool_lock(struct gw_local_spool *s, struct gw_mark mark);
+/* Opens a task for reading its journal and asking for its locks; -1 with errno. */
+int gw_local_spool_task(const struct gw_local_spool *s, struct gw_mark mark);
 
-/* Reads a task's journal; probe tells, too, whether a shim lives. Return 0, or -1 with errno.
- * Only who leads may probe: it takes the lock for a moment. */
-int gw_local_spool_read(const struct gw_local_spool *s, struct gw_mark mark,
-                        struct gw_local_journal *ret);
-int gw_local_spool_probe(const struct gw_local_spool *s, struct gw_mark mark,
-                         struct gw_local_journal *ret);
+/* Opens a task for a shim, with a run's lock held; -1 with errno, EWOULDBLOCK when a shim has it.
+ */
+int gw_local_spool_lock(struct gw_local_spool *s, struct gw_mark mark, uint32_t ordinal);
 
-/* Ends a run that never started. Returns 0, or -1 with errno. */
-int gw_local_spool_end(struct gw_local_spool *s, struct gw_mark mark, enum gw_reason reason,
-                       const char *raw);
+/* The first ordinal of a span whose run a shim holds; no certain one of several. False: none. */
+bool gw_local_spool_locked(int task, struct gw_span span, uint32_t *ret);
 
-/* Says that a run is to be stopped, durably for a shim to see. Returns 0, or -1 with errno. */
-int gw_local_spool_cancel(struct gw_local_spool *s, struct gw_mark mark);
+/* Writes that tasks which never started have ended. Returns 0, or -1 with errno: some may have. */
+int gw_local_spool_end(struct gw_local_spool *s, struct gw_mark mark, const struct gw_spans *spans,
+                       enum gw_reason reason, const char *raw);
+
+/* Says which runs are to be stopped, durably for a shim to see. Returns 0, or -1 with errno. */
+int gw_local_spool_cancel(struct gw_local_spool *s, struct gw_mark mark,
+                          const struct gw_spans *spans);
+/* Whether that was said of a run. */
+bool gw_local_spool_cancelled(const struct gw_local_spool *s, struct gw_mark mark,
+                              uint32_t ordinal);
 
 /* Takes a submission out of live/; the task goes to its logs, if it has any. */
 void gw_local_spool_forget(struct gw_local_spool *s, struct gw_mark mark);

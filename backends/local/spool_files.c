@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,7 +10,6 @@
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
 #include "server/base/crash.h"
-#include "server/base/str.h"
 
 static void task_name(char out[GW_LOCAL_NAME], struct gw_mark mark, const char *suffix)
 {
@@ -54,14 +52,18 @@ int gw_local_spool_put(struct gw_local_spool *s, struct gw_mark mark, const stru
         return 0;
 }
 
+int gw_local_spool_read_head(int task, struct gw_local_task_head *ret)
+{
+        char text[GW_LOCAL_TASK_HEAD];
+        ssize_t n = pread(task, text, sizeof text, 0);
+        return n < 0 ? -1 : gw_local_task_parse(text, (size_t)n, ret);
+}
+
 int gw_local_spool_get(struct gw_local_spool *s, struct gw_mark mark,
                        struct gw_local_task_head *ret)
 {
-        char name[GW_LOCAL_NAME], text[GW_LOCAL_TASK_HEAD];
-        task_name(name, mark, "task");
-        gw_autoclose int fd = openat(s->live, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
-        return n < 0 ? -1 : gw_local_task_parse(text, (size_t)n, ret);
+        gw_autoclose int fd = gw_local_spool_task(s, mark);
+        return fd < 0 ? -1 : gw_local_spool_read_head(fd, ret);
 }
 
 bool gw_local_spool_has(const struct gw_local_spool *s, struct gw_mark mark)
@@ -72,160 +74,125 @@ bool gw_local_spool_has(const struct gw_local_spool *s, struct gw_mark mark)
         return fstatat(s->live, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-int gw_local_spool_limit(struct gw_local_spool *s, struct gw_mark mark, int64_t seconds)
+int gw_local_spool_get_array(struct gw_local_spool *s, struct gw_mark mark,
+                             const struct gw_local_task_head *head, struct gw_local_array *ret,
+                             struct gw_spans *ret_spans)
 {
-        char name[GW_LOCAL_NAME], text[32];
-        task_name(name, mark, "task");
-        int len = snprintf(text, sizeof text, GW_LOCAL_LIMIT_FORMAT, (long long)seconds);
-        gw_autoclose int fd = openat(s->live, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0 || len != GW_LOCAL_LIMIT_LENGTH)
+        if (head->journal <= 0 || head->journal > GW_LOCAL_MAX_TASK)
                 return -1;
-        return pwrite(fd, text, GW_LOCAL_LIMIT_LENGTH, 0) == GW_LOCAL_LIMIT_LENGTH ? 0 : -1;
+        gw_autoclose int fd = gw_local_spool_task(s, mark);
+        gw_autofree char *text = malloc((size_t)head->journal);
+        ssize_t n = fd < 0 || !text ? -1 : pread(fd, text, (size_t)head->journal, 0);
+        return n < 0 ? -1 : gw_local_task_parse_array(text, (size_t)n, ret, ret_spans);
 }
 
-int gw_local_spool_lock(struct gw_local_spool *s, struct gw_mark mark)
+static int rewrite(struct gw_local_spool *s, struct gw_mark mark, off_t at, const char *text,
+                   int len, int wanted)
 {
         char name[GW_LOCAL_NAME];
         task_name(name, mark, "task");
-        gw_autoclose int fd = openat(s->live, name, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB))
+        gw_autoclose int fd = openat(s->live, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0 || len != wanted)
                 return -1;
+        return pwrite(fd, text, (size_t)len, at) == len ? 0 : -1;
+}
+
+int gw_local_spool_limit(struct gw_local_spool *s, struct gw_mark mark, int64_t seconds)
+{
+        char text[32];
+        int len = snprintf(text, sizeof text, GW_LOCAL_LIMIT_FORMAT, (long long)seconds);
+        return rewrite(s, mark, 0, text, len, GW_LOCAL_LIMIT_LENGTH);
+}
+
+int gw_local_spool_parallel(struct gw_local_spool *s, struct gw_mark mark, uint32_t max_parallel)
+{
+        char text[32];
+        int len = snprintf(text, sizeof text, GW_LOCAL_PARALLEL_FORMAT, max_parallel);
+        return rewrite(s, mark, GW_LOCAL_PARALLEL_AT, text, len, GW_LOCAL_PARALLEL_LENGTH);
+}
+
+int gw_local_spool_task(const struct gw_local_spool *s, struct gw_mark mark)
+{
+        char name[GW_LOCAL_NAME];
+        task_name(name, mark, "task");
+        return openat(s->live, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static int open_for_writing(struct gw_local_spool *s, struct gw_mark mark)
+{
+        char name[GW_LOCAL_NAME];
+        task_name(name, mark, "task");
+        return openat(s->live, name, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+}
+
+int gw_local_spool_lock(struct gw_local_spool *s, struct gw_mark mark, uint32_t ordinal)
+{
+        struct flock lock = gw_local_run_lock(F_WRLCK, ordinal, ordinal);
+        gw_autoclose int fd = open_for_writing(s, mark);
+        if (fd < 0)
+                return -1;
+        if (fcntl(fd, F_OFD_SETLK, &lock)) {
+                if (errno == EACCES)
+                        errno = EWOULDBLOCK;
+                return -1;
+        }
         return GW_TAKE_FD(fd);
 }
 
-enum field_type { FIELD_TIME, FIELD_INT, FIELD_FLAG, FIELD_REASON, FIELD_GPUS, FIELD_RAW };
-
-#define AT(member) offsetof(struct gw_local_journal, member)
-
-static const struct field {
-        const char *key;
-        enum field_type type;
-        size_t offset;
-} fields[] = {
-        {"started", FIELD_TIME, AT(started_us)}, {"ended", FIELD_TIME, AT(ended_us)},
-        {"shim", FIELD_INT, AT(shim)},           {"exit_code", FIELD_INT, AT(exit_code)},
-        {"signal", FIELD_INT, AT(signal)},       {"max_memory", FIELD_TIME, AT(max_memory)},
-        {"cpu_us", FIELD_TIME, AT(cpu_us)},      {"started_end", FIELD_FLAG, AT(started)},
-        {"end", FIELD_FLAG, AT(ended)},          {"reason", FIELD_REASON, AT(reason)},
-        {"gpus", FIELD_GPUS, AT(gpus)},          {"raw", FIELD_RAW, AT(raw)},
-};
-
-static uint64_t parse_gpus(const char *s)
+bool gw_local_spool_locked(int task, struct gw_span span, uint32_t *ret)
 {
-        uint64_t set = 0;
-        while (*s >= '0' && *s <= '9') {
-                char *end;
-                unsigned long gpu = strtoul(s, &end, 10);
-                if (gpu < GW_LOCAL_MAX_GPUS)
-                        set |= UINT64_C(1) << gpu;
-                s = *end ? end + 1 : end;
-        }
-        return set;
+        struct flock lock = gw_local_run_lock(F_WRLCK, span.first, span.last);
+        if (fcntl(task, F_OFD_GETLK, &lock) || lock.l_type == F_UNLCK)
+                return false;
+        /* A foreign lock may be wider than any of ours. */
+        *ret = lock.l_start < (off_t)span.first ? span.first : (uint32_t)lock.l_start;
+        return true;
 }
 
-static void set_field(const struct field *f, struct gw_local_journal *j, const char *value)
+int gw_local_spool_end(struct gw_local_spool *s, struct gw_mark mark, const struct gw_spans *spans,
+                       enum gw_reason reason, const char *raw)
 {
-        void *place = (char *)j + f->offset;
-        int64_t v = 0;
-        switch (f->type) {
-        case FIELD_TIME:
-                gw_str_int64(value, 0, INT64_MAX, place);
-                break;
-        case FIELD_INT:
-                gw_str_int64(value, -1, INT32_MAX, &v);
-                *(int *)place = (int)v;
-                break;
-        case FIELD_FLAG:
-                *(bool *)place = true;
-                break;
-        case FIELD_REASON:
-                if (gw_reason_parse(value, place))
-                        *(enum gw_reason *)place = GW_REASON_BACKEND_ERROR;
-                break;
-        case FIELD_GPUS:
-                *(uint64_t *)place = parse_gpus(value);
-                break;
-        case FIELD_RAW:
-                gw_str_copy(place, GW_LOCAL_RAW, value);
-                gw_str_clean(place);
-                break;
-        }
-}
-
-static void parse_journal(char *text, size_t len, struct gw_local_journal *ret)
-{
-        char *p = text, *key, *value;
-        while (gw_local_next_field(&p, text + len, '\n', &key, &value))
-                for (size_t i = 0; i < GW_COUNT(fields); i++)
-                        if (strcmp(fields[i].key, key) == 0)
-                                set_field(&fields[i], ret, value);
-        /* As the shim sees it: one that was cut short may have started. */
-        ret->started |= len > 0;
-}
-
-static int read_journal(int fd, struct gw_local_journal *ret)
-{
-        char head[GW_LOCAL_TASK_HEAD], text[GW_LOCAL_MAX_JOURNAL];
-        struct gw_local_task_head parsed;
-        ssize_t n = pread(fd, head, sizeof head, 0);
-        if (n < 0)
-                return -1;
-        ret->broken = gw_local_task_parse(head, (size_t)n, &parsed) || parsed.journal == 0;
-        if (ret->broken)
-                return 0;
-        n = pread(fd, text, sizeof text, parsed.journal);
-        if (n < 0)
-                return -1;
-        parse_journal(text, (size_t)n, ret);
-        return 0;
-}
-
-static int read_task(const struct gw_local_spool *s, struct gw_mark mark, bool probe,
-                     struct gw_local_journal *ret)
-{
-        char name[GW_LOCAL_NAME];
-        task_name(name, mark, "task");
-        *ret = (struct gw_local_journal){.exit_code = -1};
-        gw_autoclose int fd = openat(s->live, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        gw_autoclose int fd = open_for_writing(s, mark);
         if (fd < 0)
-                return errno == ENOENT ? 0 : -1;
-        ret->exists = true;
-        /* Before the text is read: what is not locked does not change any more. */
-        ret->locked = probe && flock(fd, LOCK_SH | LOCK_NB) != 0;
-        return read_journal(fd, ret);
-}
-
-int gw_local_spool_read(const struct gw_local_spool *s, struct gw_mark mark,
-                        struct gw_local_journal *ret)
-{
-        return read_task(s, mark, false, ret);
-}
-
-int gw_local_spool_probe(const struct gw_local_spool *s, struct gw_mark mark,
-                         struct gw_local_journal *ret)
-{
-        return read_task(s, mark, true, ret);
-}
-
-int gw_local_spool_end(struct gw_local_spool *s, struct gw_mark mark, enum gw_reason reason,
-                       const char *raw)
-{
-        char text[512];
-        gw_autoclose int fd = gw_local_spool_lock(s, mark);
-        int len = snprintf(text, sizeof text, GW_LOCAL_ENDED_FORMAT, -1, 0, gw_reason_name(reason),
-                           (long long)gw_clock_wall_us(), 0LL, 0LL, raw);
-        if (fd < 0 || len < 0 || (size_t)len >= sizeof text)
                 return -1;
-        return write_whole(fd, text, (size_t)len);
+        struct gw_buf text = GW_BUF_INIT(SIZE_MAX - 1);
+        long long now = gw_clock_wall_us();
+        for (size_t i = 0; i < spans->count; i++)
+                gw_buf_printf(&text, GW_LOCAL_ENDED_FORMAT, spans->items[i].first,
+                              spans->items[i].last, -1, 0, gw_reason_name(reason), now, 0LL, 0LL,
+                              raw);
+        errno = ENOMEM;
+        int rc = gw_buf_ok(&text) ? write_whole(fd, text.data, text.len) : -1;
+        gw_buf_done(&text);
+        return rc;
 }
 
-int gw_local_spool_cancel(struct gw_local_spool *s, struct gw_mark mark)
+int gw_local_spool_cancel(struct gw_local_spool *s, struct gw_mark mark,
+                          const struct gw_spans *spans)
 {
         char name[GW_LOCAL_NAME];
         task_name(name, mark, "cancel");
         gw_autoclose int fd =
-                openat(s->live, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        return fd < 0 ? -1 : 0;
+                openat(s->live, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return -1;
+        struct gw_buf text = GW_BUF_INIT(SIZE_MAX - 1);
+        /* Each on a line of its own, whatever became of the one before. */
+        for (size_t i = 0; i < spans->count; i++)
+                gw_buf_printf(&text, "\n" GW_LOCAL_SPAN_FORMAT "\n", spans->items[i].first,
+                              spans->items[i].last);
+        errno = ENOMEM;
+        int rc = gw_buf_ok(&text) ? write_whole(fd, text.data, text.len) : -1;
+        gw_buf_done(&text);
+        return rc;
+}
+
+bool gw_local_spool_cancelled(const struct gw_local_spool *s, struct gw_mark mark, uint32_t ordinal)
+{
+        char name[GW_LOCAL_NAME];
+        task_name(name, mark, "cancel");
+        gw_autoclose int fd = openat(s->live, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        return fd >= 0 && gw_local_names_run(fd, ordinal);
 }
 
 /* A shim finds no task there any more, and runs nothing. */

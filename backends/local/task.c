@@ -2,6 +2,7 @@
 #include "backends/local/task.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backends/local/format.h"
@@ -53,17 +54,45 @@ static void add_account(struct gw_buf *out, const struct gw_local_account *a)
                 add_number(out, "group", a->groups[i]);
 }
 
-static void add_head(struct gw_buf *out, const struct gw_local_plan *plan, int64_t arrival_us)
+/* A plain job's only task needs no words. */
+static bool is_array(const struct gw_submission *s)
+{
+        return s->index_set || s->span_count != 1 || s->spans[0].last > 0;
+}
+
+static void add_head(struct gw_buf *out, const struct gw_local_plan *plan,
+                     const struct gw_submission *s, int64_t arrival_us)
 {
         gw_buf_printf(out, GW_LOCAL_LIMIT_FORMAT, (long long)plan->time_limit_s);
         gw_buf_char(out, '\0');
         gw_buf_printf(out, GW_LOCAL_JOURNAL_FORMAT, (size_t)0);
         gw_buf_char(out, '\0');
+        gw_buf_printf(out, GW_LOCAL_PARALLEL_FORMAT, s->max_parallel);
+        gw_buf_char(out, '\0');
         add_number(out, "arrival", arrival_us);
         add_number(out, "cpus", plan->cpus_milli);
         add_number(out, "memory", plan->memory);
         add_number(out, "gpus", plan->gpus);
+        add_number(out, "array", is_array(s));
         add_text(out, "head_end", "");
+}
+
+static void add_array(struct gw_buf *out, const struct gw_local_plan *plan,
+                      const struct gw_submission *s)
+{
+        const struct gw_spans spans = {.items = (struct gw_span *)(uintptr_t)s->spans,
+                                       .count = s->span_count};
+        gw_autofree char *matrix = plan->matrix ? json_dumps(plan->matrix, JSON_COMPACT) : NULL;
+        gw_buf_str(out, "spans=");
+        gw_spans_format(&spans, out);
+        gw_buf_char(out, '\0');
+        if (s->index_set)
+                add_text(out, "indices", s->index_set);
+        if (matrix)
+                add_text(out, "matrix", matrix);
+        else if (plan->matrix)
+                out->failed = true;
+        add_text(out, "array_end", "");
 }
 
 static void set_journal(struct gw_buf *out)
@@ -81,7 +110,9 @@ int gw_local_task_write(const struct gw_local_plan *plan, const struct gw_submis
         json_auto_t *env = gw_local_plan_environment(plan, s, settings, account);
         if (!env)
                 return gw_fail(err, GW_ERR_NOMEM, "out of memory");
-        add_head(out, plan, arrival_us);
+        add_head(out, plan, s, arrival_us);
+        if (is_array(s))
+                add_array(out, plan, s);
         add_number(out, "grace", settings->grace_s);
         add_account(out, account);
         if (plan->directory)
@@ -108,6 +139,8 @@ static const struct head_field {
         {"memory", offsetof(struct gw_local_task_head, memory)},
         {"gpus", offsetof(struct gw_local_task_head, gpus)},
         {"journal", offsetof(struct gw_local_task_head, journal)},
+        {"parallel", offsetof(struct gw_local_task_head, parallel)},
+        {"array", offsetof(struct gw_local_task_head, array)},
 };
 
 /* Some have leading zeros, to have one length. */
@@ -133,5 +166,59 @@ int gw_local_task_parse(char *text, size_t len, struct gw_local_task_head *ret)
                         return 0;
                 }
         }
+        return -1;
+}
+
+/* "0-4,7", as it was written above. */
+static int parse_spans(const char *text, struct gw_spans *ret)
+{
+        uint64_t next = 0;
+        for (const char *p = text;; p++) {
+                char *end;
+                unsigned long first = strtoul(p, &end, 10), last = first;
+                if (*end == '-')
+                        last = strtoul(end + 1, &end, 10);
+                if (first < next || last < first || last > UINT32_MAX ||
+                    gw_spans_append(ret, (uint32_t)first, (uint32_t)last, NULL))
+                        return -1;
+                next = (uint64_t)last + 1;
+                if (*end != ',')
+                        return *end ? -1 : 0;
+                p = end;
+        }
+}
+
+static int parse_array(const char *spans, const char *indices, const json_t *matrix,
+                       struct gw_local_array *ret, struct gw_spans *ret_spans)
+{
+        return spans && parse_spans(spans, ret_spans) == 0 &&
+                               gw_local_array_init(ret, indices, matrix, NULL) == 0 &&
+                               gw_local_array_has(ret, ret_spans->items, ret_spans->count)
+                       ? 0
+                       : -1;
+}
+
+int gw_local_task_parse_array(char *text, size_t len, struct gw_local_array *ret,
+                              struct gw_spans *ret_spans)
+{
+        char *p = text, *key, *value;
+        const char *spans = NULL, *indices = NULL;
+        json_auto_t *matrix = NULL;
+        bool whole = false;
+        while (!whole && gw_local_next_field(&p, text + len, '\0', &key, &value)) {
+                if (strcmp(key, "spans") == 0)
+                        spans = value;
+                else if (strcmp(key, "indices") == 0)
+                        indices = value;
+                else if (strcmp(key, "matrix") == 0 && !matrix)
+                        matrix = json_loads(value, 0, NULL);
+                whole = strcmp(key, "array_end") == 0;
+        }
+        *ret = (struct gw_local_array){0};
+        *ret_spans = GW_SPANS_INIT;
+        if (whole && parse_array(spans, indices, matrix, ret, ret_spans) == 0)
+                return 0;
+        gw_spans_done(ret_spans);
+        gw_local_array_done(ret);
         return -1;
 }

@@ -2,6 +2,7 @@
 #ifndef GW_BACKENDS_LOCAL_TASK_H
 #define GW_BACKENDS_LOCAL_TASK_H
 
+#include "backends/local/array.h"
 #include "backends/local/plan.h"
 #include "server/base/buf.h"
 
@@ -9,7 +10,9 @@
 struct gw_local_task_head {
         int64_t arrival_us; /* wall; its place in line */
         int64_t cpus_milli, memory, gpus;
-        int64_t journal; /* where it begins in the file */
+        int64_t journal;  /* where it begins in the file */
+        int64_t parallel; /* how many of its tasks may run at once, 0: no limit */
+        int64_t array;    /* whether it says which tasks: else it is a plain job */
 };
 
 #define GW_LOCAL_TASK_HEAD 512 /* bytes from the beginning that hold it */
@@ -22,5 +25,10 @@ int gw_local_task_write(const struct gw_local_plan *plan, const struct gw_submis
 
 /* Reads the head, changing the text. Returns 0, or -1 when there is none. */
 int gw_local_task_parse(char *text, size_t len, struct gw_local_task_head *ret);
+
+/* Reads which tasks an array's file is for, changing the text. Returns 0, or -1 when it does not
+ * say, or without memory. The caller ends both. */
+int gw_local_task_parse_array(char *text, size_t len, struct gw_local_array *ret,
+                              struct gw_spans *ret_spans);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Only who holds the lock writes the journal. Nothing must be on the disk for a
+ * Only who holds a run's lock writes of it in the journal. Nothing must be on the disk for a
  * killed process to be survived; it matters after a power cut only. Then nothing runs, and a run
  * without an outcome is told as such, so at most the outcome is worth a wait: it is forced to
  * the disk when the gateway that started the run is gone. One that lives reads it within
@@ -15,17 +15,48 @@
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
 
-void gw_shim_journal_parse(const struct gw_shim_task *task, struct gw_shim_journal *ret)
+/* The records of other runs are passed over. */
+struct reader {
+        uint32_t ordinal;
+        bool ours;
+        struct gw_shim_journal *ret;
+};
+
+static void take_field(struct reader *r, const char *key, const char *value)
 {
-        char *p = task->text + task->journal, *end = task->text + task->text_len, *key, *value;
+        uint32_t first, last;
+        if (strcmp(key, "run") == 0) {
+                r->ours = gw_local_read_span(value, &first, &last) && first <= r->ordinal &&
+                          r->ordinal <= last;
+                /* Cut short by a crash it counts, too: it cannot be told whether the job began. */
+                r->ret->started |= r->ours;
+        } else if (r->ours && strcmp(key, "end") == 0) {
+                r->ret->ended = true;
+        } else if (r->ours && strcmp(key, "boot") == 0) {
+                snprintf(r->ret->boot, sizeof r->ret->boot, "%s", value);
+        }
+}
+
+int gw_shim_journal_read(const struct gw_shim_run *run, const struct gw_shim_task *task,
+                         struct gw_shim_journal *ret)
+{
+        char text[GW_LOCAL_JOURNAL_CHUNK];
+        struct reader r = {.ordinal = run->ordinal, .ret = ret};
+        off_t at = run->journal > task->journal ? run->journal : task->journal;
         *ret = (struct gw_shim_journal){0};
-        /* Cut short by a crash it counts, too: it cannot be told whether the job began. */
-        ret->started = p < end;
-        while (gw_local_next_field(&p, end, '\n', &key, &value)) {
-                if (strcmp(key, "end") == 0)
-                        ret->ended = true;
-                else if (strcmp(key, "boot") == 0)
-                        snprintf(ret->boot, sizeof ret->boot, "%s", value);
+        for (;;) {
+                char *p = text, *key, *value;
+                ssize_t n = pread(run->task_fd, text, sizeof text, at);
+                if (n <= 0)
+                        return n < 0 ? -1 : 0;
+                while (gw_local_next_field(&p, text + n, '\n', &key, &value))
+                        take_field(&r, key, value);
+                /* What is no whole field is the last one, cut, or goes on in the next chunk. */
+                if (p == text)
+                        p = text + n;
+                at += p - text;
+                if ((size_t)n < sizeof text)
+                        return 0;
         }
 }
 
@@ -41,30 +72,24 @@ static int append(const struct gw_shim_run *run, const char *text, int len, size
 
 int gw_shim_journal_begin(const struct gw_shim_run *run)
 {
-        char text[1024], boot[GW_LOCAL_BOOT_ID];
+        char text[GW_LOCAL_RECORD], boot[GW_LOCAL_BOOT_ID];
         gw_shim_boot_id(boot);
-        int len = snprintf(text, sizeof text, GW_LOCAL_STARTED_FORMAT, (long long)run->started_us,
-                           boot, (long long)getpid(), run->gpus);
-        return append(run, text, len, sizeof text);
-}
-
-int gw_shim_journal_job(const struct gw_shim_run *run, pid_t job)
-{
-        char text[64];
-        int len = snprintf(text, sizeof text, "job=%lld\n", (long long)job);
+        int len = snprintf(text, sizeof text, GW_LOCAL_STARTED_FORMAT, run->ordinal, run->ordinal,
+                           (long long)run->started_us, boot, (long long)getpid(), run->gpus);
         return append(run, text, len, sizeof text);
 }
 
 int gw_shim_journal_end(const struct gw_shim_run *run, const struct gw_shim_outcome *outcome)
 {
-        char text[1024], raw[GW_LOCAL_RAW];
+        char text[GW_LOCAL_RECORD], raw[GW_LOCAL_RAW];
         snprintf(raw, sizeof raw, "%s", outcome->raw);
         for (char *p = raw; *p; p++)
                 if ((unsigned char)*p < ' ')
                         *p = ' ';
-        int len = snprintf(text, sizeof text, GW_LOCAL_ENDED_FORMAT, outcome->exit_code,
-                           outcome->signal, outcome->reason, (long long)gw_clock_wall_us(),
-                           (long long)outcome->max_memory, (long long)outcome->cpu_us, raw);
+        int len = snprintf(text, sizeof text, GW_LOCAL_ENDED_FORMAT, run->ordinal, run->ordinal,
+                           outcome->exit_code, outcome->signal, outcome->reason,
+                           (long long)gw_clock_wall_us(), (long long)outcome->max_memory,
+                           (long long)outcome->cpu_us, raw);
         if (append(run, text, len, sizeof text))
                 return -1;
         return getppid() == run->gateway ? 0 : fdatasync(run->task_fd);

@@ -23,12 +23,12 @@ struct gw_shim_outcome {
         char raw[GW_LOCAL_RAW]; /* words, or "" */
 };
 
-/* Parses the journal in the text of a task, once. */
-void gw_shim_journal_parse(const struct gw_shim_task *task, struct gw_shim_journal *ret);
+/* Reads what is said of the run. Returns 0, or -1 with errno. */
+int gw_shim_journal_read(const struct gw_shim_run *run, const struct gw_shim_task *task,
+                         struct gw_shim_journal *ret);
 
 /* Each returns 0, or -1 with errno. After begin the run has started. */
 int gw_shim_journal_begin(const struct gw_shim_run *run);
-int gw_shim_journal_job(const struct gw_shim_run *run, pid_t job);
 int gw_shim_journal_end(const struct gw_shim_run *run, const struct gw_shim_outcome *outcome);
 
 /* The kernel's boot id, "" when it cannot be read. */

@@ -145,16 +145,40 @@ static int make_prologue(struct gw_launch *l)
         return argv[1] && l->progress_fd >= 0 ? 0 : -1;
 }
 
+/* A variable is there once, whatever is said of it twice. */
+static void set_variable(struct gw_shim_list *env, char *variable)
+{
+        size_t name = strcspn(variable, "=") + 1;
+        size_t i = 0;
+        while (i < env->count && strncmp(env->items[i], variable, name) != 0)
+                i++;
+        env->items[i] = variable;
+        if (i == env->count)
+                env->count++;
+}
+
+static int set_text(struct gw_shim_list *env, const char *name, const char *value)
+{
+        char *variable;
+        if (asprintf(&variable, "%s=%s", name, value) < 0)
+                return -1;
+        set_variable(env, variable);
+        return 0;
+}
+
 /* The variables of this run; the others came with the task. */
 static int add_variables(const struct gw_shim_run *run, struct gw_shim_list *env)
 {
-        if (asprintf(&env->items[env->count++], "JOBGATE_TASK_INDEX=%s", run->index) < 0)
+        for (char **v = run->values; *v; v++)
+                set_variable(env, *v);
+        if (set_text(env, "JOBGATE_TASK_INDEX", run->index))
                 return -1;
         if (strcmp(run->gpus, "-") == 0)
                 return 0;
-        if (asprintf(&env->items[env->count++], "CUDA_VISIBLE_DEVICES=%s", run->gpus) < 0)
-                return -1;
-        return asprintf(&env->items[env->count++], "JOBGATE_GPUS=%s", run->gpus) < 0 ? -1 : 0;
+        return set_text(env, "CUDA_VISIBLE_DEVICES", run->gpus) ||
+                               set_text(env, "JOBGATE_GPUS", run->gpus)
+                       ? -1
+                       : 0;
 }
 
 int gw_launch_prepare(struct gw_launch *l, struct gw_shim_run *run, struct gw_shim_task *task,

@@ -1,9 +1,13 @@
 /*
  * jobgate-shim: brings one run of a local job to its end, whatever happens to the gateway.
  *
- *   jobgate-shim <spool directory> <mark> <ordinal> <task index> <started, µs> <gpus>
+ *   jobgate-shim <spool directory> <mark> <ordinal> <task index> <started, µs> <gpus> <journal>
+ *                [NAME=value …]
  *
- * One process and one thread per run. It holds the lock of the run's task while it lives.
+ * The journal is where to look for what was said of the run: before that offset it is nothing.
+ * The values are a matrix' and go to the job's environment.
+ *
+ * One process and one thread per run. It holds the run's lock while it lives.
  * Started on a run that has begun before, it never runs it again: it ends what may be left and
  * writes that the machine failed it. Started on one that has ended, it does nothing. So the
  * gateway may start it on any run that nobody holds, as often as it likes.
@@ -59,8 +63,6 @@ static void run_job(struct gw_shim_run *run, struct gw_shim_task *task,
                          strerrordesc_np(errno));
                 return;
         }
-        /* For people who look: nothing depends on it. */
-        gw_shim_journal_job(run, job);
         *outcome = (struct gw_shim_outcome){0};
         gw_watch(run, task, job, outcome);
         if (strcmp(outcome->reason, "exit_code") == 0)
@@ -93,9 +95,8 @@ static int run_to_the_end(int argc, char **argv)
         int taken = gw_shim_task_open(&run);
         if (taken)
                 return taken > 0 ? GW_LOCAL_SHIM_TAKEN : GW_LOCAL_SHIM_USAGE;
-        if (gw_shim_task_read(&run, &task))
+        if (gw_shim_task_read(&run, &task) || gw_shim_journal_read(&run, &task, &journal))
                 return GW_LOCAL_SHIM_USAGE;
-        gw_shim_journal_parse(&task, &journal);
         if (journal.ended)
                 return GW_LOCAL_SHIM_DONE;
         if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))

@@ -6,13 +6,13 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "server/base/cleanup.h"
 #include "server/base/id.h"
 #include "server/base/str.h"
 
-#define ARGUMENTS 7
+#define ARGUMENTS 8 /* without the values */
 
 static int parse_mark(struct gw_shim_run *run, const char *mark)
 {
@@ -32,10 +32,11 @@ int gw_shim_run_init(struct gw_shim_run *run, int argc, char **argv)
         int64_t ordinal, index;
         *run = (struct gw_shim_run){
                 .gateway = getppid(), .live_fd = -1, .job_fd = -1, .task_fd = -1};
-        if (argc != ARGUMENTS || argv[1][0] != '/' || parse_mark(run, argv[2]) ||
+        if (argc < ARGUMENTS || argv[1][0] != '/' || parse_mark(run, argv[2]) ||
             gw_str_int64(argv[3], 0, UINT32_MAX, &ordinal) ||
             gw_str_int64(argv[4], 0, INT64_MAX, &index) ||
             gw_str_int64(argv[5], 1, INT64_MAX, &run->started_us) ||
+            gw_str_int64(argv[7], 0, INT64_MAX, &run->journal) ||
             strlen(argv[6]) >= GW_LOCAL_GPU_TEXT ||
             strspn(argv[6], "0123456789,-") != strlen(argv[6]))
                 return -1;
@@ -43,6 +44,7 @@ int gw_shim_run_init(struct gw_shim_run *run, int argc, char **argv)
         run->ordinal = (uint32_t)ordinal;
         run->index = argv[4];
         run->gpus = argv[6];
+        run->values = argv + ARGUMENTS;
 
         char live[4096];
         if ((size_t)snprintf(live, sizeof live, "%s/" GW_LOCAL_LIVE, argv[1]) >= sizeof live)
@@ -54,7 +56,7 @@ int gw_shim_run_init(struct gw_shim_run *run, int argc, char **argv)
 int gw_shim_run_cancelled(const struct gw_shim_run *run)
 {
         char name[GW_LOCAL_NAME];
-        struct stat st;
         snprintf(name, sizeof name, "%.60s.cancel", run->mark);
-        return fstatat(run->live_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+        gw_autoclose int fd = openat(run->live_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        return fd >= 0 && gw_local_names_run(fd, run->ordinal);
 }

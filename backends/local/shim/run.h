@@ -14,6 +14,8 @@ struct gw_shim_run {
         const char *number; /* the mark's part behind the job */
         uint32_t ordinal;
         const char *index;  /* JOBGATE_TASK_INDEX */
+        int64_t journal;    /* where in the task's file something may be said of the run */
+        char **values;      /* of a matrix: "NAME=value", NULL-ended */
         int64_t started_us; /* when the gateway started it, wall */
         const char *gpus;   /* "0,2", "" for none, or "-": the backend has none to give */
         pid_t gateway;      /* that started it; it may have ended since */

@@ -6,14 +6,13 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "server/base/cleanup.h"
 #include "server/base/str.h"
 
-#define ADDED_VARIABLES 4 /* of the run, not of the task: launch.c */
+#define ADDED_VARIABLES 4 /* of the run, not of the task: launch.c; besides a matrix' values */
 
 enum field_type { FIELD_NUMBER, FIELD_UID, FIELD_GID, FIELD_TEXT, FIELD_LIST };
 
@@ -82,15 +81,26 @@ static int take_field(struct gw_shim_task *task, const char *key, char *value)
         return 0; /* the gateway's own */
 }
 
+/* How long the task is, from its place in the file. */
+static int read_length(int fd, size_t *ret)
+{
+        char text[GW_LOCAL_JOURNAL_LENGTH + 1], *value;
+        int64_t v;
+        ssize_t n = pread(fd, text, GW_LOCAL_JOURNAL_LENGTH, GW_LOCAL_JOURNAL_AT);
+        if (n != GW_LOCAL_JOURNAL_LENGTH)
+                return -1;
+        text[n] = '\0';
+        value = strchr(text, '=');
+        if (!value || parse_number(value + 1, &v) || v > GW_LOCAL_MAX_TASK)
+                return -1;
+        *ret = (size_t)v;
+        return 0;
+}
+
 static int read_text(int fd, struct gw_shim_task *task)
 {
-        struct stat st;
-        if (fstat(fd, &st) || !S_ISREG(st.st_mode) ||
-            st.st_size > GW_LOCAL_MAX_TASK + GW_LOCAL_MAX_JOURNAL)
-                return -1;
-        size_t size = (size_t)st.st_size;
-        task->text = malloc(size + 1);
-        if (!task->text)
+        size_t size;
+        if (read_length(fd, &size) || !(task->text = malloc(size + 1)))
                 return -1;
         while (task->text_len < size) {
                 ssize_t n = pread(fd, task->text + task->text_len, size - task->text_len,
@@ -103,9 +113,11 @@ static int read_text(int fd, struct gw_shim_task *task)
 }
 
 /* Every list gets room for as many items as there are fields. */
-static int make_room(struct gw_shim_task *task)
+static int make_room(const struct gw_shim_run *run, struct gw_shim_task *task)
 {
         size_t count = 1 + ADDED_VARIABLES;
+        for (char **v = run->values; *v; v++)
+                count++;
         for (size_t i = 0; i < task->text_len; i++)
                 count += task->text[i] == '\0';
         task->args.items = calloc(count, sizeof(char *));
@@ -135,7 +147,7 @@ static int parse_text(struct gw_shim_task *task)
 int gw_shim_task_read(const struct gw_shim_run *run, struct gw_shim_task *task)
 {
         *task = (struct gw_shim_task){0};
-        return read_text(run->task_fd, task) || make_room(task) || parse_text(task) ? -1 : 0;
+        return read_text(run->task_fd, task) || make_room(run, task) || parse_text(task) ? -1 : 0;
 }
 
 /* Whether the descriptor given by the gateway is the task of this run. */
@@ -160,7 +172,8 @@ int gw_shim_task_open(struct gw_shim_run *run)
         }
         if (run->task_fd < 0)
                 return -1;
-        if (flock(run->task_fd, LOCK_EX | LOCK_NB) == 0)
+        struct flock lock = gw_local_run_lock(F_WRLCK, run->ordinal, run->ordinal);
+        if (fcntl(run->task_fd, F_OFD_SETLK, &lock) == 0)
                 return 0;
-        return errno == EWOULDBLOCK ? 1 : -1;
+        return errno == EAGAIN || errno == EACCES ? 1 : -1;
 }

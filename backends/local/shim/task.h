@@ -1,4 +1,4 @@
-/* What is to run, as the gateway wrote it. Pointers go into the file's text. The file is the
+/* What is to run, as the gateway wrote it. Pointers go into the file's text. The file has the
  * run's lock, too. */
 #ifndef GW_BACKENDS_LOCAL_SHIM_TASK_H
 #define GW_BACKENDS_LOCAL_SHIM_TASK_H
@@ -30,11 +30,11 @@ struct gw_shim_task {
         struct gw_shim_list args, setup, environment;
 };
 
-/* Opens the task and takes its lock: run->task_fd is set. Returns 0; 1 when another shim holds
- * it; -1 when there is no such task. */
+/* Opens the task and takes the run's lock: run->task_fd is set. Returns 0; 1 when another shim
+ * holds it; -1 when there is no such task. */
 int gw_shim_task_open(struct gw_shim_run *run);
 
-/* Reads the whole file. Returns 0, or -1 when it is no task. */
+/* Reads all but the journal. Returns 0, or -1 when it is no task. */
 int gw_shim_task_read(const struct gw_shim_run *run, struct gw_shim_task *task);
 
 #endif

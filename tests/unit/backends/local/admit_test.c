@@ -145,18 +145,6 @@ static void what_can_never_fit_is_refused(void **state)
                          GW_REASON_COMPLETED);
 }
 
-static void arrays_are_refused(void **state)
-{
-        (void)state;
-        struct gw_span two = {0, 1};
-        struct gw_submission s = rig_submission(rig_mark(), "{\"command\": [\"true\"]}");
-        s.spans = &two;
-        assert_int_equal(rig->b->type->submit(rig->b, &s), 0);
-        struct answered a = rig_wait_answer(rig, GW_REQUEST_SUBMIT, s.mark);
-        assert_int_equal(a.answer, GW_ANSWER_REFUSED);
-        assert_non_null(strstr(a.raw, "arrays"));
-}
-
 static void too_late_is_not_sent(void **state)
 {
         (void)state;
@@ -327,7 +315,6 @@ int main(void)
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(arrival_order_is_kept, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(what_can_never_fit_is_refused, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(arrays_are_refused, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(too_late_is_not_sent, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(gpus_are_given_by_number, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(held_jobs_are_not_in_line, set_up, tear_down),

@@ -4,27 +4,44 @@
 
 #include "tests/unit/backends/local/rig.h"
 
-#define JOBS 20
+#define PLAIN 14
+#define JOBS 17 /* the rest are arrays */
+#define TASKS 12
+#define CANCELLED 8 /* ordinals from here on, of the arrays */
 #define CRASHES 12
 
 static const char *const points[] = {"local.before_rename", "local.after_rename",
-                                     "local.before_spawn", "local.after_spawn",
-                                     "local.before_forget"};
+                                     "local.before_spawn",  "local.after_spawn",
+                                     "local.after_cancel",  "local.before_forget"};
 
 /* What the engine would have on record. It outlives the processes that are killed. */
 struct record {
         struct gw_mark mark;
-        bool accepted, ended;
-        enum gw_reason reason;
+        uint32_t count;
+        bool accepted, held, ended;
+        enum gw_reason reasons[TASKS];
 };
 
 static json_t *settings;
 static char tally[128];
 
+static struct gw_submission submission(const struct record *job, struct gw_span *span,
+                                       const char *spec)
+{
+        struct gw_submission s = rig_submission(job->mark, spec);
+        *span = (struct gw_span){0, job->count - 1};
+        s.spans = span;
+        s.index_set = job->count > 1 ? "0-11" : NULL;
+        s.accepted = job->accepted;
+        s.held = job->held;
+        s.max_parallel = job->count > 1 ? 3 : 0;
+        return s;
+}
+
 static void end_job(struct rig *r, struct record *job)
 {
-        struct told t = rig_wait_phase(r, job->mark, GW_PHASE_ENDED);
-        job->reason = t.reason;
+        for (uint32_t i = 0; i < job->count; i++)
+                job->reasons[i] = rig_wait_task(r, job->mark, i, GW_PHASE_ENDED).reason;
         job->ended = true;
         assert_int_equal(r->b->type->forget(r->b, job->mark), 0);
         rig_wait_answer(r, GW_REQUEST_FORGET, job->mark);
@@ -33,10 +50,13 @@ static void end_job(struct rig *r, struct record *job)
 static void hand_over(struct rig *r, struct record *job, bool maybe_sent)
 {
         char spec[512], id[GW_ID_TEXT];
+        struct gw_span span;
         gw_id_format(job->mark.job, id);
         snprintf(spec, sizeof spec,
-                 "{\"command\": [\"sh\", \"-c\", \"sleep 0.02; echo %s >>%s/ran\"]}", id, tally);
-        struct gw_submission s = rig_submission(job->mark, spec);
+                 "{\"command\": [\"sh\", \"-c\", \"sleep 0.02; echo %s $JOBGATE_TASK_INDEX "
+                 ">>%s/ran\"]}",
+                 id, tally);
+        struct gw_submission s = submission(job, &span, spec);
         enum gw_answer answer = GW_ANSWER_ABSENT;
         if (maybe_sent) {
                 assert_int_equal(r->b->type->resolve(r->b, &s), 0);
@@ -50,21 +70,38 @@ static void hand_over(struct rig *r, struct record *job, bool maybe_sent)
         job->accepted = true;
 }
 
+/* Cancels some tasks one by one, while all are held, and lets the rest go. */
+static void release_some(struct rig *r, struct record *job)
+{
+        for (uint32_t i = CANCELLED; i < job->count; i++) {
+                struct gw_span one = {i, i};
+                assert_int_equal(r->b->type->cancel(r->b, job->mark, &one, 1), 0);
+                rig_wait_answer(r, GW_REQUEST_CANCEL, job->mark);
+        }
+        job->held = false;
+        assert_int_equal(r->b->type->change(r->b, job->mark, false, -1, 0), 0);
+        rig_wait_answer(r, GW_REQUEST_CHANGE, job->mark);
+}
+
 /* One life of a gateway: takes over, and goes on until all is done or it is killed. */
 static void live_once(struct record *jobs)
 {
         struct rig *r = rig_bare(settings);
         struct gw_submission lives[JOBS];
+        struct gw_span spans[JOBS];
         size_t count = 0;
         for (size_t i = 0; i < JOBS; i++)
                 if (!jobs[i].ended) {
-                        lives[count] = rig_submission(jobs[i].mark, "{}");
-                        lives[count++].accepted = jobs[i].accepted;
+                        lives[count] = submission(&jobs[i], &spans[count], "{}");
+                        count++;
                 }
         rig_lead(r, lives, count);
         for (size_t i = 0; i < JOBS; i++)
                 if (!jobs[i].accepted)
                         hand_over(r, &jobs[i], true);
+        for (size_t i = PLAIN; i < JOBS; i++)
+                if (jobs[i].held)
+                        release_some(r, &jobs[i]);
         for (size_t i = 0; i < JOBS; i++)
                 if (!jobs[i].ended)
                         end_job(r, &jobs[i]);
@@ -88,18 +125,30 @@ static bool live_until(struct record *jobs, const char *point, int passage)
         return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
-static int count_runs(struct gw_id id)
+static int count_runs(struct gw_id id, uint32_t ordinal)
 {
-        char path[256], line[128], wanted[GW_ID_TEXT];
+        char path[256], line[128], wanted[128], text[GW_ID_TEXT];
         int count = 0;
-        gw_id_format(id, wanted);
+        gw_id_format(id, text);
+        snprintf(wanted, sizeof wanted, "%s %u\n", text, ordinal);
         snprintf(path, sizeof path, "%s/ran", tally);
         FILE *f = fopen(path, "re");
         while (f && fgets(line, sizeof line, f))
-                count += strncmp(line, wanted, GW_ID_TEXT - 1) == 0;
+                count += strcmp(line, wanted) == 0;
         if (f)
                 fclose(f);
         return count;
+}
+
+static void assert_each_ran_once(const struct record *job)
+{
+        assert_true(job->ended);
+        for (uint32_t i = 0; i < job->count; i++) {
+                bool cancelled = i >= CANCELLED;
+                assert_int_equal(job->reasons[i],
+                                 cancelled ? GW_REASON_CANCELLED_BY_USER : GW_REASON_COMPLETED);
+                assert_int_equal(count_runs(job->mark.job, i), cancelled ? 0 : 1);
+        }
 }
 
 static void killed_at_each_point(void **state)
@@ -113,17 +162,16 @@ static void killed_at_each_point(void **state)
                                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
                 assert_true(jobs != MAP_FAILED);
                 for (size_t i = 0; i < JOBS; i++)
-                        jobs[i] = (struct record){.mark = rig_mark()};
+                        jobs[i] = (struct record){.mark = rig_mark(),
+                                                  .count = i < PLAIN ? 1 : TASKS,
+                                                  .held = i >= PLAIN};
                 int killed = 0;
                 for (int i = 0; i < CRASHES; i++)
                         killed += live_until(jobs, points[p], i % 3 + 1);
                 live_until(jobs, "none", 1);
                 assert_true(killed >= 3);
-                for (size_t i = 0; i < JOBS; i++) {
-                        assert_true(jobs[i].ended);
-                        assert_int_equal(jobs[i].reason, GW_REASON_COMPLETED);
-                        assert_int_equal(count_runs(jobs[i].mark.job), 1);
-                }
+                for (size_t i = 0; i < JOBS; i++)
+                        assert_each_ran_once(&jobs[i]);
                 munmap(jobs, JOBS * sizeof *jobs);
         }
 }

@@ -1,7 +1,6 @@
 /* Leadership: taking over what runs, what ended meanwhile and what waits; one writer at a time;
  * shims that are killed; nothing runs twice. */
 #include <spawn.h>
-#include <sys/file.h>
 #include <sys/wait.h>
 
 #include "tests/unit/backends/local/rig.h"
@@ -294,8 +293,8 @@ static void a_restart_of_the_machine_is_noticed(void **state)
         assert_int_equal(truncate(path, journal), 0);
         FILE *f = fopen(path, "ae");
         assert_non_null(f);
-        fprintf(f, GW_LOCAL_STARTED_FORMAT, 1000000LL, "11111111-2222-3333-4444-555555555555", 1LL,
-                "-");
+        fprintf(f, GW_LOCAL_STARTED_FORMAT, 0U, 0U, 1000000LL,
+                "11111111-2222-3333-4444-555555555555", 1LL, "-");
         fclose(f);
         snprintf(path, sizeof path, "%s/boot", rig->directory);
         f = fopen(path, "we");
@@ -319,13 +318,15 @@ static void a_restart_of_the_machine_is_noticed(void **state)
         assert_false(rig_last_told(rig, lives[1].mark, &t));
 }
 
+/* Bytes of a record that name its run. */
+#define NAMED (off_t)(strlen("\nrun=\n") + GW_LOCAL_SPAN_LENGTH)
+
 static int start_shim(const char *mark)
 {
         const char *path = json_string_value(json_object_get(rig->settings, "shim"));
-        char *argv[] = {(char *)(uintptr_t)path, rig->directory,
-                        (char *)(uintptr_t)mark, (char[]){"0"},
-                        (char[]){"0"},           (char[]){"1000000"},
-                        (char[]){"-"},           NULL};
+        char *argv[] = {(char *)(uintptr_t)path, rig->directory, (char *)(uintptr_t)mark,
+                        (char[]){"0"},           (char[]){"0"},  (char[]){"1000000"},
+                        (char[]){"-"},           (char[]){"0"},  NULL};
         char *env[] = {NULL};
         pid_t pid;
         int status;
@@ -367,7 +368,7 @@ static void nothing_runs_twice(void **state)
         off_t journal = rig_read_task(rig, mark, &task);
         free(task);
         rig_task_path(rig, mark, path);
-        assert_int_equal(truncate(path, journal + 10), 0);
+        assert_int_equal(truncate(path, journal + NAMED), 0);
         assert_int_equal(start_shim(mark_text), GW_LOCAL_SHIM_DONE);
         rig_assert_output(rig, mark, "out", "once\n");
         assert_int_equal(rig_journal(rig, mark, "exit_code"), -1);
@@ -385,7 +386,8 @@ static void a_run_whose_gateway_died_before_the_shim_began_is_started(void **sta
         char path[512];
         rig_task_path(rig, mark, path);
         int fd = open(path, O_RDWR | O_CLOEXEC);
-        assert_int_equal(flock(fd, LOCK_EX), 0);
+        struct flock lock = gw_local_run_lock(F_WRLCK, 0, 0);
+        assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
         rig_open(rig);
         struct gw_submission lives[2] = {live(mark), live(blocker)};
         rig_lead(rig, lives, 2);
@@ -409,7 +411,9 @@ static void a_wish_to_stop_outlives_the_gateway_that_took_it(void **state)
         char path[512];
         rig_task_path(rig, mark, path);
         strcpy(strrchr(path, '.'), ".cancel");
-        close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+        int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+        dprintf(fd, GW_LOCAL_SPAN_FORMAT "\n", 0U, 0U);
+        close(fd);
         rig_open(rig);
         struct gw_submission lives[2] = {live(mark), live(blocker)};
         rig_lead(rig, lives, 2);

@@ -36,6 +36,7 @@
 
 struct told {
         struct gw_mark mark;
+        struct gw_span span;
         enum gw_phase phase;
         enum gw_reason reason;
         int exit_code, signal;
@@ -77,6 +78,7 @@ static int rig_facts(void *self, uint64_t epoch, const struct gw_fact *facts, si
                 struct told *t = &r->told[r->told_count++];
                 *t = (struct told){
                         .mark = f->mark,
+                        .span = f->span,
                         .phase = f->phase,
                         .reason = f->reason,
                         .exit_code = f->exit_code,
@@ -305,6 +307,7 @@ static inline struct gw_submission rig_submission(struct gw_mark mark, const cha
 struct rig_query {
         enum gw_request request;
         struct gw_mark mark;
+        uint32_t ordinal;
         enum gw_phase phase;
         struct answered answer;
         struct told told;
@@ -340,28 +343,43 @@ static inline struct answered rig_wait_answer(struct rig *r, enum gw_request req
         return q.answer;
 }
 
-/* The last that was told of the mark. */
-static bool rig_last_told(struct rig *r, struct gw_mark mark, struct told *ret)
+/* The last that was told of a task. */
+static bool rig_last_told_of(struct rig *r, struct gw_mark mark, uint32_t ordinal, struct told *ret)
 {
-        for (size_t i = r->told_count; i-- > 0;)
-                if (rig_same(r->told[i].mark, mark)) {
-                        *ret = r->told[i];
+        for (size_t i = r->told_count; i-- > 0;) {
+                const struct told *t = &r->told[i];
+                if (rig_same(t->mark, mark) && t->span.first <= ordinal &&
+                    ordinal <= t->span.last) {
+                        *ret = *t;
                         return true;
                 }
+        }
         return false;
+}
+
+/* The same of a plain job. */
+static inline bool rig_last_told(struct rig *r, struct gw_mark mark, struct told *ret)
+{
+        return rig_last_told_of(r, mark, 0, ret);
 }
 
 static bool rig_in_phase(struct rig *r, void *arg)
 {
         struct rig_query *q = arg;
-        return rig_last_told(r, q->mark, &q->told) && q->told.phase == q->phase;
+        return rig_last_told_of(r, q->mark, q->ordinal, &q->told) && q->told.phase == q->phase;
+}
+
+static inline struct told rig_wait_task(struct rig *r, struct gw_mark mark, uint32_t ordinal,
+                                        enum gw_phase phase)
+{
+        struct rig_query q = {.mark = mark, .ordinal = ordinal, .phase = phase};
+        rig_wait(r, rig_in_phase, &q, "a phase");
+        return q.told;
 }
 
 static inline struct told rig_wait_phase(struct rig *r, struct gw_mark mark, enum gw_phase phase)
 {
-        struct rig_query q = {.mark = mark, .phase = phase};
-        rig_wait(r, rig_in_phase, &q, "a phase");
-        return q.told;
+        return rig_wait_task(r, mark, 0, phase);
 }
 
 static inline void rig_submit_as(struct rig *r, struct gw_mark mark, const char *spec)
@@ -407,13 +425,19 @@ static inline char *rig_read(struct rig *r, const char *path)
         return text;
 }
 
-static inline char *rig_output(struct rig *r, struct gw_mark mark, const char *suffix)
+static inline char *rig_output_of(struct rig *r, struct gw_mark mark, uint32_t ordinal,
+                                  const char *suffix)
 {
         char path[256], id[GW_ID_TEXT];
         gw_id_format(mark.job, id);
-        snprintf(path, sizeof path, GW_LOCAL_JOBS "/%s/%u.0.%s", id, mark.number, suffix);
+        snprintf(path, sizeof path, GW_LOCAL_JOBS "/%s/%u.%u.%s", id, mark.number, ordinal, suffix);
         char *text = rig_read(r, path);
         return text;
+}
+
+static inline char *rig_output(struct rig *r, struct gw_mark mark, const char *suffix)
+{
+        return rig_output_of(r, mark, 0, suffix);
 }
 
 static inline void rig_assert_output(struct rig *r, struct gw_mark mark, const char *suffix,
@@ -430,16 +454,22 @@ static inline void rig_pause(void)
 }
 
 /* Polls an output until it holds the text. */
-static inline void rig_wait_output(struct rig *r, struct gw_mark mark, const char *text)
+static inline void rig_wait_output_of(struct rig *r, struct gw_mark mark, uint32_t ordinal,
+                                      const char *text)
 {
         int64_t until = gw_clock_mono_us() + DEADLINE_S * GW_SECOND;
         while (gw_clock_mono_us() < until) {
-                gw_autofree char *got = rig_output(r, mark, "out");
+                gw_autofree char *got = rig_output_of(r, mark, ordinal, "out");
                 if (got && strstr(got, text))
                         return;
                 rig_pause();
         }
         fail_msg("waited in vain for the output %s", text);
+}
+
+static inline void rig_wait_output(struct rig *r, struct gw_mark mark, const char *text)
+{
+        rig_wait_output_of(r, mark, 0, text);
 }
 
 static inline void rig_task_path(struct rig *r, struct gw_mark mark, char out[512])
@@ -462,15 +492,27 @@ static inline off_t rig_read_task(struct rig *r, struct gw_mark mark, char **ret
         return n < 0 ? -1 : atoll(*ret + GW_LOCAL_JOURNAL_AT + strlen("journal="));
 }
 
-/* The value of a field of the task's journal, -1 when it is not there. */
-static inline long long rig_journal(struct rig *r, struct gw_mark mark, const char *key)
+/* The value of a field in what the journal says of a run, -1 when it is not there. */
+static inline long long rig_journal_of(struct rig *r, struct gw_mark mark, uint32_t ordinal,
+                                       const char *key)
 {
         gw_autofree char *task = NULL;
-        char wanted[64];
+        char wanted[64], record[64];
         off_t journal = rig_read_task(r, mark, &task);
+        snprintf(record, sizeof record, GW_LOCAL_RECORD_FORMAT, ordinal, ordinal);
         snprintf(wanted, sizeof wanted, "\n%s=", key);
-        const char *at = journal < 0 ? NULL : strstr(task + journal, wanted);
-        return at ? atoll(at + strlen(wanted)) : -1;
+        for (const char *at = journal < 0 ? NULL : strstr(task + journal, record); at;
+             at = strstr(at + 1, record)) {
+                const char *next = strstr(at + 1, "\nrun="), *found = strstr(at, wanted);
+                if (found && (!next || found < next))
+                        return atoll(found + strlen(wanted));
+        }
+        return -1;
+}
+
+static inline long long rig_journal(struct rig *r, struct gw_mark mark, const char *key)
+{
+        return rig_journal_of(r, mark, 0, key);
 }
 
 /* Whether a process is there and not a zombie. */

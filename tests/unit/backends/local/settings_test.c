@@ -191,6 +191,25 @@ static void renders_a_script_as_it_is(void **state)
         gw_buf_done(&out);
 }
 
+static void renders_an_array_as_one_script(void **state)
+{
+        (void)state;
+        static const struct gw_span all = {0, 3};
+        struct gw_submission s =
+                rig_submission(rig_mark(), "{\"command\": [\"true\"], \"array\": {\"matrix\": "
+                                           "{\"lr\": [1, 2], \"seed\": [3, 4]}}}");
+        s.index_set = "0-3";
+        s.spans = &all;
+        struct gw_buf out = GW_BUF_INIT(100000);
+        struct gw_error err = {0};
+        assert_int_equal(rig->b->type->render(rig->b, &s, &out, &err), 0);
+        assert_non_null(strstr(out.data, "\n# array: 0-3\n"));
+        assert_non_null(
+                strstr(out.data, "\n# and of each task its own: JOBGATE_TASK_INDEX, lr, seed\n"));
+        assert_null(strstr(out.data, "export JOBGATE_TASK_INDEX"));
+        gw_buf_done(&out);
+}
+
 static void a_rendered_script_is_a_script(void **state)
 {
         (void)state;
@@ -224,7 +243,6 @@ static void what_cannot_be_carried_is_not_rendered(void **state)
                 {"{\"secrets\": {\"A\": \"b\"}, \"command\": [\"true\"]}", "/secrets"},
                 {"{\"volumes\": [{\"name\": \"v\"}], \"command\": [\"true\"]}", "/volumes"},
                 {"{\"resources\": {\"nodes\": 2}, \"command\": [\"true\"]}", "/resources/nodes"},
-                {"{\"array\": {\"indices\": \"0-9\"}, \"command\": [\"true\"]}", "/array"},
         };
         for (size_t i = 0; i < GW_COUNT(cases); i++) {
                 struct gw_submission s = rig_submission(rig_mark(), cases[i].spec);
@@ -256,6 +274,7 @@ int main(void)
                 cmocka_unit_test(jobs_get_the_url),
                 cmocka_unit_test(renders_a_command),
                 cmocka_unit_test(renders_a_script_as_it_is),
+                cmocka_unit_test(renders_an_array_as_one_script),
                 cmocka_unit_test(a_rendered_script_is_a_script),
                 cmocka_unit_test(what_cannot_be_carried_is_not_rendered),
         };

@@ -1,0 +1,199 @@
+/*
+ * The tasks of submissions that have begun, and what their journals say of them. The backend's
+ * thread.
+ *
+ * Invariants: an ordinal is in the set of those that wait, in one run, or over and reported; the
+ * cpus, memory and GPUs of a run are taken exactly until it has ended; whatever changed is in the
+ * report list until the host has it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/local/internal.h"
+#include "server/base/clock.h"
+
+static void must_report(struct gw_local *b, struct gw_local_run *run)
+{
+        if (run->job->closed || run->unreported)
+                return;
+        run->unreported = true;
+        run->changed_at = gw_clock_mono_us();
+        TAILQ_INSERT_TAIL(&b->run_report, run, report);
+}
+
+static void take_resources(struct gw_local *b, struct gw_local_run *run)
+{
+        LIST_INSERT_HEAD(&run->job->runs, run, link);
+        run->job->running++;
+        b->free_cpus_milli -= run->job->head.cpus_milli;
+        b->free_memory -= run->job->head.memory;
+        b->free_gpus &= ~run->gpus;
+}
+
+static void give_resources(struct gw_local *b, struct gw_local_run *run)
+{
+        LIST_REMOVE(run, link);
+        run->job->running--;
+        b->free_cpus_milli += run->job->head.cpus_milli;
+        b->free_memory += run->job->head.memory;
+        b->free_gpus |= run->gpus;
+}
+
+struct gw_local_run *gw_local_run_add(struct gw_local *b, struct gw_local_job *job,
+                                      struct gw_span span, uint64_t gpus)
+{
+        struct gw_local_run *run = calloc(1, sizeof *run);
+        if (!run || gw_local_ordinals_take(&job->waiting, span) <= 0) {
+                free(run);
+                return NULL;
+        }
+        run->job = job;
+        run->span = span;
+        run->gpus = gpus;
+        run->exit_code = -1;
+        take_resources(b, run);
+        must_report(b, run);
+        gw_local_job_line(b, job, false);
+        return run;
+}
+
+int gw_local_run_put_back(struct gw_local *b, struct gw_local_run *run)
+{
+        struct gw_local_job *job = run->job;
+        if (gw_local_ordinals_put(&job->waiting, run->span.first))
+                return -1;
+        gw_local_run_free(b, run);
+        gw_local_job_line(b, job, false);
+        return 0;
+}
+
+struct gw_local_run *gw_local_run_find(const struct gw_local_job *job, uint32_t ordinal)
+{
+        struct gw_local_run *run;
+        LIST_FOREACH(run, &job->runs, link)
+        {
+                if (run->span.first == ordinal)
+                        return run;
+        }
+        return NULL;
+}
+
+void gw_local_run_says(struct gw_local *b, struct gw_local_run *run, enum gw_reason reason,
+                       const char *words)
+{
+        run->reason = reason;
+        run->words = words;
+        must_report(b, run);
+}
+
+void gw_local_run_doubt(struct gw_local *b, struct gw_local_run *run, int64_t pause_us)
+{
+        run->retry_at = gw_clock_mono_us() + pause_us;
+        gw_local_wake_by(b, run->retry_at);
+        if (run->in_doubt)
+                return;
+        TAILQ_INSERT_TAIL(&b->doubt, run, doubt);
+        run->in_doubt = true;
+}
+
+void gw_local_run_no_doubt(struct gw_local *b, struct gw_local_run *run)
+{
+        if (run->in_doubt)
+                TAILQ_REMOVE(&b->doubt, run, doubt);
+        run->in_doubt = false;
+}
+
+static void nobody_watches(struct gw_local_run *run)
+{
+        if (run->watch)
+                run->watch->run = NULL;
+        run->watch = NULL;
+}
+
+void gw_local_run_ended(struct gw_local *b, struct gw_local_run *run,
+                        const struct gw_local_record *outcome)
+{
+        gw_local_run_no_doubt(b, run);
+        nobody_watches(run);
+        give_resources(b, run);
+        LIST_INSERT_HEAD(&run->job->ended, run, link);
+        run->ended = true;
+        run->reason = outcome->reason;
+        run->words = NULL;
+        run->exit_code = outcome->exit_code;
+        run->signal = outcome->signal;
+        run->ended_us = outcome->ended_us;
+        run->max_memory = outcome->max_memory;
+        run->cpu_us = outcome->cpu_us;
+        if (!run->started)
+                run->started_us = 0;
+        /* Without memory it is told from what is at hand: reason, no words. */
+        if (outcome->raw[0])
+                run->raw = strdup(outcome->raw);
+        must_report(b, run);
+        if (run->job->closed)
+                gw_local_run_free(b, run);
+}
+
+void gw_local_run_free(struct gw_local *b, struct gw_local_run *run)
+{
+        gw_local_run_no_doubt(b, run);
+        if (run->ended)
+                LIST_REMOVE(run, link);
+        else
+                give_resources(b, run);
+        if (run->unreported)
+                TAILQ_REMOVE(&b->run_report, run, report);
+        nobody_watches(run);
+        free(run->raw);
+        free(run);
+}
+
+static void has_started(struct gw_local *b, struct gw_local_run *run,
+                        const struct gw_local_record *record)
+{
+        run->started = true;
+        if (record->started_us > 0)
+                run->started_us = record->started_us;
+        if (record->shim > 0)
+                run->shim = record->shim;
+        /* Those of a shim that an earlier gateway started are known from now on. */
+        run->gpus |= record->gpus;
+        b->free_gpus &= ~run->gpus;
+}
+
+struct reading {
+        struct gw_local *b;
+        struct gw_local_job *job;
+};
+
+/* Of what neither waits nor runs the end is known: another record says nothing new. */
+static int found_record(void *arg, const struct gw_local_record *record)
+{
+        const struct reading *reading = arg;
+        struct gw_local *b = reading->b;
+        struct gw_local_job *job = reading->job;
+        struct gw_local_run *run = gw_local_run_find(job, record->span.first);
+        if (!run && gw_spans_contains(&job->waiting, record->span.first)) {
+                run = gw_local_run_add(b, job, record->span, 0);
+                if (!run) {
+                        errno = ENOMEM;
+                        return -1;
+                }
+                gw_local_run_doubt(b, run, 0);
+        }
+        if (!run)
+                return 0;
+        if (record->ended)
+                gw_local_run_ended(b, run, record);
+        else
+                has_started(b, run, record);
+        return 0;
+}
+
+int gw_local_job_catch_up(struct gw_local *b, struct gw_local_job *job, int task)
+{
+        struct reading reading = {b, job};
+        return gw_local_journal_read(task, &job->read, found_record, &reading);
+}

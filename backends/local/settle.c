@@ -1,0 +1,164 @@
+/*
+ * Finding out what became of a run. The backend's thread.
+ *
+ * The lock is asked for before the journal is read: what is not locked does not change any more. A
+ * run that has begun and is nobody's gets a shim again, which ends what is left of it
+ * (shim/main.c).
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "backends/local/internal.h"
+#include "server/base/cleanup.h"
+#include "server/base/clock.h"
+
+#define LOOK_AGAIN_US (GW_SECOND / 10)
+#define LAUNCH_AGAIN_US GW_SECOND
+
+static const char supervisor_gone[] =
+        "the job's supervisor is gone; what may be left of the job is being ended";
+
+/* The pid was written down by the shim that holds the lock: as long as the lock is held, it is
+ * that process. Held still after the pidfd was made, so the pidfd is the shim's. */
+static bool find_shim(struct gw_local *b, struct gw_local_run *run, int task)
+{
+        uint32_t at;
+        if (run->shim <= 0 || gw_local_run_watch(b, run, run->shim))
+                return false;
+        if (gw_local_spool_locked(task, run->span, &at))
+                return true;
+        gw_local_watch_end(b, run->watch);
+        return false;
+}
+
+/* Looked at again in a moment, if its shim cannot be watched: it has not said who it is, or has
+ * just ended. */
+static void settle_held(struct gw_local *b, struct gw_local_run *run, int task)
+{
+        gw_local_run_no_doubt(b, run);
+        if (run->watch)
+                return;
+        if (!find_shim(b, run, task))
+                gw_local_run_doubt(b, run, LOOK_AGAIN_US);
+        else if (run->cancelling)
+                gw_local_run_signal(run);
+}
+
+/* It has not begun, and no shim of ours was started for it. */
+static void settle_fresh(struct gw_local *b, struct gw_local_run *run)
+{
+        if (gw_local_run_put_back(b, run))
+                gw_local_run_doubt(b, run, LAUNCH_AGAIN_US);
+}
+
+/* Shims came and went, and none got as far as to start it. Written first: none may do so later. */
+static void settle_unstartable(struct gw_local *b, struct gw_local_run *run)
+{
+        struct gw_local_record outcome = {
+                .exit_code = -1,
+                .reason = GW_REASON_LAUNCH_FAILED,
+                .raw = "the job's supervisor cannot start it",
+                .ended_us = gw_clock_wall_us(),
+        };
+        const struct gw_spans span = {.items = &run->span, .count = 1};
+        if (gw_local_spool_end(&b->spool, run->job->mark, &span, outcome.reason, outcome.raw))
+                gw_local_run_doubt(b, run, LAUNCH_AGAIN_US);
+        else
+                gw_local_run_ended(b, run, &outcome);
+}
+
+/* It has begun, or a shim was started for it, and nobody cares for it. */
+static void settle_orphan(struct gw_local *b, struct gw_local_run *run)
+{
+        if (run->reason != GW_REASON_NODE_UNAVAILABLE)
+                gw_local_run_says(b, run, GW_REASON_NODE_UNAVAILABLE, supervisor_gone);
+        if (run->launches >= GW_LOCAL_QUICK_LAUNCHES && !run->in_doubt) {
+                gw_local_run_doubt(b, run, LAUNCH_AGAIN_US);
+                return;
+        }
+        gw_local_run_no_doubt(b, run);
+        if (gw_local_run_launch(b, run))
+                gw_local_run_doubt(b, run, LAUNCH_AGAIN_US);
+}
+
+/* The task's file is gone, and nobody cares for the run. */
+static void settle_lost(struct gw_local *b, struct gw_local_run *run)
+{
+        struct gw_local_record outcome = {
+                .exit_code = -1,
+                .reason = GW_REASON_NODE_FAILURE,
+                .raw = "the job's task was lost, as in a restart of the machine",
+                .ended_us = gw_clock_wall_us(),
+        };
+        gw_local_run_ended(b, run, &outcome);
+}
+
+static void settle_free(struct gw_local *b, struct gw_local_run *run)
+{
+        if (!run->started && run->launches == 0)
+                settle_fresh(b, run);
+        else if (!run->started && run->launches >= GW_LOCAL_QUICK_LAUNCHES)
+                settle_unstartable(b, run);
+        else
+                settle_orphan(b, run);
+}
+
+static void settle(struct gw_local *b, struct gw_local_run *run)
+{
+        struct gw_local_job *job = run->job;
+        uint32_t ordinal = run->span.first, at;
+        gw_autoclose int task = gw_local_spool_task(&b->spool, job->mark);
+        if (task < 0) {
+                if (errno == ENOENT)
+                        settle_lost(b, run);
+                else
+                        gw_local_run_doubt(b, run, LAUNCH_AGAIN_US);
+                return;
+        }
+        bool locked = gw_local_spool_locked(task, run->span, &at);
+        int rc = gw_local_job_catch_up(b, job, task);
+        if (!(run = gw_local_run_find(job, ordinal)))
+                return;
+        if (rc)
+                gw_local_run_doubt(b, run, LAUNCH_AGAIN_US);
+        else if (locked)
+                settle_held(b, run, task);
+        else
+                settle_free(b, run);
+}
+
+void gw_local_run_settle(struct gw_local *b, struct gw_local_run *run)
+{
+        struct gw_local_job *job = run->job;
+        settle(b, run);
+        gw_local_job_leave(b, job);
+}
+
+static struct gw_local_run *find_due(struct gw_local *b, int64_t now)
+{
+        struct gw_local_run *run;
+        TAILQ_FOREACH(run, &b->doubt, doubt)
+        {
+                if (run->retry_at <= now)
+                        return run;
+                gw_local_wake_by(b, run->retry_at);
+        }
+        return NULL;
+}
+
+/* Settled, each is in doubt no more or later than now. */
+void gw_local_run_settle_doubtful(struct gw_local *b)
+{
+        int64_t now = gw_clock_mono_us();
+        struct gw_local_run *run;
+        while ((run = find_due(b, now)))
+                gw_local_run_settle(b, run);
+}
+
+void gw_local_watch_fired(struct gw_local *b, struct gw_local_watch *watch)
+{
+        struct gw_local_run *run = watch->run;
+        gw_local_watch_end(b, watch);
+        if (run)
+                gw_local_run_settle(b, run);
+}
