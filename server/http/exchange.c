@@ -2,7 +2,7 @@
  * The life of an exchange: libmicrohttpd's callbacks and the loop's events move it from phase
  * to phase. Runs on the loop's thread.
  *
- * Invariants: an exchange is suspended exactly in the two WAIT phases, and its seat is then in
+ * Invariants: an exchange is suspended exactly in the three WAIT phases, and its seat is then in
  * the waiting lane. libmicrohttpd calls back with no data twice: when the header is complete
  * and when the request is; between those the answer cannot be queued, and one that is queued
  * at the first makes it close the connection. So a plain answer always waits for the second.
@@ -34,13 +34,18 @@ void gw_exchange_refuse(struct gw_exchange *x, enum gw_refusal kind, const struc
         app_of(x)->refuse(app_of(x)->self, x, err);
 }
 
-static enum MHD_Result suspend(struct gw_exchange *x, enum gw_phase phase)
+void gw_exchange_suspend(struct gw_exchange *x, enum gw_phase phase)
 {
         struct gw_loop *loop = x->conn->loop;
         x->phase = phase;
         loop->waiting_count++;
         gw_lane_enter(&loop->waiting, &x->conn->seat, gw_clock_mono_us());
         MHD_suspend_connection(x->conn->mhd);
+}
+
+static enum MHD_Result suspend(struct gw_exchange *x, enum gw_phase phase)
+{
+        gw_exchange_suspend(x, phase);
         return MHD_YES;
 }
 
@@ -267,10 +272,11 @@ enum MHD_Result gw_exchange_access(void *cls, struct MHD_Connection *mhd, const 
 {
         static enum MHD_Result (*const phases[GW_PHASE_COUNT])(struct gw_exchange *, const char *,
                                                                size_t *) = {
-                [GW_PHASE_HEAD] = in_head,     [GW_PHASE_HEAD_WAIT] = in_head_wait,
-                [GW_PHASE_BODY] = in_body,     [GW_PHASE_BODY_WAIT] = in_body_wait,
-                [GW_PHASE_DRAIN] = in_drain,   [GW_PHASE_FAREWELL] = in_farewell,
-                [GW_PHASE_ANSWER] = in_answer, [GW_PHASE_SENT] = in_sent,
+                [GW_PHASE_HEAD] = in_head,        [GW_PHASE_HEAD_WAIT] = in_head_wait,
+                [GW_PHASE_BODY] = in_body,        [GW_PHASE_BODY_WAIT] = in_body_wait,
+                [GW_PHASE_DRAIN] = in_drain,      [GW_PHASE_FAREWELL] = in_farewell,
+                [GW_PHASE_ANSWER] = in_answer,    [GW_PHASE_SENT] = in_sent,
+                [GW_PHASE_STREAM_WAIT] = in_sent,
         };
         (void)cls;
         (void)mhd;
@@ -343,10 +349,13 @@ void gw_exchange_completed(void *cls, struct MHD_Connection *mhd, void **ctx,
 
 void gw_exchange_resume(struct gw_exchange *x, struct gw_work *work)
 {
-        assert(x->phase == GW_PHASE_HEAD_WAIT || x->phase == GW_PHASE_BODY_WAIT);
+        assert(x->phase == GW_PHASE_HEAD_WAIT || x->phase == GW_PHASE_BODY_WAIT ||
+               x->phase == GW_PHASE_STREAM_WAIT);
         x->next = app_of(x)->resume(app_of(x)->self, x, work);
         if (x->next == GW_NEXT_WAIT)
                 return;
+        if (x->phase == GW_PHASE_STREAM_WAIT)
+                x->phase = GW_PHASE_SENT;
         x->conn->loop->waiting_count--;
         gw_lane_leave(&x->conn->seat);
         MHD_resume_connection(x->conn->mhd);
@@ -369,4 +378,12 @@ void gw_exchange_abandon(struct gw_exchange *x)
         x->abandoned = true;
         if (app_of(x)->abandon)
                 app_of(x)->abandon(app_of(x)->self, x);
+}
+
+void gw_exchange_leave(struct gw_exchange *x)
+{
+        if (x->phase == GW_PHASE_STREAM_WAIT)
+                gw_exchange_abandon(x);
+        else if (x->phase == GW_PHASE_SENT)
+                x->abandoned = true; /* libmicrohttpd notices when it sends on */
 }

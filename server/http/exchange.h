@@ -1,7 +1,7 @@
 /*
  * An exchange from the inside. Private to server/http; the loop's thread only.
  *
- *   HEAD ─┬────────────► BODY ─┬────────────► ANSWER ──► SENT
+ *   HEAD ─┬────────────► BODY ─┬────────────► ANSWER ──► SENT ◄──► STREAM_WAIT
  *         └► HEAD_WAIT ─┘      └► BODY_WAIT ─┘
  *
  * An answer that is set while a body is still to come takes one of two ways: DRAIN swallows
@@ -26,6 +26,7 @@ enum gw_phase {
         GW_PHASE_FAREWELL,
         GW_PHASE_ANSWER,
         GW_PHASE_SENT,
+        GW_PHASE_STREAM_WAIT,
         GW_PHASE_COUNT
 };
 
@@ -35,6 +36,12 @@ struct gw_answer {
         const char *content; /* within response; NULL when empty or a file */
         size_t len;
         size_t charged; /* of gw_http.answers_bytes, until the exchange is completed */
+};
+
+/* Where the content of a stream comes from. It outlives the answer that announced it. */
+struct gw_stream {
+        gw_stream_read read;
+        void *arg;
 };
 
 /* What the header says about the message. */
@@ -69,6 +76,7 @@ struct gw_exchange {
         uint64_t received;
         uint64_t swallowed;
         struct gw_answer answer;
+        struct gw_stream stream;
 };
 
 /* ---- libmicrohttpd's callbacks (exchange.c); cls is the loop, *ctx the exchange ------- */
@@ -80,6 +88,10 @@ enum MHD_Result gw_exchange_access(void *cls, struct MHD_Connection *mhd, const 
 void gw_exchange_completed(void *cls, struct MHD_Connection *mhd, void **ctx,
                            enum MHD_RequestTerminationCode code);
 
+/* Takes the connection from libmicrohttpd until the work that is out comes home; phase is one of
+ * the three WAIT phases. */
+void gw_exchange_suspend(struct gw_exchange *x, enum gw_phase phase);
+
 /* ---- the loop's ----------------------------------------------------------------------- */
 
 /* Work came home to its exchange. */
@@ -88,6 +100,8 @@ void gw_exchange_resume(struct gw_exchange *x, struct gw_work *work);
 void gw_exchange_expire(struct gw_exchange *x);
 /* The client hung up while work is out. */
 void gw_exchange_abandon(struct gw_exchange *x);
+/* The client of a stream hung up, whether or not work is out. */
+void gw_exchange_leave(struct gw_exchange *x);
 
 /* ---- request.c ------------------------------------------------------------------------ */
 
@@ -103,6 +117,17 @@ void gw_exchange_refuse(struct gw_exchange *x, enum gw_refusal kind, const struc
 /* ---- response.c ----------------------------------------------------------------------- */
 
 void gw_answer_clear(struct gw_exchange *x);
+/* Replaces the answer. response is taken; NULL leaves the exchange without one, and its
+ * connection is closed instead. */
+void gw_answer_set(struct gw_exchange *x, unsigned status, struct MHD_Response *response,
+                   const char *content_type);
+
+/* ---- stream.c ------------------------------------------------------------------------- */
+
+/* From a function that gives content: ends the connection, for the rest cannot be given. What it
+ * returns is to be returned, a byte that cannot be sent any more: told of an error instead,
+ * libmicrohttpd keeps the closed connection until its time-out. */
+ssize_t gw_exchange_cut(struct gw_exchange *x, char *out);
 
 /* ---- farewell.c ----------------------------------------------------------------------- */
 

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "server/base/buf.h"
 #include "server/base/error.h"
@@ -130,6 +131,19 @@ void gw_respond(struct gw_exchange *x, unsigned status, const char *content_type
  * shorter the connection is closed. A long piece counts as a large answer of one block. */
 void gw_respond_file(struct gw_exchange *x, unsigned status, const char *content_type, int fd,
                      uint64_t offset, uint64_t len);
+/* An answer of a length that nobody knows, made while it is sent. read() fills at most max bytes
+ * at out and returns how many, or one of these; it runs on the loop's thread when the client has
+ * taken what it was sent. After GW_STREAM_WAIT the work that is out comes home through resume as
+ * ever; GW_NEXT_RESPOND then means that read() is called again. An answer that is set meanwhile
+ * is too late to be sent: it cuts the stream. A HEAD request never calls read(). */
+enum {
+        GW_STREAM_WAIT = 0, /* work is out: suspend until it returns */
+        GW_STREAM_END = -1, /* that was all */
+        GW_STREAM_CUT = -2, /* close the connection, so that the client sees that some is missing */
+};
+typedef ssize_t (*gw_stream_read)(void *arg, char *out, size_t max);
+void gw_respond_stream(struct gw_exchange *x, unsigned status, const char *content_type,
+                       gw_stream_read read, void *arg);
 /* Adds a field to the answer that was set. One with a control character in it is left out: it
  * could end the field and begin another. */
 void gw_respond_header(struct gw_exchange *x, const char *name, const char *value);

@@ -1,7 +1,7 @@
 /*
- * The loop. One thread each: sleeps on {libmicrohttpd's epoll descriptor, the mailbox}, gives
- * finished work to its exchanges, lets libmicrohttpd serve what is ready, and looks at the
- * lanes.
+ * The loop. One thread each: sleeps on {libmicrohttpd's epoll descriptor, the mailbox, the
+ * streams' hanging up}, gives finished work to its exchanges, lets libmicrohttpd serve what is
+ * ready, and looks at the lanes.
  *
  * Why the loop is ours: libmicrohttpd's own stalls when exactly 128 events are ready, and a
  * resume from another thread can be lost. Here connections are resumed by the thread that
@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -120,6 +121,26 @@ static void look_at_waiting(struct gw_loop *loop, int64_t now_us)
                         gw_exchange_abandon(conns[i]->x);
                 else
                         gw_lane_enter(&loop->waiting, &conns[i]->seat, now_us);
+        }
+}
+
+/* A stream may last for days, so that its client left is not left to the lane. */
+void gw_loop_watch(struct gw_conn *conn)
+{
+        struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = conn};
+        if (!conn->watched)
+                conn->watched =
+                        epoll_ctl(conn->loop->streams_fd, EPOLL_CTL_ADD, conn->fd, &event) == 0;
+}
+
+static void look_at_streams(struct gw_loop *loop)
+{
+        struct epoll_event events[LOOK_AT_ONCE];
+        int count = epoll_wait(loop->streams_fd, events, LOOK_AT_ONCE, 0);
+        for (int i = 0; i < count; i++) {
+                struct gw_conn *conn = events[i].data.ptr;
+                if (conn->x)
+                        gw_exchange_leave(conn->x);
         }
 }
 
@@ -254,11 +275,13 @@ static void dispatch(struct gw_loop *loop)
 }
 
 /* A turn ends with everything that was resumed in it back in libmicrohttpd's hands. */
-static void turn(struct gw_loop *loop, struct pollfd polls[2])
+static void turn(struct gw_loop *loop, struct pollfd polls[3])
 {
         int ms = sleep_ms(loop);
         if (ms)
-                poll(polls, 2, ms);
+                poll(polls, 3, ms);
+        if (!ms || polls[2].revents)
+                look_at_streams(loop);
         if (ms ? polls[1].revents != 0 : gw_mailbox_count(&loop->box) > 0)
                 dispatch(loop);
         MHD_run(loop->daemon);
@@ -268,8 +291,9 @@ static void turn(struct gw_loop *loop, struct pollfd polls[2])
 static void *run(void *arg)
 {
         struct gw_loop *loop = arg;
-        struct pollfd polls[2] = {{.fd = loop->epoll_fd, .events = POLLIN},
-                                  {.fd = loop->box.fd, .events = POLLIN}};
+        struct pollfd polls[3] = {{.fd = loop->epoll_fd, .events = POLLIN},
+                                  {.fd = loop->box.fd, .events = POLLIN},
+                                  {.fd = loop->streams_fd, .events = POLLIN}};
         do
                 turn(loop, polls);
         while (atomic_load_explicit(&loop->grace_ms, memory_order_relaxed) < 0 || !drain(loop));
@@ -316,20 +340,30 @@ static void init_lanes(struct gw_loop *loop)
         gw_lane_init(&loop->waiting, s->abandon_check_ms * INT64_C(1000));
 }
 
+static void close_streams(struct gw_loop *loop)
+{
+        if (loop->streams_fd >= 0)
+                close(loop->streams_fd);
+}
+
 int gw_loop_init(struct gw_loop *loop, struct gw_http *http, unsigned number, int listen_fd,
                  struct gw_error *err)
 {
         *loop = (struct gw_loop){.http = http, .number = number, .listen_fd = listen_fd};
         atomic_init(&loop->grace_ms, -1);
         init_lanes(loop);
-        if (getrandom(loop->random, sizeof loop->random, 0) != sizeof loop->random ||
+        loop->streams_fd = epoll_create1(EPOLL_CLOEXEC);
+        if (loop->streams_fd < 0 ||
+            getrandom(loop->random, sizeof loop->random, 0) != sizeof loop->random ||
             gw_mailbox_init(&loop->box, MAILBOX_MAX)) {
                 close(listen_fd);
+                close_streams(loop);
                 return gw_fail(err, GW_ERR_INTERNAL, "cannot make an HTTP loop");
         }
         loop->daemon = start_daemon(loop);
         if (!loop->daemon) { /* it has closed listen_fd */
                 gw_mailbox_done(&loop->box);
+                close_streams(loop);
                 return gw_fail(err, GW_ERR_INTERNAL, "cannot start the HTTP server");
         }
         loop->epoll_fd = MHD_get_daemon_info(loop->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
@@ -342,6 +376,7 @@ void gw_loop_done(struct gw_loop *loop)
                 MHD_stop_daemon(loop->daemon); /* closes listen_fd too */
         gw_pages_done(&loop->pages);
         gw_mailbox_done(&loop->box);
+        close_streams(loop);
 }
 
 int gw_loop_start(struct gw_loop *loop, struct gw_error *err)

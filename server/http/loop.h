@@ -46,6 +46,7 @@ struct gw_conn {
         struct MHD_Connection *mhd;
         int fd;
         struct gw_exchange *x; /* the one going on, or NULL */
+        bool watched;          /* in streams_fd, until it is closed */
         /* In idle: no complete request header yet. In body, linger, waiting: see the lane. */
         struct gw_seat seat;
         struct gw_conn *prev, *next;
@@ -57,6 +58,7 @@ struct gw_loop {
         pthread_t thread;
         struct MHD_Daemon *daemon;
         int listen_fd, epoll_fd;
+        int streams_fd; /* epoll: streams whose clients hang up */
         struct gw_mailbox box;
         struct gw_pages pages;
         uint64_t random[2];
@@ -86,6 +88,9 @@ int gw_loop_start(struct gw_loop *loop, struct gw_error *err);
 /* Any thread: begins the graceful end. */
 void gw_loop_stop(struct gw_loop *loop, int grace_ms);
 void gw_loop_join(struct gw_loop *loop);
+
+/* The loop's thread: from now on its hanging up is noticed at once. */
+void gw_loop_watch(struct gw_conn *conn);
 
 /* 64 random bits, good enough for a request's name. */
 uint64_t gw_loop_random(struct gw_loop *loop);

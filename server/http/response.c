@@ -47,10 +47,8 @@ void gw_respond_header(struct gw_exchange *x, const char *name, const char *valu
                 MHD_add_response_header(x->answer.response, name, value);
 }
 
-/* Replaces the answer. response is taken; NULL leaves the exchange without one, and its
- * connection is closed instead. */
-static void set_answer(struct gw_exchange *x, unsigned status, struct MHD_Response *response,
-                       const char *content_type)
+void gw_answer_set(struct gw_exchange *x, unsigned status, struct MHD_Response *response,
+                   const char *content_type)
 {
         const struct gw_http_app *app = &x->conn->loop->http->app;
         gw_answer_clear(x);
@@ -105,7 +103,7 @@ void gw_respond(struct gw_exchange *x, unsigned status, const char *content_type
                 free(content);
                 content = NULL;
         }
-        set_answer(x, status, response, content_type);
+        gw_answer_set(x, status, response, content_type);
         if (response) {
                 x->answer.content = content;
                 x->answer.len = len;
@@ -131,6 +129,7 @@ static char *read_range(int fd, uint64_t offset, uint64_t len)
 
 /* What is left of a file to send. */
 struct file_content {
+        struct gw_exchange *x;
         int fd;
         uint64_t offset;
 };
@@ -140,7 +139,7 @@ static ssize_t read_block(void *cls, uint64_t pos, char *out, size_t max)
 {
         const struct file_content *f = cls;
         ssize_t n = pread(f->fd, out, max, (off_t)(f->offset + pos));
-        return n > 0 ? n : MHD_CONTENT_READER_END_WITH_ERROR;
+        return n > 0 ? n : gw_exchange_cut(f->x, out);
 }
 
 static void free_file(void *cls)
@@ -150,14 +149,15 @@ static void free_file(void *cls)
         free(f);
 }
 
-static struct MHD_Response *new_file_response(int fd, uint64_t offset, uint64_t len)
+static struct MHD_Response *new_file_response(struct gw_exchange *x, int fd, uint64_t offset,
+                                              uint64_t len)
 {
         struct file_content *f = malloc(sizeof *f);
         if (!f) {
                 close(fd);
                 return NULL;
         }
-        *f = (struct file_content){fd, offset};
+        *f = (struct file_content){x, fd, offset};
         struct MHD_Response *response =
                 MHD_create_response_from_callback(len, FILE_BLOCK_BYTES, read_block, f, free_file);
         if (!response)
@@ -190,7 +190,7 @@ void gw_respond_file(struct gw_exchange *x, unsigned status, const char *content
                 refuse_large(x);
                 return;
         }
-        set_answer(x, status, new_file_response(fd, offset, len), content_type);
+        gw_answer_set(x, status, new_file_response(x, fd, offset, len), content_type);
         x->answer.charged = FILE_BLOCK_BYTES;
 }
 
@@ -273,8 +273,8 @@ void gw_respond_shared(struct gw_exchange *x, unsigned status, struct gw_respons
                 r->len, r->content, unref_response, gw_response_ref(r));
         if (!response)
                 gw_response_unref(r);
-        set_answer(x, fresh ? MHD_HTTP_NOT_MODIFIED : status, response,
-                   fresh ? NULL : r->content_type);
+        gw_answer_set(x, fresh ? MHD_HTTP_NOT_MODIFIED : status, response,
+                      fresh ? NULL : r->content_type);
         if (!response)
                 return;
         x->answer.content = r->content;

@@ -1,0 +1,51 @@
+/*
+ * Answers that are made while they are sent: libmicrohttpd asks for the next piece when the
+ * client has taken the last. Runs on the loop's thread.
+ *
+ * Invariant: work of the exchange is out only while it is suspended, so a connection that
+ * libmicrohttpd closes has none.
+ */
+#include <sys/socket.h>
+
+#include "server/http/exchange.h"
+
+/* Only used for clients of HTTP/1.0; chunks are made in the connection's own memory. */
+#define BLOCK_BYTES (16 * 1024)
+
+ssize_t gw_exchange_cut(struct gw_exchange *x, char *out)
+{
+        shutdown(x->conn->fd, SHUT_RDWR);
+        *out = '\0';
+        return 1;
+}
+
+static ssize_t read_stream(void *cls, uint64_t pos, char *out, size_t max)
+{
+        struct gw_exchange *x = cls;
+        (void)pos;
+        if (x->abandoned || x->answer.response)
+                return gw_exchange_cut(x, out);
+        ssize_t n = x->stream.read(x->stream.arg, out, max);
+        switch (n) {
+        case GW_STREAM_WAIT:
+                gw_loop_watch(x->conn);
+                gw_exchange_suspend(x, GW_PHASE_STREAM_WAIT);
+                return 0;
+        case GW_STREAM_END:
+                return MHD_CONTENT_READER_END_OF_STREAM;
+        case GW_STREAM_CUT:
+                return gw_exchange_cut(x, out);
+        default:
+                return n;
+        }
+}
+
+void gw_respond_stream(struct gw_exchange *x, unsigned status, const char *content_type,
+                       gw_stream_read read, void *arg)
+{
+        x->stream = (struct gw_stream){read, arg};
+        gw_answer_set(x, status,
+                      MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_stream,
+                                                        x, NULL),
+                      content_type);
+}
