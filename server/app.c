@@ -21,6 +21,7 @@
 #include "server/base/limits.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
+#include "server/engine/follow.h"
 #include "server/engine/hub.h"
 #include "server/engine/janitor.h"
 #include "server/engine/leader.h"
@@ -315,6 +316,23 @@ static void stop_leaders(struct gw_app *app)
         stop_first_leaders(app, app->service.backend_count);
 }
 
+/* ---- logs that are followed ---- */
+
+static int start_follow(struct gw_app *app, struct gw_error *err)
+{
+        struct gw_follow_settings s = {.max_followers = (size_t)app->config->max_followers,
+                                       .hub = app->service.hub,
+                                       .reader = app->service.reader,
+                                       .metrics = app->service.metrics};
+        app->service.follow = gw_follow_start(&s, err);
+        return app->service.follow ? 0 : -1;
+}
+
+static void stop_follow(struct gw_app *app)
+{
+        gw_follow_stop(app->service.follow);
+}
+
 /* ---- requests ---- */
 
 static int start_dispatch(struct gw_app *app, struct gw_error *err)
@@ -346,6 +364,7 @@ static int start_http(struct gw_app *app, struct gw_error *err)
 
 static void stop_http(struct gw_app *app)
 {
+        gw_follow_drain(app->service.follow); /* streams end */
         gw_hub_drain(app->service.hub); /* who waits for a job is answered with what it is now */
         gw_http_stop(app->http, STOP_GRACE_MS);
 }
@@ -381,6 +400,7 @@ static const struct {
         {start_channels, stop_channels},
         {start_hub, stop_hub},
         {start_leaders, stop_leaders},
+        {start_follow, stop_follow},
         {start_dispatch, stop_dispatch},
         {start_http, stop_http},
         {start_janitor, stop_janitor},

@@ -65,6 +65,8 @@ static const struct gw_setting settings[] = {
          "How many requests may wait at a time."},
         {"max_array", GW_SETTING_NUMBER, AT(max_array), TEXT(GW_MAX_ARRAY), 1, GW_MAX_ARRAY, false,
          "The most tasks that an array may have."},
+        {"max_followers", GW_SETTING_NUMBER, AT(max_followers), TEXT(GW_MAX_FOLLOWERS), 1, 100000,
+         false, "How many requests may follow logs at a time."},
 };
 
 static const struct gw_setting backend_settings[] = {

@@ -32,6 +32,7 @@
 #define GW_MAX_QUEUED_COMMANDS 8192 /* waiting for one database connection */
 #define GW_MAX_BATCH_ROWS 128       /* of one kind in one statement */
 #define GW_MAX_WAITERS 20000        /* suspended long-polls (setting max_waiters) */
+#define GW_MAX_FOLLOWERS 1000       /* of logs; a slow one holds 64 KiB (setting max_followers) */
 
 /* Values */
 #define GW_MAX_NAME 63

@@ -8,6 +8,7 @@
 #include "backends/backend.h"
 #include "db/db.h"
 #include "server/auth/auth.h"
+#include "server/engine/follow.h"
 #include "server/engine/hub.h"
 #include "server/engine/leader.h"
 
@@ -20,6 +21,7 @@ struct gw_service {
         struct gw_db_channel *writer, *reader; /* for what is short */
         struct gw_db_channel *bulk;            /* for lists, and changes of many */
         struct gw_hub *hub;
+        struct gw_follow *follow;
         struct gw_auth *auth;
         struct gw_metrics *metrics;
         struct gw_service_backend *backends;

@@ -66,6 +66,7 @@ static void test_defaults(void **state)
         assert_int_equal(c.max_wait_s, GW_MAX_WAIT_S);
         assert_int_equal(c.max_waiters, GW_MAX_WAITERS);
         assert_int_equal(c.max_array, GW_MAX_ARRAY);
+        assert_int_equal(c.max_followers, GW_MAX_FOLLOWERS);
         assert_int_equal(c.backend_count, 0);
         gw_config_done(&c);
 }
@@ -80,6 +81,7 @@ static void test_every_setting(void **state)
                                   "url: https://jobs.example\n"
                                   "cors: {origins: 'https://a.example, http://[::1]:3000'}\n"
                                   "retention: 0\nmax_wait: 1m\nmax_waiters: 9\nmax_array: 50\n"
+                                  "max_followers: 8\n"
                                   "backends:\n"
                                   "- {name: one, type: local, window: 5, cpus: 2, more: {a: [1]}}\n"
                                   "- {name: two, type: local, url: 'http://own'}\n");
@@ -96,6 +98,7 @@ static void test_every_setting(void **state)
         assert_int_equal(c.max_wait_s, 60);
         assert_int_equal(c.max_waiters, 9);
         assert_int_equal(c.max_array, 50);
+        assert_int_equal(c.max_followers, 8);
         assert_int_equal(c.backend_count, 2);
         assert_string_equal(c.backends[0].name, "one");
         assert_string_equal(c.backends[0].type, "local");
@@ -296,6 +299,7 @@ static void test_the_reference(void **state)
                 "max_wait",
                 "max_waiters",
                 "max_array",
+                "max_followers",
                 "name",
                 "type",
                 "window",

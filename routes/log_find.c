@@ -1,0 +1,151 @@
+/* The search for an attempt's output. The exchange's loop thread; rows are taken on the
+ * database's. */
+#include "routes/log_find.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "server/base/cleanup.h"
+
+enum gw_next gw_log_find_begin(struct gw_call *call, struct gw_log_find *f)
+{
+        gw_log_find_done(f);
+        f->source = (struct gw_log_source){.fd = -1};
+        f->error = (struct gw_error){0};
+        f->submission = 0;
+        f->stage = LOG_FIND_READ;
+        f->read.id = f->id;
+        return gw_job_read_begin(call, &f->read);
+}
+
+static bool is_over(const struct gw_log_find *f)
+{
+        return gw_state_terminal(f->read.seen.state);
+}
+
+bool gw_log_find_is_last(const struct gw_log_find *f)
+{
+        return is_over(f) && f->attempt >= f->read.seen.attempt;
+}
+
+static bool nothing_yet(struct gw_log_find *f)
+{
+        f->found = is_over(f) || f->attempt < f->read.seen.attempt ? GW_LOG_NEVER : GW_LOG_NOT_YET;
+        return true;
+}
+
+static bool is_away(struct gw_log_find *f, const struct gw_error *error)
+{
+        f->error = *error;
+        f->found = GW_LOG_AWAY;
+        return true;
+}
+
+/* Retryable: whoever has begun to answer may try again. */
+static bool is_passing(const struct gw_error *error)
+{
+        return error->code == GW_ERR_UNAVAILABLE || error->code == GW_ERR_OVERLOADED;
+}
+
+static void take_attempt(void *arg, const struct gw_attempt_row *row)
+{
+        struct gw_log_find *f = arg;
+        if (row->no == f->attempt)
+                f->submission = row->submission;
+}
+
+/* The steps return whether the search is over; what else there is to do is in *ret_next. */
+static bool ask_attempts(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next)
+{
+        int32_t latest = f->read.seen.attempt;
+        if (f->behind > 0)
+                f->attempt = f->behind + 1;
+        else
+                f->attempt = (int32_t)gw_call_int(call, "attempt", latest > 0 ? latest : 1);
+        if (gw_call_int(call, "task", 0) != 0) {
+                *ret_next = gw_call_fail_code(call, GW_ERR_NOT_FOUND, "the job has no such task");
+                return false;
+        }
+        if (f->behind == 0 && f->attempt > latest && latest > 0) {
+                *ret_next = gw_call_fail_code(call, GW_ERR_NOT_FOUND, "there is no such attempt");
+                return false;
+        }
+        if (f->attempt > latest)
+                return nothing_yet(f);
+        f->stage = LOG_FIND_ATTEMPTS;
+        f->attempts = (struct gw_db_attempts){.job = f->id, .each = take_attempt, .arg = f};
+        gw_db_attempts_init(&f->attempts);
+        *ret_next = gw_call_read(call, &f->attempts.cmd);
+        return false;
+}
+
+static bool ask_backend(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next)
+{
+        struct gw_backend *b = gw_service_backend(call->service, f->read.seen.backend);
+        if (f->attempts.cmd.error.code != GW_OK)
+                return is_away(f, &f->attempts.cmd.error);
+        if (f->submission == 0)
+                return nothing_yet(f);
+        if (!b) {
+                *ret_next = gw_call_fail_code(call, GW_ERR_GONE,
+                                              "the backend of this job is not here any more");
+                return false;
+        }
+        f->stage = LOG_FIND_SOURCE;
+        f->opened = false;
+        f->source.work.home = gw_call_home(call);
+        f->source.work.owner = call->exchange;
+        f->source.mark = (struct gw_mark){f->id, (uint32_t)f->submission};
+        f->source.attempt = (uint32_t)f->attempt;
+        f->source.want_stderr = strcmp(gw_call_text(call, "stream"), "stderr") == 0;
+        b->type->log(b, &f->source);
+        *ret_next = GW_NEXT_WAIT;
+        return false;
+}
+
+static bool take_source(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next)
+{
+        const struct gw_error *error = &f->source.error;
+        f->opened = true;
+        f->found = GW_LOG_THERE;
+        if (error->code == GW_OK)
+                return true;
+        if (error->code == GW_ERR_NOT_FOUND)
+                return nothing_yet(f);
+        if (is_passing(error))
+                return is_away(f, error);
+        *ret_next = gw_call_fail(call, error);
+        return false;
+}
+
+bool gw_log_find_resume(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next)
+{
+        switch (f->stage) {
+        case LOG_FIND_READ:
+                if (is_passing(&f->read.get.cmd.error))
+                        return is_away(f, &f->read.get.cmd.error);
+                return gw_job_read_resume(call, &f->read, ret_next) &&
+                       ask_attempts(call, f, ret_next);
+        case LOG_FIND_ATTEMPTS:
+                return ask_backend(call, f, ret_next);
+        case LOG_FIND_SOURCE:
+                break;
+        }
+        return take_source(call, f, ret_next);
+}
+
+enum gw_next gw_log_find_fail(struct gw_call *call, const struct gw_log_find *f)
+{
+        if (f->found == GW_LOG_AWAY)
+                return gw_call_fail(call, &f->error);
+        if (f->found == GW_LOG_NEVER)
+                return gw_call_fail_code(call, GW_ERR_NOT_FOUND, "the attempt never ran");
+        return gw_call_fail_code(call, GW_ERR_NOT_YET, "the task has not started");
+}
+
+void gw_log_find_done(struct gw_log_find *f)
+{
+        if (f->opened && f->source.fd >= 0)
+                close(GW_TAKE_FD(f->source.fd));
+        gw_job_read_done(&f->read);
+}

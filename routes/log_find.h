@@ -1,0 +1,47 @@
+/*
+ * Finding the output of an attempt: the job → its attempts → the file its backend has. What both
+ * ways of reading a log begin with.
+ *
+ * Embedded in a handler's state. The handler forwards resume and end while the search is going
+ * on. Used again for a later attempt, it searches anew.
+ */
+#ifndef GW_ROUTES_LOG_FIND_H
+#define GW_ROUTES_LOG_FIND_H
+
+#include "routes/job_read.h"
+
+enum gw_log_found {
+        GW_LOG_THERE,   /* `source` is it */
+        GW_LOG_NOT_YET, /* the attempt has not started, and may */
+        GW_LOG_NEVER,   /* the job has ended, or gone on, without it */
+        GW_LOG_AWAY,    /* the record or the backend cannot be asked now: `error` says why */
+};
+
+struct gw_log_find {
+        /* in */
+        struct gw_id id;
+        int32_t behind; /* > 0: the attempt after this one, which may not be there yet */
+        /* out */
+        enum gw_log_found found;
+        struct gw_error error;
+        int32_t attempt;             /* the one that was looked for */
+        struct gw_log_source source; /* its descriptor is ours until it is taken */
+        /* private */
+        struct gw_job_read read;
+        struct gw_db_attempts attempts;
+        int32_t submission; /* of the attempt; 0: it is not recorded */
+        enum { LOG_FIND_READ, LOG_FIND_ATTEMPTS, LOG_FIND_SOURCE } stage;
+        bool opened; /* the source came home */
+};
+
+/* Zeroed but for the inputs, or done with. Whether the job is the caller's is asked each time. */
+enum gw_next gw_log_find_begin(struct gw_call *call, struct gw_log_find *f);
+/* True: the outputs are set. False: *ret_next is what the handler returns. */
+bool gw_log_find_resume(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next);
+/* Whether the job had ended when it was read: there will be no later attempt than the latest. */
+bool gw_log_find_is_last(const struct gw_log_find *f);
+/* Answers the problem for an outcome that is not GW_LOG_THERE. */
+enum gw_next gw_log_find_fail(struct gw_call *call, const struct gw_log_find *f);
+void gw_log_find_done(struct gw_log_find *f);
+
+#endif

@@ -1,0 +1,197 @@
+/*
+ * GET …/logs?follow=true. Runs on the exchange's loop thread.
+ *
+ *   search ─► send ─► the attempt's end ─► search for the next ─► … ─► the job's end
+ *     └► nothing yet: wait at the hub for the job's next event, search again
+ *
+ * The header is sent when it is known that there is something to wait for. From then on a
+ * problem cannot be told any more: it cuts the answer off, so that the client sees that it is
+ * not complete. What passes, such as the database being away, is waited out.
+ */
+#include "routes/log_follow.h"
+
+#include "routes/log_view.h"
+#include "server/base/clock.h"
+
+#define LOOK_US (60 * GW_SECOND) /* the hub tells of every event; this is the net */
+#define AGAIN_US GW_SECOND       /* when what was asked is away */
+
+/* Who has begun to answer does not ask a database that is away, for a refusal would be an
+ * answer. */
+static enum gw_next search(struct gw_call *call, struct gw_log_follow *l)
+{
+        if (l->streaming && !gw_db_channel_up(call->service->reader)) {
+                l->find.found = GW_LOG_AWAY;
+                l->stage = LOG_FOLLOW_STAND;
+                return GW_NEXT_RESPOND;
+        }
+        l->stage = LOG_FOLLOW_SEARCH;
+        l->since = gw_hub_now(call->service->hub);
+        return gw_log_find_begin(call, &l->find);
+}
+
+enum gw_next gw_log_follow_begin(struct gw_call *call, struct gw_log_follow *l)
+{
+        struct gw_error err = {0};
+        l->call = call;
+        l->find.id = gw_call_path_id(call, 0);
+        l->follower =
+                gw_follower_new(call->service->follow, gw_call_home(call), call->exchange, &err);
+        return l->follower ? search(call, l) : gw_call_fail(call, &err);
+}
+
+/* ---- waiting --------------------------------------------------------------------------------- */
+
+static ssize_t wait_for_event(struct gw_call *call, struct gw_log_follow *l)
+{
+        int64_t wait_us = l->find.found == GW_LOG_AWAY ? AGAIN_US : LOOK_US;
+        l->wait = (struct gw_hub_wait){
+                .work = {.home = gw_call_home(call), .owner = call->exchange},
+                .job = l->find.id,
+                .since = l->find.found == GW_LOG_AWAY ? gw_hub_now(call->service->hub) : l->since,
+                .until_us = gw_clock_mono_us() + wait_us,
+        };
+        if (gw_follow_draining(call->service->follow))
+                return GW_STREAM_END;
+        if (gw_hub_wait(call->service->hub, &l->wait, NULL))
+                return GW_STREAM_CUT;
+        l->stage = LOG_FOLLOW_WAIT;
+        return GW_STREAM_WAIT;
+}
+
+/* ---- sending --------------------------------------------------------------------------------- */
+
+/* All attempts until the job's end, unless one was asked for. */
+static bool is_done(const struct gw_call *call, const struct gw_log_follow *l)
+{
+        return gw_call_int(call, "attempt", 0) > 0 || gw_log_find_is_last(&l->find) ||
+               gw_follow_draining(call->service->follow);
+}
+
+/* The attempt has been sent. */
+static ssize_t go_on(struct gw_call *call, struct gw_log_follow *l)
+{
+        if (is_done(call, l))
+                return GW_STREAM_END;
+        l->find.behind = l->find.attempt;
+        if (search(call, l) == GW_NEXT_WAIT)
+                return GW_STREAM_WAIT;
+        return l->stage == LOG_FOLLOW_STAND ? wait_for_event(call, l) : GW_STREAM_CUT;
+}
+
+static ssize_t send_more(struct gw_call *call, struct gw_log_follow *l, char *out, size_t max)
+{
+        ssize_t n = gw_follower_read(l->follower, out, max);
+        switch (n) {
+        case GW_FOLLOW_WAIT:
+                return GW_STREAM_WAIT;
+        case GW_FOLLOW_END:
+                return go_on(call, l);
+        case GW_FOLLOW_FAILED:
+                return GW_STREAM_CUT;
+        default:
+                return n;
+        }
+}
+
+static ssize_t read_on(void *arg, char *out, size_t max)
+{
+        struct gw_log_follow *l = arg;
+        struct gw_call *call = l->call;
+        switch (l->stage) {
+        case LOG_FOLLOW_SEND:
+                return send_more(call, l, out, max);
+        case LOG_FOLLOW_STAND:
+                return wait_for_event(call, l);
+        case LOG_FOLLOW_SEARCH:
+        case LOG_FOLLOW_WAIT:
+        case LOG_FOLLOW_END:
+                break;
+        }
+        return GW_STREAM_END;
+}
+
+/* Sets the answer, the first time. */
+static enum gw_next stream(struct gw_call *call, struct gw_log_follow *l)
+{
+        if (l->streaming)
+                return GW_NEXT_RESPOND;
+        l->streaming = true;
+        gw_respond_stream(call->exchange, 200, GW_LOG_TYPE, read_on, l);
+        gw_respond_header(call->exchange, "X-Content-Type-Options", "nosniff");
+        gw_respond_header(call->exchange, "Cache-Control", "no-store");
+        gw_respond_header(call->exchange, "X-Accel-Buffering", "no"); /* nginx would hold it back */
+        return GW_NEXT_RESPOND;
+}
+
+/* ---- the search is over ---------------------------------------------------------------------- */
+
+static enum gw_next open_log(struct gw_call *call, struct gw_log_follow *l)
+{
+        uint64_t first = 0;
+        if (l->find.behind == 0 && gw_log_first(call, &l->find.source, &first))
+                return gw_call_fail_code(call, GW_ERR_IO, "the output could not be read");
+        gw_follower_open(l->follower, &l->find.source, first);
+        l->stage = LOG_FOLLOW_SEND;
+        return stream(call, l);
+}
+
+/* There is no such attempt and never will be; perhaps there is one after it. */
+static enum gw_next after_none(struct gw_call *call, struct gw_log_follow *l)
+{
+        if (!l->streaming)
+                return gw_log_find_fail(call, &l->find);
+        l->stage = LOG_FOLLOW_END;
+        if (is_done(call, l))
+                return GW_NEXT_RESPOND;
+        l->find.behind = l->find.attempt;
+        return search(call, l);
+}
+
+static enum gw_next after_search(struct gw_call *call, struct gw_log_follow *l)
+{
+        switch (l->find.found) {
+        case GW_LOG_THERE:
+                return open_log(call, l);
+        case GW_LOG_NOT_YET:
+                break;
+        case GW_LOG_NEVER:
+                return after_none(call, l);
+        case GW_LOG_AWAY:
+                if (!l->streaming)
+                        return gw_log_find_fail(call, &l->find);
+                break;
+        }
+        l->stage = LOG_FOLLOW_STAND;
+        return stream(call, l);
+}
+
+enum gw_next gw_log_follow_resume(struct gw_call *call, struct gw_log_follow *l)
+{
+        enum gw_next next;
+        switch (l->stage) {
+        case LOG_FOLLOW_SEARCH:
+                return gw_log_find_resume(call, &l->find, &next) ? after_search(call, l) : next;
+        case LOG_FOLLOW_WAIT:
+                return search(call, l);
+        case LOG_FOLLOW_SEND: /* the follower came home */
+        case LOG_FOLLOW_STAND:
+        case LOG_FOLLOW_END:
+                break;
+        }
+        return GW_NEXT_RESPOND;
+}
+
+void gw_log_follow_abandon(struct gw_call *call, struct gw_log_follow *l)
+{
+        if (l->stage == LOG_FOLLOW_SEND)
+                gw_follower_abandon(l->follower);
+        else if (l->stage == LOG_FOLLOW_WAIT)
+                gw_hub_abandon(call->service->hub, &l->wait);
+}
+
+void gw_log_follow_done(struct gw_log_follow *l)
+{
+        gw_follower_free(l->follower);
+        gw_log_find_done(&l->find);
+}

@@ -1,0 +1,32 @@
+/*
+ * Following a job's output: an answer that is made as the output appears. Without ?attempt= it
+ * goes on with the next attempt when there is one, and ends with the job.
+ */
+#ifndef GW_ROUTES_LOG_FOLLOW_H
+#define GW_ROUTES_LOG_FOLLOW_H
+
+#include "routes/log_find.h"
+
+struct gw_log_follow {
+        struct gw_call *call;
+        struct gw_log_find find;
+        struct gw_follower *follower;
+        struct gw_hub_wait wait;
+        int64_t since; /* of gw_hub_now(), before the search */
+        bool streaming;
+        enum {
+                LOG_FOLLOW_SEARCH, /* the search is going on */
+                LOG_FOLLOW_STAND,  /* nothing to send now: the next read waits for an event */
+                LOG_FOLLOW_WAIT,   /* at the hub */
+                LOG_FOLLOW_SEND,   /* from the follower */
+                LOG_FOLLOW_END
+        } stage;
+};
+
+/* The functions of the handler. */
+enum gw_next gw_log_follow_begin(struct gw_call *call, struct gw_log_follow *l);
+enum gw_next gw_log_follow_resume(struct gw_call *call, struct gw_log_follow *l);
+void gw_log_follow_abandon(struct gw_call *call, struct gw_log_follow *l);
+void gw_log_follow_done(struct gw_log_follow *l); /* also one that is zero */
+
+#endif

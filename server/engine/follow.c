@@ -1,0 +1,305 @@
+/*
+ * The follow thread: it keeps the logs that are followed, gives pieces of them to followers,
+ * and looks every TICK_MS whether those that somebody waits for have grown.
+ *
+ * Invariants: a follower is in its log's list of waiting exactly while its work is out and it
+ * could be given nothing. A log is in the table while it has a follower or its watch has
+ * something out.
+ */
+#include "server/engine/follow.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/cleanup.h"
+#include "server/base/clock.h"
+#include "server/base/thread.h"
+#include "server/engine/follow_parts.h"
+
+#define TICK_MS 100
+
+/* ---- logs ------------------------------------------------------------------------------------ */
+
+static bool is_same(const struct follow_key *a, const struct follow_key *b)
+{
+        return gw_id_equal(a->mark.job, b->mark.job) && a->mark.number == b->mark.number &&
+               a->ordinal == b->ordinal && a->attempt == b->attempt && a->is_stderr == b->is_stderr;
+}
+
+static struct follow_log **bucket_of(struct gw_follow *f, const struct follow_key *key)
+{
+        uint32_t hash;
+        memcpy(&hash, key->mark.job.bytes + 12, sizeof hash); /* random in a version 7 id */
+        return &f->logs[(hash + key->ordinal) % FOLLOW_BUCKETS];
+}
+
+static struct follow_log *find_log(struct gw_follow *f, const struct follow_key *key)
+{
+        struct follow_log *log = *bucket_of(f, key);
+        while (log && !is_same(&log->key, key))
+                log = log->next;
+        return log;
+}
+
+static struct follow_log *add_log(struct gw_follow *f, const struct follow_key *key)
+{
+        struct follow_log *log = calloc(1, sizeof *log);
+        if (!log)
+                return NULL;
+        struct follow_log **bucket = bucket_of(f, key);
+        log->follow = f;
+        log->key = *key;
+        log->next = *bucket;
+        *bucket = log;
+        f->log_count++;
+        gw_metric_add(f->logs_gauge, 0, 0, 1);
+        return log;
+}
+
+void follow_log_release(struct follow_log *log)
+{
+        struct gw_follow *f = log->follow;
+        if (log->followers > 0 || log->watch.stage != WATCH_IDLE)
+                return;
+        struct follow_log **place = bucket_of(f, &log->key);
+        while (*place != log)
+                place = &(*place)->next;
+        *place = log->next;
+        f->log_count--;
+        gw_metric_add(f->logs_gauge, 0, 0, -1);
+        free(log);
+}
+
+static void detach(struct gw_follower *r)
+{
+        struct follow_log *log = GW_TAKE(r->log);
+        if (!log || --log->followers > 0)
+                return;
+        follow_window_clear(&log->window);
+        follow_watch_stop(log);
+        follow_log_release(log);
+}
+
+/* The log's file is the one its first follower brought. -1 without memory. */
+static int attach(struct gw_follower *r)
+{
+        struct follow_log *log = find_log(r->follow, &r->key);
+        if (!log)
+                log = add_log(r->follow, &r->key);
+        if (!log)
+                return -1;
+        r->log = log;
+        log->followers++;
+        log->ended = log->ended || r->complete;
+        if (!log->window.file)
+                log->window.file = follow_file_new(GW_TAKE_FD(r->fd));
+        else
+                close(GW_TAKE_FD(r->fd));
+        if (!log->window.file)
+                return -1;
+        r->file = follow_file_ref(log->window.file);
+        if (!log->ended)
+                follow_watch_start(log);
+        return 0;
+}
+
+/* ---- followers ------------------------------------------------------------------------------- */
+
+static void send_home(struct gw_follower *r)
+{
+        gw_work_finish(&r->work);
+}
+
+static void end_follower(struct gw_follower *r)
+{
+        r->over = true;
+        send_home(r);
+}
+
+static void fail_follower(struct gw_follower *r)
+{
+        r->failed = true;
+        send_home(r);
+}
+
+static void wait_for_more(struct gw_follower *r)
+{
+        r->next = r->log->waiting;
+        r->log->waiting = r;
+}
+
+/* Whether the log had ended is known before its size is looked at: then nothing comes after. */
+static void serve(struct gw_follower *r)
+{
+        struct follow_log *log = r->log;
+        size_t read = 0;
+        if (gw_follow_draining(r->follow) || atomic_load(&r->abandoned)) {
+                end_follower(r);
+                return;
+        }
+        switch (follow_window_find(&log->window, r->position, &r->block, &read)) {
+        case FOLLOW_FOUND:
+                gw_metric_add(r->follow->read_bytes, 0, 0, (int64_t)read);
+                send_home(r);
+                break;
+        case FOLLOW_BEHIND:
+                r->known = log->window.size;
+                send_home(r);
+                break;
+        case FOLLOW_NOTHING:
+                if (log->ended)
+                        end_follower(r);
+                else
+                        wait_for_more(r);
+                break;
+        case FOLLOW_UNREADABLE:
+                fail_follower(r);
+                break;
+        }
+}
+
+static void serve_waiting(struct follow_log *log)
+{
+        struct gw_follower *next;
+        for (struct gw_follower *r = GW_TAKE(log->waiting); r; r = next) {
+                next = r->next;
+                serve(r);
+        }
+}
+
+void follow_log_end(struct follow_log *log)
+{
+        log->ended = true;
+        serve_waiting(log);
+}
+
+static void close_follower(struct gw_follower *r)
+{
+        detach(r);
+        atomic_fetch_sub(&r->follow->count, 1);
+        free(r);
+}
+
+static void take_follower(struct gw_follower *r)
+{
+        if (r->closing) {
+                close_follower(r);
+                return;
+        }
+        if (r->fd >= 0) {
+                detach(r);
+                if (attach(r)) {
+                        fail_follower(r);
+                        return;
+                }
+        }
+        serve(r);
+}
+
+/* ---- the thread ------------------------------------------------------------------------------ */
+
+static void take_messages(struct gw_follow *f)
+{
+        struct gw_work *next;
+        for (struct gw_work *work = gw_mailbox_take(&f->inbox); work; work = next) {
+                next = work->next;
+                if (work->done)
+                        work->done(work);
+                else
+                        take_follower(GW_CONTAINER(work, struct gw_follower, work));
+        }
+}
+
+static void each_log(struct gw_follow *f, void (*visit)(struct follow_log *log))
+{
+        for (size_t i = 0; f->log_count > 0 && i < FOLLOW_BUCKETS; i++)
+                for (struct follow_log *log = f->logs[i]; log; log = log->next)
+                        visit(log);
+}
+
+static void tick(struct follow_log *log)
+{
+        uint64_t before = log->window.size;
+        follow_watch_tick(log, gw_clock_mono_us());
+        if (log->waiting && (follow_window_look(&log->window) || log->window.size > before))
+                serve_waiting(log);
+}
+
+static void *run(void *arg)
+{
+        struct gw_follow *f = arg;
+        struct pollfd fd = {.fd = f->inbox.fd, .events = POLLIN};
+        int64_t due_us = 0;
+        while (!atomic_load(&f->stopping) || f->log_count > 0) {
+                (void)poll(&fd, 1, f->log_count > 0 ? TICK_MS : -1);
+                /* Before the mail is taken: who was abandoned until now is in it, or waits. */
+                bool hurry = atomic_exchange(&f->hurry, false);
+                take_messages(f);
+                if (hurry)
+                        each_log(f, serve_waiting);
+                int64_t now_us = gw_clock_mono_us();
+                if (now_us < due_us)
+                        continue;
+                due_us = now_us + TICK_MS * INT64_C(1000);
+                each_log(f, tick);
+        }
+        return NULL;
+}
+
+/* ---- the outside ----------------------------------------------------------------------------- */
+
+static void add_metrics(struct gw_follow *f, struct gw_metrics *m)
+{
+        if (!m)
+                return;
+        f->followers_gauge = gw_metrics_add(m, GW_METRIC_GAUGE, "jobgate_log_followers",
+                                            "Requests that follow a log", NULL, NULL, NULL, NULL);
+        f->logs_gauge = gw_metrics_add(m, GW_METRIC_GAUGE, "jobgate_logs_followed",
+                                       "Logs that are followed", NULL, NULL, NULL, NULL);
+        f->read_bytes = gw_metrics_add(m, GW_METRIC_COUNTER, "jobgate_logs_shared_bytes",
+                                       "Bytes of logs read once for all their followers", NULL,
+                                       NULL, NULL, NULL);
+}
+
+struct gw_follow *gw_follow_start(const struct gw_follow_settings *settings, struct gw_error *err)
+{
+        struct gw_follow *f = calloc(1, sizeof *f);
+        /* For every follower, and for the two things a watch may have out. */
+        if (!f || gw_mailbox_init(&f->inbox, settings->max_followers * 4) < 0) {
+                free(f);
+                gw_fail(err, GW_ERR_NOMEM, "out of memory");
+                return NULL;
+        }
+        f->settings = *settings;
+        add_metrics(f, settings->metrics);
+        if (gw_thread_start(&f->thread, "follow", run, f, err) < 0) {
+                gw_mailbox_done(&f->inbox);
+                free(f);
+                return NULL;
+        }
+        return f;
+}
+
+void gw_follow_stop(struct gw_follow *follow)
+{
+        if (!follow)
+                return;
+        atomic_store(&follow->stopping, true);
+        gw_mailbox_wake(&follow->inbox);
+        gw_thread_join(follow->thread);
+        gw_mailbox_done(&follow->inbox);
+        free(follow);
+}
+
+void gw_follow_drain(struct gw_follow *follow)
+{
+        atomic_store(&follow->draining, true);
+        atomic_store(&follow->hurry, true);
+        gw_mailbox_wake(&follow->inbox);
+}
+
+bool gw_follow_draining(const struct gw_follow *follow)
+{
+        return atomic_load(&follow->draining);
+}

@@ -1,0 +1,73 @@
+/*
+ * Following logs: one thread for all followers of the process.
+ *
+ * A follower belongs to one exchange and has a position in one log. Followers of the same log
+ * share one open file, and the pieces that were read of it last: each piece is read once and
+ * counted, however many send it. Who falls behind those pieces reads the file from its own
+ * position, on its own loop's thread, until it has caught up; so a slow follower holds one
+ * piece, and costs the others nothing.
+ *
+ * The thread looks at the files that somebody waits for, all with one timer, and asks the
+ * record once per event of a job, not per follower, whether the attempt has ended. When it
+ * has, everything that was printed is sent before the stream ends.
+ */
+#ifndef GW_ENGINE_FOLLOW_H
+#define GW_ENGINE_FOLLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "backends/backend.h"
+#include "db/db.h"
+#include "server/base/error.h"
+#include "server/base/mailbox.h"
+#include "server/base/metrics.h"
+#include "server/engine/hub.h"
+
+struct gw_follow;
+struct gw_follower;
+
+struct gw_follow_settings {
+        size_t max_followers;
+        struct gw_hub *hub;           /* both are borrowed for its life */
+        struct gw_db_channel *reader; /* where the record is asked */
+        struct gw_metrics *metrics;   /* or NULL */
+};
+
+struct gw_follow *gw_follow_start(const struct gw_follow_settings *settings, struct gw_error *err);
+/* Every follower was freed. Waits for what it asked the hub and the record, stops and frees. */
+void gw_follow_stop(struct gw_follow *follow); /* NULL allowed */
+
+/* From now on every follower is over as soon as it would wait: for the end of the process,
+ * before the loops are stopped. Any thread. */
+void gw_follow_drain(struct gw_follow *follow);
+bool gw_follow_draining(const struct gw_follow *follow);
+
+/* ---- a follower: its exchange's loop thread ------------------------------------------------- */
+
+/* Follows nothing yet. home and owner are where its work comes home to. NULL with
+ * GW_ERR_OVERLOADED when there are too many. */
+struct gw_follower *gw_follower_new(struct gw_follow *follow, struct gw_mailbox *home, void *owner,
+                                    struct gw_error *err);
+/* Its work is at home. NULL allowed. */
+void gw_follower_free(struct gw_follower *f);
+
+/* From now on follows this log, from byte `position` of its file; source->fd is taken. Its work
+ * is at home. */
+void gw_follower_open(struct gw_follower *f, struct gw_log_source *source, uint64_t position);
+
+enum {
+        GW_FOLLOW_WAIT = 0,    /* its work went out; read again when it has come home */
+        GW_FOLLOW_END = -1,    /* the attempt has ended, and that was all; or draining */
+        GW_FOLLOW_FAILED = -2, /* the file cannot be read, or there is no memory */
+};
+/* Copies at most max (> 0) bytes from the position to out and moves the position; or one of the
+ * above. May read the file, and does not wait for it to grow. Its work is at home. */
+ssize_t gw_follower_read(struct gw_follower *f, char *out, size_t max);
+
+/* Its work is out, and nobody waits any more: it comes home soon. */
+void gw_follower_abandon(struct gw_follower *f);
+
+#endif

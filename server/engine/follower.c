@@ -1,0 +1,133 @@
+/*
+ * A follower from its exchange's side. Runs on the exchange's loop thread, while the follower's
+ * work is at home.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/base/cleanup.h"
+#include "server/engine/follow_parts.h"
+
+struct gw_follower *gw_follower_new(struct gw_follow *follow, struct gw_mailbox *home, void *owner,
+                                    struct gw_error *err)
+{
+        if (atomic_fetch_add(&follow->count, 1) >= follow->settings.max_followers) {
+                atomic_fetch_sub(&follow->count, 1);
+                gw_fail(err, GW_ERR_OVERLOADED, "too many logs are being followed already");
+                return NULL;
+        }
+        struct gw_follower *f = calloc(1, sizeof *f);
+        if (!f) {
+                atomic_fetch_sub(&follow->count, 1);
+                gw_fail(err, GW_ERR_NOMEM, "out of memory");
+                return NULL;
+        }
+        f->work = (struct gw_work){.home = home, .owner = owner};
+        f->follow = follow;
+        f->fd = -1;
+        atomic_init(&f->abandoned, false);
+        gw_metric_add(follow->followers_gauge, 0, 0, 1);
+        return f;
+}
+
+/* What the thread gave for the last log, or for the last position. */
+static void give_back(struct gw_follower *f)
+{
+        follow_block_unref(GW_TAKE(f->block));
+        follow_file_unref(GW_TAKE(f->file));
+        f->known = 0;
+        f->over = f->failed = false;
+}
+
+/* There is room for it: the inbox has room for all followers. */
+static void send_out(struct gw_follower *f)
+{
+        int rc = gw_mailbox_post(&f->follow->inbox, &f->work);
+        assert(rc == 0);
+        (void)rc;
+}
+
+void gw_follower_free(struct gw_follower *f)
+{
+        if (!f)
+                return;
+        give_back(f);
+        if (f->fd >= 0)
+                close(GW_TAKE_FD(f->fd));
+        gw_metric_add(f->follow->followers_gauge, 0, 0, -1);
+        if (f->log) {
+                f->closing = true;
+                f->work.home = NULL;
+                send_out(f);
+                return;
+        }
+        atomic_fetch_sub(&f->follow->count, 1);
+        free(f);
+}
+
+void gw_follower_open(struct gw_follower *f, struct gw_log_source *source, uint64_t position)
+{
+        give_back(f);
+        f->key = (struct follow_key){.mark = source->mark,
+                                     .ordinal = source->ordinal,
+                                     .attempt = source->attempt,
+                                     .is_stderr = source->want_stderr};
+        f->complete = source->complete;
+        if (f->fd >= 0)
+                close(f->fd);
+        f->fd = GW_TAKE_FD(source->fd);
+        f->position = position;
+}
+
+/* Bytes of the piece that holds the position; lets go of it behind its last. */
+static ssize_t read_block(struct gw_follower *f, char *out, size_t max)
+{
+        const struct follow_block *block = f->block;
+        size_t from = (size_t)(f->position - block->first);
+        size_t len = block->len - from < max ? block->len - from : max;
+        memcpy(out, block->data + from, len);
+        f->position += len;
+        if (from + len == block->len)
+                follow_block_unref(GW_TAKE(f->block));
+        return (ssize_t)len;
+}
+
+/* Catches up by itself. 0: the file has become shorter. */
+static ssize_t read_file(struct gw_follower *f, char *out, size_t max)
+{
+        uint64_t left = f->known - f->position;
+        size_t len = left < max ? (size_t)left : max;
+        ssize_t n = pread(f->file->fd, out, len, (off_t)f->position);
+        if (n < 0)
+                return GW_FOLLOW_FAILED;
+        f->position += (uint64_t)n;
+        if (n == 0)
+                f->known = f->position;
+        return n;
+}
+
+ssize_t gw_follower_read(struct gw_follower *f, char *out, size_t max)
+{
+        ssize_t n = 0;
+        if (f->failed)
+                return GW_FOLLOW_FAILED;
+        if (f->block)
+                n = read_block(f, out, max);
+        else if (f->position < f->known)
+                n = read_file(f, out, max);
+        if (n != 0)
+                return n;
+        if (f->over)
+                return GW_FOLLOW_END;
+        send_out(f);
+        return GW_FOLLOW_WAIT;
+}
+
+void gw_follower_abandon(struct gw_follower *f)
+{
+        atomic_store(&f->abandoned, true);
+        if (!atomic_exchange(&f->follow->hurry, true))
+                gw_mailbox_wake(&f->follow->inbox);
+}

@@ -1,0 +1,379 @@
+"""GET /v1/jobs/{id}/logs?follow=true."""
+
+import concurrent.futures
+import hashlib
+import itertools
+import os
+import pathlib
+import random
+import threading
+import time
+
+import pytest
+
+from tests.harness import system
+from tests.harness.client import raw_exchange
+from tests.harness.stream import Cut, Stream
+
+FULL = bool(os.environ.get("JOBGATE_TEST_FULL"))
+OWN_LOG = "log=$(readlink /proc/$$/fd/1); "
+
+
+def follow(api, job, **options):
+    return Stream(api, f"/v1/jobs/{job['id']}/logs", **options)
+
+
+def until(gate):
+    """Shell that goes on when the file is there."""
+    return f"while [ ! -e {gate} ]; do sleep 0.05; done; "
+
+
+def metric(gateway, name):
+    """The sum of what is counted under this name."""
+    text = gateway.client().get("/metrics").text
+    return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
+
+
+def descriptors(gateway):
+    return len(os.listdir(f"/proc/{gateway.process.pid}/fd"))
+
+
+def opened(gateway, name):
+    """How many of its descriptors are files whose names end so."""
+    count = 0
+    for entry in pathlib.Path(f"/proc/{gateway.process.pid}/fd").iterdir():
+        try:
+            count += os.readlink(entry).endswith(name)
+        except FileNotFoundError:
+            pass
+    return count
+
+
+# ---- what is sent --------------------------------------------------------------------------------
+
+
+def test_lines_are_there_before_the_job_ends(api, tmp_path_shared):
+    gate = tmp_path_shared / "go"
+    job = api.sh(f"echo one; {until(gate)} echo two; printf three")
+    with follow(api, job) as stream:
+        assert stream.status == 200 and stream.headers["content-type"] == "text/plain; charset=utf-8"
+        assert stream.read_until(b"\n") == b"one\n"
+        assert api.job(job["id"])["state"] == "running"
+        system.own_file(gate)
+        assert stream.rest() == b"two\nthree"
+    assert api.job(job["id"])["state"] == "succeeded"
+
+
+@pytest.mark.parametrize("script,printed", [
+    ("true", b""),
+    ("printf 'no newline'", b"no newline"),
+    (r"printf '\000\377\r\n\303\050\033[1m'", b"\x00\xff\r\n\xc3(\x1b[1m"),
+    ("printf '\\n\\n'", b"\n\n"),
+], ids=["nothing", "no newline", "binary", "empty lines"])
+@pytest.mark.parametrize("ended", [True, False], ids=["ended", "new"])
+def test_bytes_come_as_they_were_printed(api, script, printed, ended):
+    job = api.sh(script, query={"wait": 30} if ended else None)
+    with follow(api, job) as stream:
+        assert stream.rest() == printed
+
+
+def test_a_connection_is_used_again_after_a_stream(api):
+    job = api.sh("echo x", query={"wait": 30})
+    first = api.get(f"/v1/jobs/{job['id']}/logs", follow="true")
+    connection = api._connection()
+    second = api.get(f"/v1/jobs/{job['id']}/logs", follow="true")
+    assert first.body == second.body == b"x\n" and api._connection() is connection
+
+
+def test_a_client_of_http_1_0_is_sent_plain_bytes(api, gateway):
+    job = api.sh("seq 1 100000", query={"wait": 30})
+    target, token = f"/v1/jobs/{job['id']}/logs?follow=true", api.headers["Authorization"]
+    received = raw_exchange("127.0.0.1", gateway.port,
+                            f"GET {target} HTTP/1.0\r\nAuthorization: {token}\r\n\r\n".encode())
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert b"chunked" not in head and body == "".join(f"{n}\n" for n in range(1, 100001)).encode()
+
+
+def test_the_tail_and_what_follows(api, tmp_path_shared):
+    gate = tmp_path_shared / "go"
+    job = api.sh(f"seq 1 1000; {until(gate)} echo more; echo other >&2")
+    system.wait_until(lambda: api.get(f"/v1/jobs/{job['id']}/logs").text.endswith("1000\n"), what="the lines")
+    with follow(api, job, tail=2) as stream, follow(api, job, stream="stderr") as errors:
+        assert stream.read_until(b"1000\n") == b"999\n1000\n"
+        system.own_file(gate)
+        assert stream.rest() == b"more\n"
+        assert errors.rest() == b"other\n"
+
+
+def test_a_range_beside_follow_is_ignored(api):
+    job = api.sh("echo hello", query={"wait": 30})
+    answer = api.get(f"/v1/jobs/{job['id']}/logs", follow="true", headers={"Range": "bytes=0-1"})
+    assert (answer.status, answer.text) == (200, "hello\n")
+
+
+def test_a_range_of_an_ended_attempt_is_tied_to_its_tag(api, tmp_path_shared):
+    gate = tmp_path_shared / "go"
+    job = api.sh(f"echo hello; {until(gate)} echo world")
+    path = f"/v1/jobs/{job['id']}/logs"
+    system.wait_until(lambda: api.get(path).status == 200 and api.get(path).text, what="the first line")
+    assert "ETag" not in api.get(path).headers
+    system.own_file(gate)
+    api.wait(job["id"])
+    tag = api.get(path).headers["ETag"]
+    assert api.get(path, headers={"Range": "bytes=6-", "If-Range": tag}).text == "world\n"
+    assert api.get(path, headers={"Range": "bytes=6-", "If-Range": '"other"'}).status == 200
+
+
+def test_output_that_becomes_shorter_does_not_hang(api, tmp_path_shared):
+    gate, second = tmp_path_shared / "go", tmp_path_shared / "second"
+    job = api.sh(OWN_LOG + f"seq 1 100000; {until(gate)} truncate -s 10 $log; {until(second)} echo end")
+    with follow(api, job) as stream:
+        stream.read_until(b"\n100000\n")
+        system.own_file(gate)
+        system.wait_until(lambda: len(api.get(f"/v1/jobs/{job['id']}/logs").body) == 10, what="the shorter file")
+        system.own_file(second)
+        stream.rest()
+
+
+@pytest.mark.full
+def test_a_gigabyte(api):
+    job = api.sh(OWN_LOG + "truncate -s 1G $log; echo last", query={"wait": 30})
+    with follow(api, job) as stream:
+        size, last = 0, b""
+        for last in stream.pieces():
+            size += len(last)
+    assert size == (1 << 30) + 5 and last.endswith(b"\0last\n")
+
+
+# ---- which attempts --------------------------------------------------------------------------------
+
+
+def test_a_job_that_waits_is_waited_for(api):
+    job = api.sh("echo ran", hold=True)
+    with follow(api, job) as stream:
+        assert stream.status == 200
+        assert api.post(f"/v1/jobs/{job['id']}/release").status == 200
+        assert stream.rest() == b"ran\n"
+
+
+def test_a_waiting_job_that_is_cancelled_ends_its_stream(api):
+    job = api.sh("echo ran", hold=True)
+    with follow(api, job) as stream:
+        api.cancel(job["id"])
+        assert stream.rest() == b""
+
+
+def test_a_running_job_that_is_cancelled_ends_its_stream(api):
+    job = api.sh("trap 'echo last; exit 3' TERM; echo first; while true; do sleep 0.05; done")
+    with follow(api, job) as stream:
+        assert stream.read_until(b"\n") == b"first\n"
+        api.cancel(job["id"])
+        assert stream.rest() == b"last\n"
+
+
+def test_what_never_ran_is_no_log(api, other):
+    job = api.sh("echo ran", hold=True)
+    api.cancel(job["id"])
+    api.wait(job["id"])
+    answer = api.get(f"/v1/jobs/{job['id']}/logs", follow="true")
+    assert (answer.status, answer.code) == (404, "not_found")
+    assert other.client.get(f"/v1/jobs/{job['id']}/logs", follow="true").code == "not_found"
+    assert api.get(f"/v1/jobs/{job['id']}/logs", follow="true", task=1).code == "not_found"
+
+
+def test_a_retried_job_is_followed_to_its_end(api, tmp_path_shared):
+    count = tmp_path_shared / "n"
+    job = api.sh(f"echo x >> {count}; n=$(wc -l < {count}); echo attempt $n; [ $n = 3 ] || exit 75",
+                 hold=True, retry={"limit": 5, "delay": 1, "on": [75]})
+    with follow(api, job) as every, follow(api, job, attempt=1) as first, follow(api, job, attempt=2) as second:
+        api.post(f"/v1/jobs/{job['id']}/release")
+        assert first.rest() == b"attempt 1\n"
+        assert not api.job(job["id"])["terminal"]
+        assert every.rest() == b"attempt 1\nattempt 2\nattempt 3\n"
+        # It was not there when the first began.
+        with pytest.raises(Cut):
+            second.rest()
+    for number in (1, 2, 3):
+        with follow(api, job, attempt=number) as stream:
+            assert stream.rest() == f"attempt {number}\n".encode()
+
+
+# ---- many ------------------------------------------------------------------------------------------
+
+
+def digest_at_random(stream, seed, pauses):
+    chance, digest, size = random.Random(seed), hashlib.sha1(), 0
+    for piece in stream.pieces():
+        digest.update(piece)
+        size += len(piece)
+        if chance.random() < pauses:
+            time.sleep(chance.random() / 20)
+    return size, digest.hexdigest()
+
+
+@pytest.mark.parametrize("count,lines", [
+    pytest.param(30, 700_000, id="some"),
+    pytest.param(100, 6_500_000, id="hundred", marks=[pytest.mark.full, pytest.mark.timeout(600)]),
+])
+def test_followers_at_any_pace_are_sent_every_byte_once(api, count, lines):
+    printed = "".join(f"{n}\n" for n in range(1, lines + 1)).encode()
+    expected = len(printed), hashlib.sha1(printed).hexdigest()
+    parts = [f"seq {first} {first + lines // 20 - 1}; sleep 0.1" for first in range(1, lines, lines // 20)]
+    job = api.sh("; ".join(parts), hold=True)
+    streams = [follow(api, job, timeout=600, receive_bytes=random.Random(n).choice([None, 4096])) for n in range(count)]
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        results = [pool.submit(digest_at_random, stream, n, 20 / (len(printed) / 10000) * (n % 4))
+                   for n, stream in enumerate(streams)]
+        api.post(f"/v1/jobs/{job['id']}/release")
+        assert {result.result() for result in results} == {expected}
+    for stream in streams:
+        stream.close()
+
+
+def test_a_slow_follower_costs_nobody_anything(new_gateway):
+    gateway = new_gateway().start()
+    api = gateway.member("ana", "vision").client
+    job = api.sh("seq 1 6000000", hold=True)
+    slow = [follow(api, job, receive_bytes=4096) for _ in range(20)]
+    with follow(api, job) as fast:
+        api.post(f"/v1/jobs/{job['id']}/release")
+        before = gateway.rss_kib()
+        digest = digest_at_random(fast, 0, 0)
+    assert digest[0] == sum(9 * 10 ** (d - 1) * (d + 1) for d in range(1, 7)) + (6000000 - 999999) * 8
+    assert gateway.rss_kib() - before < 16 * 1024 * system.PATIENCE
+    assert digest_at_random(slow[0], 0, 0) == digest
+    for stream in slow:
+        stream.close()
+
+
+def test_followers_share_one_file_and_one_read(new_gateway, tmp_path_shared):
+    gateway = new_gateway().start()
+    api = gateway.member("ana", "vision").client
+    gate = tmp_path_shared / "go"
+    job = api.sh(f"echo first; {until(gate)} head -c 50000 /dev/zero; {until(str(gate) + '2')} :")
+    streams = [follow(api, job) for _ in range(20)]
+    for stream in streams:
+        assert stream.read_until(b"\n") == b"first\n"
+    assert opened(gateway, ".out") == 1
+    before = metric(gateway, "jobgate_logs_shared_bytes")
+    system.own_file(gate)
+    for stream in streams:
+        size = 0
+        for piece in stream.pieces():
+            size += len(piece)
+            if size == 50000:
+                break
+    assert metric(gateway, "jobgate_logs_shared_bytes") - before == 50000
+    assert metric(gateway, "jobgate_log_followers") == 20
+    assert metric(gateway, "jobgate_logs_followed") == 1
+    system.own_file(str(gate) + "2")
+    for stream in streams:
+        assert stream.rest() == b""
+        stream.close()
+
+
+def test_there_is_an_end_to_followers(new_gateway):
+    gateway = new_gateway(settings={"max_followers": 2}).start()
+    api = gateway.member("ana", "vision").client
+    job = api.sh("echo here; sleep 60")
+    with follow(api, job) as first, follow(api, job) as second:
+        first.read_until(b"here\n")
+        answer = api.get(f"/v1/jobs/{job['id']}/logs", follow="true")
+        assert (answer.status, answer.code, answer.headers["Retry-After"]) == (503, "overloaded", "1")
+        assert second.status == 200
+
+    def again():
+        with follow(api, job) as stream:
+            return stream.status == 200
+    system.wait_until(again, 20, "room for another")
+    api.cancel(job["id"])
+
+
+# ---- what goes wrong -------------------------------------------------------------------------------
+
+
+def test_a_client_that_goes_away_leaves_nothing(new_gateway):
+    gateway = new_gateway().start()
+    api = gateway.member("ana", "vision").client
+    running, waiting = api.sh("echo here; sleep 60"), api.sh("true", hold=True)
+    api.get("/v1/me")
+    with follow(api, running) as stream:
+        stream.read_until(b"here\n")
+    system.wait_until(lambda: metric(gateway, "jobgate_log_followers") == 0, 20, "the end of the first")
+    before = descriptors(gateway)
+    streams = [follow(api, job) for job in (running, waiting) for _ in range(25)]
+    assert descriptors(gateway) >= before + 50
+    for stream in streams:
+        stream.close()
+    system.wait_until(lambda: descriptors(gateway) == before, 20, "the descriptors")
+    assert metric(gateway, "jobgate_log_followers") == 0 and metric(gateway, "jobgate_logs_followed") == 0
+    api.cancel(running["id"])
+
+
+def test_the_database_away_is_waited_out(new_cluster, new_gateway, tmp_path_shared):
+    cluster = new_cluster()
+    gateway = new_gateway(cluster=cluster).start()
+    api = gateway.member("ana", "vision").client
+    gate, count = tmp_path_shared / "go", tmp_path_shared / "n"
+    job = api.sh(f"echo x >> {count}; n=$(wc -l < {count}); echo begin $n; {until(gate)}"
+                 f"echo end $n; [ $n = 2 ] || exit 75", retry={"limit": 1, "delay": 1, "on": [75]})
+    with follow(api, job) as stream:
+        assert stream.read_until(b"begin 1\n") == b"begin 1\n"
+        cluster.stop("immediate")
+        system.own_file(gate)
+        assert stream.read_until(b"end 1\n") == b"end 1\n"
+        cluster.start()
+        assert stream.rest() == b"begin 2\nend 2\n"
+
+
+def test_a_stopping_gateway_ends_its_streams(new_gateway):
+    gateway = new_gateway().start()
+    api = gateway.member("ana", "vision").client
+    running, waiting = api.sh("echo here; sleep 60"), api.sh("true", hold=True)
+    with follow(api, running) as first, follow(api, waiting) as second:
+        first.read_until(b"here\n")
+        gateway.stop()
+        assert first.rest() == b"" and second.rest() == b""
+    for pid in gateway.shims():
+        system.kill(pid)
+
+
+def churn(api, jobs, seed, stop):
+    """Opens followers, reads a little or nothing, and closes them."""
+    chance, count = random.Random(seed), 0
+    while not stop.is_set():
+        with follow(api, chance.choice(jobs), receive_bytes=chance.choice([None, 4096])) as stream:
+            stream.socket.settimeout(chance.random() / 2)
+            try:
+                for _ in itertools.islice(stream.pieces(), chance.choice([0, 0, 1, 50])):
+                    pass
+            except TimeoutError:  # there was nothing to read
+                pass
+        count += 1
+    return count
+
+
+@pytest.mark.timeout(400)
+def test_followers_that_come_and_go_leave_nothing(new_gateway):
+    gateway = new_gateway(settings={"listen": {"loops": 2}}).start()
+    api = gateway.member("ana", "vision").client
+    jobs = [api.sh("while true; do seq 1 1000; sleep 0.05; done"), api.sh("echo here; sleep 600"),
+            api.sh("true", hold=True), api.sh("seq 1 100000", query={"wait": 30}),
+            api.sh("seq 1 300000; exit 75", retry={"limit": 100, "delay": 1, "on": [75]})]
+    threads, seconds = (500, 120) if FULL else (60, 4)
+    quiet = descriptors(gateway)
+    stop = threading.Event()
+    memory = []
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+        for _ in range(2):  # the second time all that is kept for reuse is there
+            stop.clear()
+            results = [pool.submit(churn, api, jobs, seed, stop) for seed in range(threads)]
+            time.sleep(seconds / 2)
+            stop.set()
+            assert sum(result.result() for result in results) > threads
+            system.wait_until(lambda: metric(gateway, "jobgate_log_followers") == 0, 60, "the last follower's end")
+            memory.append(gateway.rss_kib())
+    system.wait_until(lambda: descriptors(gateway) <= quiet + 2, 60, "the descriptors")
+    assert metric(gateway, "jobgate_logs_followed") == 0
+    assert memory[1] < memory[0] + 8 * 1024
+    api.post("/v1/jobs/cancel", {"project": "vision"})
