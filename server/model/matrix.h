@@ -3,10 +3,12 @@
  * reach that task's environment under their names.
  *
  * Combinations are numbered in the order written, the last name fastest: {"a":[1,2],"b":[3,4]}
- * gives a=1 b=3, a=1 b=4, a=2 b=3, a=2 b=4. The text of a value: a string is its own; true and
- * false are their words; a number is what the spec shows of it (spec_text.h), the shortest text
- * that reads back the same, so 0.1 is "0.1", 3 is "3", 1.0 is "1.0", 1e-3 is "0.001", 1e6 is
- * "1000000.0" and 1e-7 is "1e-07".
+ * gives a=1 b=3, a=1 b=4, a=2 b=3, a=2 b=4.
+ *
+ * The text of a value: a string is its own; true and false are their words; a number is what the
+ * spec shows of it (spec_text.h): its digits as written up to 15 of them, more where it needs them
+ * to read back the same. 0.1 is "0.1", 3 is "3", 1.0 is "1.0", 1e-3 is "0.001", 1e6 is "1000000.0"
+ * and 1e-7 is "1e-07".
  *
  * Pure; any thread. A matrix is read only.
  */
