@@ -2,7 +2,7 @@
  * The life of an exchange: libmicrohttpd's callbacks and the loop's events move it from phase
  * to phase. Runs on the loop's thread.
  *
- * Invariants: an exchange is suspended exactly in the three WAIT phases, and its seat is then in
+ * Invariants: an exchange is suspended exactly in the four WAIT phases, and its seat is then in
  * the waiting lane. libmicrohttpd calls back with no data twice: when the header is complete
  * and when the request is; between those the answer cannot be queued, and one that is queued
  * at the first makes it close the connection. So a plain answer always waits for the second.
@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "server/base/clock.h"
 #include "server/base/limits.h"
@@ -108,7 +109,7 @@ static enum MHD_Result begin_body(struct gw_exchange *x)
                 gw_lane_enter(&loop->body, &x->conn->seat, gw_clock_mono_us());
         if (!x->framing.chunked && x->framing.length > x->limit)
                 return refuse_large_body(x);
-        x->phase = GW_PHASE_BODY;
+        x->phase = x->in_parts ? GW_PHASE_PARTS : GW_PHASE_BODY;
         return MHD_YES;
 }
 
@@ -136,6 +137,14 @@ static enum MHD_Result after_body(struct gw_exchange *x, enum gw_next next)
         if (next == GW_NEXT_WAIT)
                 return suspend(x, GW_PHASE_BODY_WAIT);
         return send_answer(x);
+}
+
+static enum MHD_Result after_part(struct gw_exchange *x, enum gw_next next)
+{
+        if (next == GW_NEXT_WAIT)
+                return suspend(x, GW_PHASE_PARTS_WAIT);
+        gw_lane_enter(&x->conn->loop->body, &x->conn->seat, gw_clock_mono_us());
+        return next == GW_NEXT_BODY ? MHD_YES : turn_away(x);
 }
 
 /* ---- one function per phase: what libmicrohttpd's call means there ---------------------- */
@@ -190,6 +199,19 @@ static int reserve_body(struct gw_exchange *x, size_t len)
         return held + more > http->settings.max_bodies_bytes ? -1 : 0;
 }
 
+int gw_exchange_hold(struct gw_exchange *x, size_t bytes)
+{
+        struct gw_http *http = x->conn->loop->http;
+        size_t held = atomic_fetch_add_explicit(&http->bodies_bytes, bytes - x->charged,
+                                                memory_order_relaxed);
+        if (bytes <= x->charged || held - x->charged + bytes <= http->settings.max_bodies_bytes) {
+                x->charged = bytes;
+                return 0;
+        }
+        atomic_fetch_sub_explicit(&http->bodies_bytes, bytes - x->charged, memory_order_relaxed);
+        return -1;
+}
+
 static void release_body(struct gw_exchange *x)
 {
         struct gw_http *http = x->conn->loop->http;
@@ -229,6 +251,35 @@ static enum MHD_Result in_body_wait(struct gw_exchange *x, const char *data, siz
         (void)data;
         (void)size;
         return after_body(x, x->next);
+}
+
+/* When the end of the client's sending half came together with bytes, libmicrohttpd has read the
+ * bytes and is not told again. Our end of it closes without loss, and that is an event. */
+static void notice_end(const struct gw_exchange *x)
+{
+        char byte;
+        if (recv(x->conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+                shutdown(x->conn->fd, SHUT_RD);
+}
+
+static enum MHD_Result in_parts(struct gw_exchange *x, const char *data, size_t *size)
+{
+        if (*size == 0)
+                return in_body(x, data, size);
+        size_t len = take_size(size);
+        x->received += len;
+        gw_metric_add(x->conn->loop->http->body_bytes, 0, 0, (int64_t)len);
+        notice_end(x);
+        return after_part(x, app_of(x)->part(app_of(x)->self, x, data, len));
+}
+
+/* libmicrohttpd has more in its buffer: it stays there. */
+static enum MHD_Result in_parts_wait(struct gw_exchange *x, const char *data, size_t *size)
+{
+        (void)x;
+        (void)data;
+        (void)size;
+        return MHD_YES;
 }
 
 static enum MHD_Result in_drain(struct gw_exchange *x, const char *data, size_t *size)
@@ -274,6 +325,7 @@ enum MHD_Result gw_exchange_access(void *cls, struct MHD_Connection *mhd, const 
                                                                size_t *) = {
                 [GW_PHASE_HEAD] = in_head,        [GW_PHASE_HEAD_WAIT] = in_head_wait,
                 [GW_PHASE_BODY] = in_body,        [GW_PHASE_BODY_WAIT] = in_body_wait,
+                [GW_PHASE_PARTS] = in_parts,      [GW_PHASE_PARTS_WAIT] = in_parts_wait,
                 [GW_PHASE_DRAIN] = in_drain,      [GW_PHASE_FAREWELL] = in_farewell,
                 [GW_PHASE_ANSWER] = in_answer,    [GW_PHASE_SENT] = in_sent,
                 [GW_PHASE_STREAM_WAIT] = in_sent,
@@ -347,23 +399,40 @@ void gw_exchange_completed(void *cls, struct MHD_Connection *mhd, void **ctx,
 
 /* ---- the loop's events ------------------------------------------------------------------ */
 
-void gw_exchange_resume(struct gw_exchange *x, struct gw_work *work)
+static void go_on(struct gw_exchange *x, enum gw_next next)
 {
-        assert(x->phase == GW_PHASE_HEAD_WAIT || x->phase == GW_PHASE_BODY_WAIT ||
-               x->phase == GW_PHASE_STREAM_WAIT);
-        x->next = app_of(x)->resume(app_of(x)->self, x, work);
-        if (x->next == GW_NEXT_WAIT)
-                return;
-        if (x->phase == GW_PHASE_STREAM_WAIT)
-                x->phase = GW_PHASE_SENT;
+        x->next = next;
         x->conn->loop->waiting_count--;
         gw_lane_leave(&x->conn->seat);
         MHD_resume_connection(x->conn->mhd);
 }
 
+void gw_exchange_resume(struct gw_exchange *x, struct gw_work *work)
+{
+        assert(x->phase == GW_PHASE_HEAD_WAIT || x->phase == GW_PHASE_BODY_WAIT ||
+               x->phase == GW_PHASE_STREAM_WAIT);
+        enum gw_next next = app_of(x)->resume(app_of(x)->self, x, work);
+        if (next == GW_NEXT_WAIT)
+                return;
+        if (x->phase == GW_PHASE_STREAM_WAIT)
+                x->phase = GW_PHASE_SENT;
+        go_on(x, next);
+}
+
+void gw_exchange_wake(struct gw_exchange *x, enum gw_next next)
+{
+        assert(x->phase == GW_PHASE_PARTS_WAIT || x->phase == GW_PHASE_BODY_WAIT);
+        assert(next != GW_NEXT_WAIT);
+        go_on(x, next);
+        if (x->phase == GW_PHASE_BODY_WAIT)
+                return;
+        x->phase = GW_PHASE_PARTS;
+        after_part(x, next);
+}
+
 void gw_exchange_expire(struct gw_exchange *x)
 {
-        if (x->phase == GW_PHASE_BODY) {
+        if (x->phase == GW_PHASE_BODY || x->phase == GW_PHASE_PARTS) {
                 struct gw_error err = {0};
                 gw_fail(&err, GW_ERR_REQUEST_TIMEOUT, "the body took too long to arrive");
                 gw_exchange_refuse(x, GW_REFUSED_TIMEOUT, &err);

@@ -2,7 +2,8 @@
  * An exchange from the inside. Private to server/http; the loop's thread only.
  *
  *   HEAD ─┬────────────► BODY ─┬────────────► ANSWER ──► SENT ◄──► STREAM_WAIT
- *         └► HEAD_WAIT ─┘      └► BODY_WAIT ─┘
+ *         ├► HEAD_WAIT ─┘      └► BODY_WAIT ─┘
+ *         └► PARTS ◄─► PARTS_WAIT            (PARTS in the place of BODY)
  *
  * An answer that is set while a body is still to come takes one of two ways: DRAIN swallows
  * a short rest and keeps the connection; FAREWELL writes the answer to the socket at once,
@@ -22,6 +23,8 @@ enum gw_phase {
         GW_PHASE_HEAD_WAIT,
         GW_PHASE_BODY,
         GW_PHASE_BODY_WAIT,
+        GW_PHASE_PARTS,
+        GW_PHASE_PARTS_WAIT,
         GW_PHASE_DRAIN,
         GW_PHASE_FAREWELL,
         GW_PHASE_ANSWER,
@@ -62,6 +65,7 @@ struct gw_exchange {
         bool seen;         /* by the application: it is told the end */
         bool abandoned;
         bool uri_cut;
+        bool in_parts;                /* its body is given to the application as it arrives */
         const char *method, *version; /* from the head phase on */
         char *path;
         const char *query; /* after the '?', or NULL */
@@ -89,7 +93,7 @@ void gw_exchange_completed(void *cls, struct MHD_Connection *mhd, void **ctx,
                            enum MHD_RequestTerminationCode code);
 
 /* Takes the connection from libmicrohttpd until the work that is out comes home; phase is one of
- * the three WAIT phases. */
+ * the four WAIT phases. */
 void gw_exchange_suspend(struct gw_exchange *x, enum gw_phase phase);
 
 /* ---- the loop's ----------------------------------------------------------------------- */

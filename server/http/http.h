@@ -6,11 +6,16 @@
  * and dies on its loop's thread, and everything below that takes one is called there only.
  *
  *   head ──► body ──► resume … ──► end
+ *   head ──► part … ──► body ──► resume … ──► end      when the body is streamed
  *
  * The application's functions say what comes next. After GW_NEXT_WAIT the exchange is
  * suspended until work whose home is gw_exchange_home() and whose owner is the exchange
  * comes back; every work sent out comes back, so an exchange outlives its work. With several
  * out, resume says GW_NEXT_WAIT until it has seen the last.
+ *
+ * While a body is streamed, work is out and the exchange is not suspended, so that reading and
+ * working overlap. Such work has a done() of its own, and belongs to something that may outlive
+ * the exchange (gw_exchange_keep_loop()); done() wakes the exchange when it is suspended.
  */
 #ifndef GW_HTTP_HTTP_H
 #define GW_HTTP_HTTP_H
@@ -27,13 +32,15 @@
 #include "server/base/metrics.h"
 
 struct gw_http;
+struct gw_loop;
 struct gw_exchange;
 struct gw_response;
 
 enum gw_next {
         GW_NEXT_RESPOND, /* an answer was set: send it */
         GW_NEXT_WAIT,    /* work is out: suspend until it returns */
-        GW_NEXT_BODY,    /* from head (or a resume before the body): go on and collect the body */
+        GW_NEXT_BODY,    /* from head (or a resume before the body): go on and collect the body;
+                            from part: go on with it */
 };
 
 struct gw_http_app {
@@ -41,6 +48,9 @@ struct gw_http_app {
         /* The header is complete, nothing of the body was read. May set
          * gw_exchange_limit_body(). */
         enum gw_next (*head)(void *self, struct gw_exchange *x);
+        /* Some bytes of a streamed body, borrowed; all of them are taken. After GW_NEXT_WAIT
+         * nothing more is read until gw_exchange_wake(). May be NULL without such bodies. */
+        enum gw_next (*part)(void *self, struct gw_exchange *x, const char *data, size_t len);
         /* The body is complete. Not called when head answered. */
         enum gw_next (*body)(void *self, struct gw_exchange *x);
         /* Work came home. */
@@ -69,7 +79,8 @@ struct gw_http_settings {
         size_t max_body_bytes;    /* default of gw_exchange_limit_body */
         size_t max_bodies_bytes;  /* held for all bodies together */
         size_t max_answers_bytes; /* held for all large answers together */
-        unsigned body_timeout_ms; /* from the header's end to the body's end, then 408 */
+        unsigned body_timeout_ms; /* from the header's end to the body's end, then 408; of a
+                                     streamed body from one part to the next */
         unsigned idle_timeout_s;  /* from the last answer to the next header's end, then closed */
         unsigned abandon_check_ms; /* how often waiting clients are looked at; 0: 5000 */
 };
@@ -103,6 +114,14 @@ int gw_exchange_query(struct gw_exchange *x,
 const char *gw_exchange_body(const struct gw_exchange *x, size_t *ret_len);
 /* Only before the body, that is from head, or from a resume that answers head's wait. */
 void gw_exchange_limit_body(struct gw_exchange *x, size_t max_bytes);
+/* Likewise: the body is not collected but given to part as it arrives. A Content-Length over the
+ * limit is refused (413) before anything is read; what is sent in chunks the application counts
+ * itself. The answer of such an exchange tells of what was made: it is sent though large answers
+ * are over their budget. */
+void gw_exchange_stream_body(struct gw_exchange *x, size_t max_bytes);
+/* Counts what the application holds of such an exchange against the budget of all bodies, in
+ * place of what was counted before. Returns 0, or -1 over the budget: nothing has changed. */
+int gw_exchange_hold(struct gw_exchange *x, size_t bytes);
 
 /* Made by the server: 32 hexadecimal digits, also in the answer's X-Request-Id. */
 const char *gw_exchange_request_id(const struct gw_exchange *x);
@@ -111,6 +130,13 @@ int64_t gw_exchange_started_us(const struct gw_exchange *x); /* monotonic */
  * goes to resume(); other work is given to its own done() on the loop's thread. */
 struct gw_mailbox *gw_exchange_home(struct gw_exchange *x);
 unsigned gw_exchange_loop(const struct gw_exchange *x); /* number of its loop, from 0 */
+
+/* For work that may come home after its exchange has ended: the loop does not stop before it is
+ * released. Both on the loop's thread. */
+struct gw_loop *gw_exchange_keep_loop(struct gw_exchange *x);
+void gw_loop_release(struct gw_loop *loop);
+/* Ends the wait of such an exchange, as a resume that returns `next` would. */
+void gw_exchange_wake(struct gw_exchange *x, enum gw_next next);
 
 /* The application's own state. */
 void gw_exchange_set_state(struct gw_exchange *x, void *state);

@@ -256,7 +256,7 @@ static bool drain(struct gw_loop *loop)
         hang_up_idle(loop);
         if (gw_clock_mono_us() >= loop->drain_until_us)
                 cut_off(loop);
-        return loop->waiting_count == 0 && (loop->cut || !loop->conns);
+        return loop->waiting_count == 0 && loop->kept == 0 && (loop->cut || !loop->conns);
 }
 
 /* ---- the loop ---- */
@@ -390,6 +390,11 @@ void gw_loop_stop(struct gw_loop *loop, int grace_ms)
 {
         atomic_store(&loop->grace_ms, grace_ms);
         gw_mailbox_wake(&loop->box);
+}
+
+void gw_loop_release(struct gw_loop *loop)
+{
+        loop->kept--;
 }
 
 void gw_loop_join(struct gw_loop *loop)

@@ -70,6 +70,7 @@ struct gw_loop {
         struct gw_lane linger;  /* answered for good, may still be sending */
         struct gw_lane waiting; /* suspended; looked at now and then */
         size_t waiting_count;
+        size_t kept; /* by work that may outlive its exchange */
 
         atomic_int grace_ms; /* -1 until gw_http_stop() */
         bool draining;

@@ -200,6 +200,12 @@ void gw_exchange_limit_body(struct gw_exchange *x, size_t max_bytes)
         x->limit = max_bytes;
 }
 
+void gw_exchange_stream_body(struct gw_exchange *x, size_t max_bytes)
+{
+        gw_exchange_limit_body(x, max_bytes);
+        x->in_parts = true;
+}
+
 const char *gw_exchange_request_id(const struct gw_exchange *x)
 {
         return x->request_id;
@@ -213,6 +219,12 @@ int64_t gw_exchange_started_us(const struct gw_exchange *x)
 struct gw_mailbox *gw_exchange_home(struct gw_exchange *x)
 {
         return &x->conn->loop->box;
+}
+
+struct gw_loop *gw_exchange_keep_loop(struct gw_exchange *x)
+{
+        x->conn->loop->kept++;
+        return x->conn->loop;
 }
 
 unsigned gw_exchange_loop(const struct gw_exchange *x)

@@ -63,11 +63,13 @@ void gw_answer_set(struct gw_exchange *x, unsigned status, struct MHD_Response *
                 app->mark(app->self, x);
 }
 
-/* Counts len bytes against the budget of all large answers; -1 when they are too many. */
-static int charge(struct gw_http *http, size_t len)
+/* Counts len bytes against the budget of all large answers; -1 when they are too many. What the
+ * answer to a streamed body takes was counted while it grew: it is never too much. */
+static int charge(struct gw_exchange *x, size_t len)
 {
+        struct gw_http *http = x->conn->loop->http;
         size_t held = atomic_fetch_add_explicit(&http->answers_bytes, len, memory_order_relaxed);
-        if (held + len <= http->settings.max_answers_bytes)
+        if (x->in_parts || held + len <= http->settings.max_answers_bytes)
                 return 0;
         atomic_fetch_sub_explicit(&http->answers_bytes, len, memory_order_relaxed);
         return -1;
@@ -92,7 +94,7 @@ void gw_respond(struct gw_exchange *x, unsigned status, const char *content_type
                 size_t len)
 {
         size_t charged = len > LARGE_ANSWER_BYTES && !tells_of_new(x, status) ? len : 0;
-        if (charged && charge(x->conn->loop->http, charged)) {
+        if (charged && charge(x, charged)) {
                 free(content);
                 refuse_large(x);
                 return;
@@ -185,7 +187,7 @@ void gw_respond_file(struct gw_exchange *x, unsigned status, const char *content
                 respond_small_file(x, status, content_type, fd, offset, len);
                 return;
         }
-        if (charge(x->conn->loop->http, FILE_BLOCK_BYTES)) {
+        if (charge(x, FILE_BLOCK_BYTES)) {
                 close(fd);
                 refuse_large(x);
                 return;
