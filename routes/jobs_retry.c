@@ -47,13 +47,14 @@ static enum gw_next submit(struct gw_call *call, struct retry *r)
         static const char what[] = "retry ";
         char text[sizeof what + GW_ID_TEXT];
         uint8_t digest[32];
+        struct gw_error err = {0};
         json_auto_t *spec = renew(&r->read.out);
         if (!spec)
                 return gw_call_fail_code(call, GW_ERR_INTERNAL, "the job's spec cannot be read");
         r->submits = true;
         r->submit.retry_of = r->read.id;
-        if (!gw_submit_prepare(call, &r->submit, spec))
-                return GW_NEXT_RESPOND;
+        if (!gw_submit_prepare(call, &r->submit, spec, &err))
+                return gw_submit_refuse(call, &err);
         memcpy(text, what, sizeof what);
         gw_id_format(r->read.id, text + sizeof what - 1);
         gw_token_hash(text, digest);

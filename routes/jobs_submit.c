@@ -63,10 +63,11 @@ static enum gw_next begin(struct gw_call *call)
 {
         struct create *c = call->state;
         uint8_t digest[32] = {0};
+        struct gw_error err = {0};
         size_t len;
         c->submit.waits = true;
-        if (!gw_submit_prepare(call, &c->submit, call->body))
-                return GW_NEXT_RESPOND;
+        if (!gw_submit_prepare(call, &c->submit, call->body, &err))
+                return gw_submit_refuse(call, &err);
         if (gw_call_flag(call, "dry_run"))
                 return ask_backend(call, c);
         /* Only a key needs it. A body that was decoded holds no NUL. */

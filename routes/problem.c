@@ -118,16 +118,36 @@ void gw_problem_respond(struct gw_exchange *x, const struct gw_error *err)
         respond(x, err->code, err->message, &faults);
 }
 
-void gw_problem_respond_faults(struct gw_exchange *x, const struct gw_faults *faults)
+#define DETAIL (GW_ERROR_POINTER + GW_ERROR_MESSAGE + 8)
+
+static void describe(const struct gw_faults *faults, char detail[DETAIL])
 {
-        char detail[GW_ERROR_POINTER + GW_ERROR_MESSAGE + 8];
         size_t count = faults->count + faults->dropped;
         const struct gw_fault *first = &faults->items[0];
         if (count == 1 && first->pointer[0])
-                snprintf(detail, sizeof detail, "%s %s", first->pointer, first->detail);
+                snprintf(detail, DETAIL, "%s %s", first->pointer, first->detail);
         else if (count == 1)
-                snprintf(detail, sizeof detail, "%s", first->detail);
+                snprintf(detail, DETAIL, "%s", first->detail);
         else
-                snprintf(detail, sizeof detail, "%zu fields are wrong", count);
+                snprintf(detail, DETAIL, "%zu fields are wrong", count);
+}
+
+void gw_problem_respond_faults(struct gw_exchange *x, const struct gw_faults *faults)
+{
+        char detail[DETAIL];
+        describe(faults, detail);
         respond(x, faults->code, detail, faults);
+}
+
+unsigned gw_problem_write_found(struct gw_buf *out, const struct gw_faults *faults,
+                                const struct gw_error *err, bool brief, const char *request_id)
+{
+        char detail[DETAIL];
+        if (!gw_faults_any(faults)) {
+                gw_problem_write(out, err->code, err->message, NULL, request_id);
+                return gw_problem_status(err->code);
+        }
+        describe(faults, detail);
+        gw_problem_write(out, faults->code, detail, brief ? NULL : faults, request_id);
+        return gw_problem_status(faults->code);
 }

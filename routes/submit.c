@@ -15,8 +15,6 @@
 #include "server/base/clock.h"
 #include "server/base/crash.h"
 
-#define KEY_FIELD "Idempotency-Key"
-
 /* ---- prepare: where it goes ---------------------------------------------------------------- */
 
 static void list_names(struct gw_call *call, char *text, size_t size)
@@ -136,15 +134,12 @@ struct gw_submission gw_submit_submission(const struct gw_submit *s)
 }
 
 /* Whether the backend can carry it at all: a rule that needs no cluster. */
-static bool is_carried(struct gw_call *call, struct gw_submit *s)
+static bool is_carried(struct gw_submit *s, struct gw_error *err)
 {
-        struct gw_error err = {0};
         struct gw_buf script = GW_BUF_INIT(GW_MAX_JOB_JSON);
         struct gw_submission submission = gw_submit_submission(s);
-        int rc = s->backend->type->render(s->backend, &submission, &script, &err);
+        int rc = s->backend->type->render(s->backend, &submission, &script, err);
         gw_buf_done(&script);
-        if (rc)
-                gw_call_fail(call, &err);
         return rc == 0;
 }
 
@@ -161,40 +156,43 @@ static void check_array(struct gw_call *call, const struct gw_spec *spec)
                               "arrays are not served yet");
 }
 
-bool gw_submit_prepare(struct gw_call *call, struct gw_submit *s, json_t *spec)
+bool gw_submit_prepare(struct gw_call *call, struct gw_submit *s, json_t *spec,
+                       struct gw_error *err)
 {
         struct gw_warnings warnings;
-        struct gw_error err = {0};
         gw_warnings_init(&warnings);
         gw_buf_init(&s->warnings, sizeof warnings * 7); /* each byte escaped */
         s->now_us = gw_clock_wall_us();
         s->id = gw_id_new(s->now_us);
         if (choose(call, s, spec)) {
-                gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
+                gw_fail(err, GW_ERR_NOMEM, "out of memory");
                 return false;
         }
         gw_spec_resolve(spec, s->now_us, &s->spec, &warnings, call->faults);
         check_array(call, &s->spec);
-        if (gw_faults_any(call->faults)) {
-                gw_call_fail_faults(call, call->faults);
+        if (gw_faults_any(call->faults) ||
+            gw_policy_check(call->principal, s->membership, GW_VERB_SUBMIT, true, err))
                 return false;
-        }
-        if (gw_policy_check(call->principal, s->membership, GW_VERB_SUBMIT, true, &err)) {
-                gw_call_fail(call, &err);
-                return false;
-        }
         write_warnings(&s->warnings, &warnings);
-        return is_carried(call, s);
+        return is_carried(s, err);
 }
 
-/* ---- post ---------------------------------------------------------------------------------- */
+enum gw_next gw_submit_refuse(struct gw_call *call, const struct gw_error *err)
+{
+        if (gw_faults_any(call->faults))
+                return gw_call_fail_faults(call, call->faults);
+        return gw_call_fail(call, err);
+}
+
+/* ---- the command --------------------------------------------------------------------------- */
 
 static int64_t after(int64_t now_us, int64_t seconds)
 {
         return seconds > 0 ? now_us + seconds * GW_SECOND : 0;
 }
 
-enum gw_next gw_submit_post(struct gw_call *call, struct gw_submit *s, const uint8_t digest[32])
+struct gw_db_command *gw_submit_command(struct gw_call *call, struct gw_submit *s,
+                                        const uint8_t digest[32])
 {
         const struct gw_spec *spec = &s->spec;
         struct gw_db_job_insert *c = &s->insert;
@@ -215,15 +213,95 @@ enum gw_next gw_submit_post(struct gw_call *call, struct gw_submit *s, const uin
         c->retry_of = s->retry_of;
         c->spec = spec->text;
         c->spec_len = spec->text_len;
-        c->key = gw_call_header(call, KEY_FIELD);
-        c->request_id = gw_exchange_request_id(call->exchange);
+        c->key = s->key;
+        c->request_id = s->request_id;
         memcpy(c->sha256, digest, sizeof c->sha256);
         gw_db_job_insert_init(c);
         gw_crash_point("submit.received");
-        return gw_call_write(call, &c->cmd);
+        return &c->cmd;
 }
 
-/* ---- resume -------------------------------------------------------------------------------- */
+/* ---- its outcome --------------------------------------------------------------------------- */
+
+static enum gw_submit_outcome fail(struct gw_submit *s, const struct gw_error *why,
+                                   struct gw_error *err)
+{
+        static const char gone[] = "the database went away before it answered: the job may be "
+                                   "recorded or not; ";
+        if (why->code != GW_ERR_UNAVAILABLE)
+                *err = *why;
+        else if (s->key)
+                gw_fail(err, why->code, "%srepeat the request with the same %s", gone,
+                        s->key_field);
+        else
+                gw_fail(err, why->code,
+                        "%slook at your jobs before you submit it again, and send an %s next time",
+                        gone, s->key_field);
+        return GW_SUBMIT_REFUSED;
+}
+
+static enum gw_submit_outcome settle(struct gw_submit *s)
+{
+        s->stage = GW_SUBMIT_SETTLES;
+        s->settle.id = s->id;
+        s->settle.project_id = s->insert.project_id;
+        s->settle.user_id = s->insert.user_id;
+        s->settle.key = s->insert.key;
+        gw_db_job_settle_init(&s->settle);
+        return GW_SUBMIT_UNSETTLED;
+}
+
+static enum gw_submit_outcome take_insert(struct gw_submit *s, struct gw_error *err)
+{
+        if (s->insert.cmd.error.code != GW_OK)
+                return fail(s, &s->insert.cmd.error, err);
+        return s->insert.cmd.rows > 0 ? GW_SUBMIT_RECORDED : settle(s);
+}
+
+/* The key belongs to another request's job. */
+static enum gw_submit_outcome replay(struct gw_submit *s, struct gw_error *err)
+{
+        if (memcmp(s->settle.sha256, s->insert.sha256, sizeof s->insert.sha256) != 0) {
+                gw_fail(err, GW_ERR_IDEMPOTENCY_MISMATCH, "this %s was used with another body",
+                        s->key_field);
+                return GW_SUBMIT_REFUSED;
+        }
+        if (!s->settle.exists) {
+                gw_fail(err, GW_ERR_GONE, "the job made with this %s was deleted", s->key_field);
+                return GW_SUBMIT_REFUSED;
+        }
+        s->id = s->settle.holder;
+        return GW_SUBMIT_REPLAYED;
+}
+
+static enum gw_submit_outcome take_settled(struct gw_submit *s, struct gw_error *err)
+{
+        const struct gw_db_job_settle *c = &s->settle;
+        if (c->cmd.error.code != GW_OK)
+                return fail(s, &c->cmd.error, err);
+        if (c->exists && gw_id_equal(c->holder, s->id))
+                return GW_SUBMIT_RECORDED;
+        if (c->has_key)
+                return replay(s, err);
+        /* The key's seven days ended between the two statements. */
+        gw_fail(err, GW_ERR_UNAVAILABLE, "the %s has just expired; try again", s->key_field);
+        return GW_SUBMIT_REFUSED;
+}
+
+enum gw_submit_outcome gw_submit_take(struct gw_submit *s, struct gw_error *err)
+{
+        return s->stage == GW_SUBMIT_INSERTS ? take_insert(s, err) : take_settled(s, err);
+}
+
+/* ---- one job as the answer ----------------------------------------------------------------- */
+
+enum gw_next gw_submit_post(struct gw_call *call, struct gw_submit *s, const uint8_t digest[32])
+{
+        s->key_field = "Idempotency-Key";
+        s->key = gw_call_header(call, s->key_field);
+        s->request_id = gw_exchange_request_id(call->exchange);
+        return gw_call_write(call, gw_submit_command(call, s, digest));
+}
 
 /* What was recorded, without asking for it. */
 static void show_new(struct gw_call *call, struct gw_submit *s)
@@ -250,10 +328,10 @@ static void show_new(struct gw_call *call, struct gw_submit *s)
         gw_job_json(&s->read.out, &row, GW_JOB_ALL_FIELDS);
 }
 
-static enum gw_next read_job(struct gw_call *call, struct gw_submit *s, struct gw_id id)
+static enum gw_next read_job(struct gw_call *call, struct gw_submit *s)
 {
         s->stage = GW_SUBMIT_READS;
-        s->read.id = s->id = id;
+        s->read.id = s->id;
         s->read.write = gw_job_json;
         s->read.fields = GW_JOB_ALL_FIELDS;
         if (s->waits) {
@@ -268,92 +346,33 @@ static bool show_or_wait(struct gw_call *call, struct gw_submit *s, enum gw_next
 {
         gw_crash_point("submit.committed");
         if (s->waits && gw_call_deadline(call)) {
-                *ret_next = read_job(call, s, s->id);
+                *ret_next = read_job(call, s);
                 return false;
         }
         show_new(call, s);
         return true;
 }
 
-static enum gw_next fail_insert(struct gw_call *call, const struct gw_submit *s)
-{
-        const struct gw_error *err = &s->insert.cmd.error;
-        if (err->code != GW_ERR_UNAVAILABLE)
-                return gw_call_fail(call, err);
-        if (s->insert.key)
-                return gw_call_fail_code(
-                        call, GW_ERR_UNAVAILABLE,
-                        "the database went away before it answered: the job may be recorded or "
-                        "not; repeat the request with the same " KEY_FIELD);
-        return gw_call_fail_code(
-                call, GW_ERR_UNAVAILABLE,
-                "the database went away before it answered: the job may be recorded or not; look "
-                "at your jobs before you submit it again, and send an " KEY_FIELD " next time");
-}
-
-static enum gw_next settle(struct gw_call *call, struct gw_submit *s)
-{
-        s->stage = GW_SUBMIT_SETTLES;
-        s->settle.id = s->id;
-        s->settle.project_id = s->insert.project_id;
-        s->settle.user_id = s->insert.user_id;
-        s->settle.key = s->insert.key;
-        gw_db_job_settle_init(&s->settle);
-        return gw_call_write(call, &s->settle.cmd);
-}
-
-static bool take_insert(struct gw_call *call, struct gw_submit *s, enum gw_next *ret_next)
-{
-        if (s->insert.cmd.error.code == GW_OK && s->insert.cmd.rows > 0)
-                return show_or_wait(call, s, ret_next);
-        *ret_next = s->insert.cmd.error.code == GW_OK ? settle(call, s) : fail_insert(call, s);
-        return false;
-}
-
-/* The key belongs to another request's job. */
-static enum gw_next replay(struct gw_call *call, struct gw_submit *s)
-{
-        if (memcmp(s->settle.sha256, s->insert.sha256, sizeof s->insert.sha256) != 0)
-                return gw_call_fail_code(call, GW_ERR_IDEMPOTENCY_MISMATCH,
-                                         "this " KEY_FIELD " was used with another body");
-        if (!s->settle.exists)
-                return gw_call_fail_code(call, GW_ERR_GONE,
-                                         "the job made with this " KEY_FIELD " was deleted");
-        s->replayed = true;
-        return read_job(call, s, s->settle.holder);
-}
-
-static bool take_settled(struct gw_call *call, struct gw_submit *s, enum gw_next *ret_next)
-{
-        const struct gw_db_job_settle *c = &s->settle;
-        if (c->cmd.error.code == GW_OK && c->exists && gw_id_equal(c->holder, s->id))
-                return show_or_wait(call, s, ret_next);
-        if (c->cmd.error.code == GW_ERR_UNAVAILABLE) {
-                s->insert.cmd.error = c->cmd.error;
-                *ret_next = fail_insert(call, s);
-        } else if (c->cmd.error.code != GW_OK) {
-                *ret_next = gw_call_fail(call, &c->cmd.error);
-        } else if (c->has_key) {
-                *ret_next = replay(call, s);
-        } else {
-                /* The key's seven days ended between the two statements. */
-                *ret_next = gw_call_fail_code(call, GW_ERR_UNAVAILABLE,
-                                              "the " KEY_FIELD " has just expired; try again");
-        }
-        return false;
-}
-
 bool gw_submit_resume(struct gw_call *call, struct gw_submit *s, enum gw_next *ret_next)
 {
-        switch (s->stage) {
-        case GW_SUBMIT_INSERTS:
-                return take_insert(call, s, ret_next);
-        case GW_SUBMIT_SETTLES:
-                return take_settled(call, s, ret_next);
-        case GW_SUBMIT_READS:
+        struct gw_error err = {0};
+        if (s->stage == GW_SUBMIT_READS)
+                return gw_job_read_resume(call, &s->read, ret_next);
+        switch (gw_submit_take(s, &err)) {
+        case GW_SUBMIT_RECORDED:
+                return show_or_wait(call, s, ret_next);
+        case GW_SUBMIT_REPLAYED:
+                s->replayed = true;
+                *ret_next = read_job(call, s);
+                break;
+        case GW_SUBMIT_UNSETTLED:
+                *ret_next = gw_call_write(call, &s->settle.cmd);
+                break;
+        case GW_SUBMIT_REFUSED:
+                *ret_next = gw_call_fail(call, &err);
                 break;
         }
-        return gw_job_read_resume(call, &s->read, ret_next);
+        return false;
 }
 
 /* ---- the answer ---------------------------------------------------------------------------- */

@@ -1,9 +1,14 @@
 /*
- * From a spec to a recorded job, safe to repeat: what POST /v1/jobs and …/retry share. Embedded
- * in a handler's state; the handler forwards resume, abandon and end.
+ * From a spec to a recorded job, safe to repeat: what POST /v1/jobs, its many lines and …/retry
+ * share. Embedded in a handler's state.
  *
  *   prepare   project, backend, rules, what the backend can carry
- *   post      the insert; an Idempotency-Key that is taken is settled from the record
+ *   command   the insert
+ *   take      its outcome; a key that is taken is settled from the record by a second command
+ *
+ * Where one job is the answer, the handler forwards resume, abandon and end:
+ *
+ *   post      prepared: the command is sent
  *   resume    true once the job is there; the answer may be held back by ?wait=
  */
 #ifndef GW_ROUTES_SUBMIT_H
@@ -14,9 +19,19 @@
 #include "routes/job_read.h"
 #include "server/model/spec.h"
 
+enum gw_submit_outcome {
+        GW_SUBMIT_RECORDED,
+        GW_SUBMIT_REPLAYED,  /* by an earlier request: id is that job's */
+        GW_SUBMIT_UNSETTLED, /* settle.cmd is to be run, and taken again */
+        GW_SUBMIT_REFUSED,
+};
+
 struct gw_submit {
         /* in */
         struct gw_id retry_of; /* nil: none */
+        const char *key;       /* or NULL; lives until the outcome is taken, as the next two */
+        const char *key_field; /* what the client calls it */
+        const char *request_id;
         /* made by prepare */
         const struct gw_membership *membership;
         struct gw_backend *backend;
@@ -33,13 +48,22 @@ struct gw_submit {
         enum { GW_SUBMIT_INSERTS, GW_SUBMIT_SETTLES, GW_SUBMIT_READS } stage;
 };
 
-/* Resolves and checks a decoded spec, which is changed. True; or false with an answer set that
- * names everything that is wrong. */
-bool gw_submit_prepare(struct gw_call *call, struct gw_submit *s, json_t *spec);
+/* Resolves and checks a decoded spec, which is changed. True; or false with everything that is
+ * wrong in call->faults, or, when there is nothing, in *err. */
+bool gw_submit_prepare(struct gw_call *call, struct gw_submit *s, json_t *spec,
+                       struct gw_error *err);
+/* Answers what prepare found. */
+enum gw_next gw_submit_refuse(struct gw_call *call, const struct gw_error *err);
 /* The submission the backend would get. Borrows from s. */
 struct gw_submission gw_submit_submission(const struct gw_submit *s);
 
-/* digest: of what the request says, kept with its Idempotency-Key. */
+/* The insert, without its home. digest: of what the request says, kept with its key. */
+struct gw_db_command *gw_submit_command(struct gw_call *call, struct gw_submit *s,
+                                        const uint8_t digest[32]);
+/* The command that was out is home. GW_SUBMIT_REFUSED fills *err. */
+enum gw_submit_outcome gw_submit_take(struct gw_submit *s, struct gw_error *err);
+
+/* Sends the command, under the Idempotency-Key if there is one. */
 enum gw_next gw_submit_post(struct gw_call *call, struct gw_submit *s, const uint8_t digest[32]);
 /* True: s->read.out is the job's JSON. False: *ret_next is what the handler returns. */
 bool gw_submit_resume(struct gw_call *call, struct gw_submit *s, enum gw_next *ret_next);
