@@ -57,6 +57,7 @@ KEYWORDS = {
     'number': {'minimum', 'maximum'},
     'boolean': set(),
 }
+MEDIA = ('application/json', 'application/x-ndjson')
 METHODS = ('get', 'put', 'post', 'delete', 'patch')
 ACCESS = {'public': 'PUBLIC', 'jobs:read': 'READ', 'jobs:write': 'WRITE'}
 MAX_MEMBERS = 64  # the decoder keeps the members it met as bits
@@ -296,19 +297,30 @@ def read_parameter(doc, schemas, node, where, operation):
     return {**entry, 'in': node['in']}
 
 
+def read_media(schemas, kind, content, where, operation):
+    """One type of body. Of lines the document can only say that they are text: x-lines is the
+    schema of each, and they have a handler of their own, which is given them as they arrive."""
+    lines = kind == 'application/x-ndjson'
+    if lines and 'x-lines' not in content:
+        refuse(where, 'x-lines is missing')
+    member = 'x-lines' if lines else 'schema'
+    table = schemas.add(content[member], f'{where}/{member}', f'{operation}_body')
+    if not examples_of(content):
+        refuse(where, 'an example is missing')
+    for i, example in enumerate(examples_of(content)):
+        for value in map(json.loads, example.splitlines()) if lines else [example]:
+            schemas.check(table, value, f'{where}/example {i}')
+    return {'type': kind, 'schema': table, 'lines': f'gw_route_{operation}Lines' if lines else None}
+
+
 def read_body(doc, schemas, node, where, operation):
     media = []
     body, home = resolve(doc, node.get('requestBody', {'content': {}}), f'{where}/requestBody')
     for kind, content in body['content'].items():
         here = f'{home}/content/{kind}'
-        if kind != 'application/json':
+        if kind not in MEDIA:
             refuse(here, 'no decoder for this type')
-        table = schemas.add(content['schema'], f'{here}/schema', f'{operation}_body')
-        if not examples_of(content):
-            refuse(here, 'an example is missing')
-        for i, example in enumerate(examples_of(content)):
-            schemas.check(table, example, f'{here}/example {i}')
-        media.append({'type': kind, 'schema': table})
+        media.append(read_media(schemas, kind, content, here, operation))
     return media, body.get('required', False)
 
 
@@ -415,7 +427,9 @@ def schema_header(tables):
 
 def operation_header(operations):
     ids = ''.join(f'        GW_OP_{o["id"]},\n' for o in operations)
-    routes = ''.join(f'extern const struct gw_handler gw_route_{o["id"]};\n' for o in operations)
+    handlers = [f'gw_route_{o["id"]}' for o in operations]
+    handlers += [m['lines'] for o in operations for m in o['media'] if m['lines']]
+    routes = ''.join(f'extern const struct gw_handler {name};\n' for name in handlers)
     return (f'{NOTE}#ifndef GW_OPENAPI_OPERATIONS_H\n#define GW_OPENAPI_OPERATIONS_H\n\n'
             '#include "routes/operation.h"\n\n/* Indexes of gw_operations. */\n'
             f'enum gw_operation_id {{\n{ids}        GW_OP_COUNT\n}};\n\n{routes}\n#endif\n')
@@ -438,7 +452,8 @@ def operation_tables(o):
     array('path_schemas', None, 'struct gw_schema *const',
           [f'        &{p["schema"]},\n' for p in o['names']])
     array('media', 'media_count', 'struct gw_media',
-          [f'        {{{quote(m["type"])}, &{m["schema"]}}},\n' for m in o['media']])
+          [f'        {{{quote(m["type"])}, &{m["schema"]}, {"&" + m["lines"] if m["lines"] else "NULL"}}},\n'
+           for m in o['media']])
     return ''.join(out), fields
 
 

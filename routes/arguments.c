@@ -163,6 +163,12 @@ static const struct gw_media *find_media(const struct gw_operation *o, const cha
         return NULL;
 }
 
+const struct gw_media *gw_arguments_media(const struct gw_call *call)
+{
+        const char *type = gw_exchange_header(call->exchange, "Content-Type");
+        return find_media(call->operation, type);
+}
+
 static void read_json(struct gw_call *call, const struct gw_media *media, const char *body,
                       size_t len)
 {
@@ -184,8 +190,7 @@ static int read_body(struct gw_call *call)
                         gw_faults_add(call->faults, GW_ERR_INVALID, "", "a body is needed");
                 return 0;
         }
-        const char *type = gw_exchange_header(call->exchange, "Content-Type");
-        const struct gw_media *media = find_media(o, type);
+        const struct gw_media *media = gw_arguments_media(call);
         if (!media) {
                 gw_call_fail_code(call, GW_ERR_UNSUPPORTED_MEDIA,
                                   "send Content-Type: %s (in UTF-8)", o->media[0].type);
@@ -203,7 +208,7 @@ int gw_arguments_read(struct gw_call *call)
         read_query(call);
         check_required(call);
         read_headers(call);
-        if (read_body(call))
+        if (!call->handler->part && read_body(call))
                 return -1;
         if (!gw_faults_any(call->faults))
                 return 0;

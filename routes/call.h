@@ -30,6 +30,7 @@ struct gw_argument {
 struct gw_call {
         struct gw_exchange *exchange;
         const struct gw_operation *operation; /* NULL in a request that matches none */
+        const struct gw_handler *handler;     /* the operation's, or its body's type's */
         const struct gw_service *service;
         struct gw_shared *shared;
         struct gw_principal *principal;             /* a reference; NULL for public operations */

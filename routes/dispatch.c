@@ -4,6 +4,7 @@
  *
  *   head    route → principal (perhaps from the record) → scope
  *   body    parameters and body → the handler's begin
+ *   part    of a body of lines, whose handler began behind the scope
  *   resume  the lookup's, or the handler's
  *   end     release, count, log
  *
@@ -93,6 +94,21 @@ static int keep_path(struct gw_call *call, const struct gw_router_match *match)
         return 0;
 }
 
+/* And with it how the body is read. */
+static void choose_handler(struct gw_call *call)
+{
+        call->handler = call->operation->handler;
+        if (call->operation->media_count == 0) {
+                gw_exchange_limit_body(call->exchange, MAX_UNMEANT_BODY);
+                return;
+        }
+        const struct gw_media *media = gw_arguments_media(call);
+        if (media && media->lines) {
+                call->handler = media->lines;
+                gw_exchange_stream_body(call->exchange, call->service->max_lines_bytes);
+        }
+}
+
 /* Returns GW_NEXT_BODY when there is an operation, GW_NEXT_RESPOND otherwise. */
 static enum gw_next route(struct gw_dispatch *d, struct gw_call *call)
 {
@@ -107,9 +123,42 @@ static enum gw_next route(struct gw_dispatch *d, struct gw_call *call)
         call->presets = d->presets[match.route];
         if (keep_path(call, &match))
                 return gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
-        if (call->operation->media_count == 0)
-                gw_exchange_limit_body(x, MAX_UNMEANT_BODY);
+        choose_handler(call);
         return GW_NEXT_BODY;
+}
+
+static enum gw_next begin(struct flight *f)
+{
+        struct gw_call *call = &f->call;
+        const struct gw_handler *h = call->handler;
+        if (gw_arguments_read(call))
+                return GW_NEXT_RESPOND;
+        if (h->state_size > 0) {
+                call->state = gw_exchange_alloc(call->exchange, h->state_size);
+                if (!call->state)
+                        return gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
+        }
+        f->begun = true;
+        return h->begin(call);
+}
+
+/* Who reads a body of lines begins before it. */
+static enum gw_next begin_lines(struct flight *f)
+{
+        struct gw_faults faults;
+        gw_faults_init(&faults);
+        f->call.faults = &faults;
+        enum gw_next next = begin(f);
+        f->call.faults = NULL;
+        return next;
+}
+
+static enum gw_next after_lookup(struct flight *f, enum gw_next next)
+{
+        if (next == GW_NEXT_WAIT)
+                return next;
+        f->lookup = NULL;
+        return next == GW_NEXT_BODY && f->call.handler->part ? begin_lines(f) : next;
 }
 
 static enum gw_next head(void *self, struct gw_exchange *x)
@@ -128,27 +177,10 @@ static enum gw_next head(void *self, struct gw_exchange *x)
         if (next != GW_NEXT_BODY || f->call.operation->access == GW_ACCESS_PUBLIC)
                 return next;
         next = gw_authenticate_begin(&f->call, &f->lookup);
-        if (next != GW_NEXT_WAIT)
-                f->lookup = NULL;
-        return next;
+        return after_lookup(f, next);
 }
 
 /* ---- body and after ------------------------------------------------------------------------ */
-
-static enum gw_next begin(struct flight *f)
-{
-        struct gw_call *call = &f->call;
-        const struct gw_handler *h = call->operation->handler;
-        if (gw_arguments_read(call))
-                return GW_NEXT_RESPOND;
-        if (h->state_size > 0) {
-                call->state = gw_exchange_alloc(call->exchange, h->state_size);
-                if (!call->state)
-                        return gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
-        }
-        f->begun = true;
-        return h->begin(call);
-}
 
 static enum gw_next body(void *self, struct gw_exchange *x)
 {
@@ -157,7 +189,19 @@ static enum gw_next body(void *self, struct gw_exchange *x)
         struct gw_faults faults;
         gw_faults_init(&faults);
         f->call.faults = &faults;
-        enum gw_next next = begin(f);
+        enum gw_next next = f->begun ? f->call.handler->whole(&f->call) : begin(f);
+        f->call.faults = NULL;
+        return next;
+}
+
+static enum gw_next part(void *self, struct gw_exchange *x, const char *data, size_t len)
+{
+        (void)self;
+        struct flight *f = gw_exchange_state(x);
+        struct gw_faults faults;
+        gw_faults_init(&faults);
+        f->call.faults = &faults;
+        enum gw_next next = f->call.handler->part(&f->call, data, len);
         f->call.faults = NULL;
         return next;
 }
@@ -167,7 +211,7 @@ static enum gw_next resume_handler(struct flight *f, struct gw_work *work)
         struct gw_faults faults;
         gw_faults_init(&faults);
         f->call.faults = &faults;
-        enum gw_next next = f->call.operation->handler->resume(&f->call, work);
+        enum gw_next next = f->call.handler->resume(&f->call, work);
         f->call.faults = NULL;
         return next;
 }
@@ -178,18 +222,15 @@ static enum gw_next resume(void *self, struct gw_exchange *x, struct gw_work *wo
         struct flight *f = gw_exchange_state(x);
         if (!f->lookup)
                 return resume_handler(f, work);
-        enum gw_next next = gw_authenticate_resume(&f->call, f->lookup);
-        if (next != GW_NEXT_WAIT)
-                f->lookup = NULL;
-        return next;
+        return after_lookup(f, gw_authenticate_resume(&f->call, f->lookup));
 }
 
 static void abandon(void *self, struct gw_exchange *x)
 {
         (void)self;
         struct flight *f = gw_exchange_state(x);
-        if (f && f->begun && f->call.operation->handler->abandon)
-                f->call.operation->handler->abandon(&f->call);
+        if (f && f->begun && f->call.handler->abandon)
+                f->call.handler->abandon(&f->call);
 }
 
 /* ---- end ----------------------------------------------------------------------------------- */
@@ -242,8 +283,8 @@ static void end(void *self, struct gw_exchange *x)
         log_access(x, call, status, took_us);
         if (!f)
                 return;
-        if (f->begun && o->handler->end)
-                o->handler->end(call);
+        if (f->begun && call->handler->end)
+                call->handler->end(call);
         if (o)
                 gw_arguments_done(call);
         gw_principal_unref(call->principal);
@@ -331,6 +372,7 @@ struct gw_http_app gw_dispatch_app(struct gw_dispatch *d)
         return (struct gw_http_app){
                 .self = d,
                 .head = head,
+                .part = part,
                 .body = body,
                 .resume = resume,
                 .refuse = refuse,

@@ -17,8 +17,12 @@ struct gw_call;
 /* What a route file exports for each operation: `const struct gw_handler gw_route_<operationId>`.
  */
 struct gw_handler {
-        /* The request is authenticated, allowed and decoded. */
+        /* The request is authenticated, allowed and decoded. For a body of lines: its header is,
+         * and GW_NEXT_BODY goes on. */
         enum gw_next (*begin)(struct gw_call *call);
+        /* Of a body of lines: the next bytes, and its end. See struct gw_http_app. */
+        enum gw_next (*part)(struct gw_call *call, const char *data, size_t len);
+        enum gw_next (*whole)(struct gw_call *call);
         /* A command came back. NULL when begin never waits. */
         enum gw_next (*resume)(struct gw_call *call, struct gw_work *work);
         /* Releases what the call's state holds beyond gw_exchange_alloc. NULL when nothing. */
@@ -38,7 +42,10 @@ struct gw_parameter {
 
 struct gw_media {
         const char *type;               /* "application/json" */
-        const struct gw_schema *schema; /* NULL: the handler reads the bytes itself */
+        const struct gw_schema *schema; /* of the body, or of each of its lines */
+        const struct gw_handler *lines; /* takes a body of lines as it arrives, in the place of the
+                                           operation's handler; NULL: the body is collected and
+                                           decoded first */
 };
 
 /* Which token scope a call needs (x-scope); policy.c has the roles. */

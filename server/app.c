@@ -35,6 +35,7 @@
 #define WRITER_BATCH 512
 #define READER_BATCH 256
 #define BULK_BATCH 16
+#define LINES_BATCH 512
 #define STATEMENT_TIMEOUT_MS 30000
 #define REPEAT_MS 5000
 #define STOP_GRACE_MS 30000
@@ -134,7 +135,7 @@ static bool add_job_metrics(struct gw_app *app)
 
 static int start_metrics(struct gw_app *app, struct gw_error *err)
 {
-        static const char *const names[] = {"writer", "reader", "bulk", NULL};
+        static const char *const names[] = {"writer", "reader", "bulk", "lines", NULL};
         app->service.metrics = gw_metrics_new();
         if (!app->service.metrics || name_backends(app) < 0 || !add_leader_metrics(app) ||
             !add_job_metrics(app) ||
@@ -217,13 +218,18 @@ static int start_backends(struct gw_app *app, struct gw_error *err)
 /* What takes long has a connection of its own, so that nothing short waits behind it. */
 static const struct {
         const char *name, *application_name;
-        size_t batch_max;
+        size_t batch_max, queue_max;
         bool read_only;
         size_t place; /* in struct gw_service */
 } channels[] = {
-        {"writer", "jobgate writer", WRITER_BATCH, false, offsetof(struct gw_service, writer)},
-        {"reader", "jobgate reader", READER_BATCH, true, offsetof(struct gw_service, reader)},
-        {"bulk", "jobgate bulk", BULK_BATCH, false, offsetof(struct gw_service, bulk)},
+        {"writer", "jobgate writer", WRITER_BATCH, GW_MAX_QUEUED_COMMANDS, false,
+         offsetof(struct gw_service, writer)},
+        {"reader", "jobgate reader", READER_BATCH, GW_MAX_QUEUED_COMMANDS, true,
+         offsetof(struct gw_service, reader)},
+        {"bulk", "jobgate bulk", BULK_BATCH, GW_MAX_QUEUED_COMMANDS, false,
+         offsetof(struct gw_service, bulk)},
+        {"lines", "jobgate lines", LINES_BATCH, GW_MAX_QUEUED_LINES, false,
+         offsetof(struct gw_service, lines)},
 };
 
 static struct gw_db_channel **channel_at(struct gw_app *app, size_t i)
@@ -247,7 +253,7 @@ static int start_channels(struct gw_app *app, struct gw_error *err)
                                     .read_only = channels[i].read_only,
                                     .statement_timeout_ms = STATEMENT_TIMEOUT_MS},
                         .name = channels[i].name,
-                        .queue_max = GW_MAX_QUEUED_COMMANDS,
+                        .queue_max = channels[i].queue_max,
                         .batch_max = channels[i].batch_max,
                         .repeat_ms = REPEAT_MS,
                         .metrics = &app->db_metrics,
@@ -340,6 +346,8 @@ static int start_dispatch(struct gw_app *app, struct gw_error *err)
         app->service.url = app->config->url;
         app->service.max_wait_s = (unsigned)app->config->max_wait_s;
         app->service.max_array = (uint32_t)app->config->max_array;
+        app->service.max_body_bytes = (size_t)app->config->listen_max_body;
+        app->service.max_lines_bytes = (size_t)app->config->listen_max_lines;
         app->dispatch = gw_dispatch_new(&app->service, app->config->cors_origins, err);
         return app->dispatch ? 0 : -1;
 }

@@ -41,7 +41,10 @@ static const struct gw_setting settings[] = {
          TEXT(GW_MAX_CONNECTIONS), 1, 1000000, false,
          "How many clients may be connected at a time."},
         {"listen.max_body", GW_SETTING_SIZE, AT(listen_max_body), "1Mi", 1024, 256 << 20, false,
-         "The largest request body."},
+         "The largest request body, and the longest line of one of many lines."},
+        {"listen.max_lines", GW_SETTING_SIZE, AT(listen_max_lines), "64Mi", 1024, 1 << 30, false,
+         "The largest request body of many lines, each a job. It is read as it arrives and never "
+         "held whole."},
         {"database.serve", GW_SETTING_SECRET, AT(database_serve), NULL, 0, 0, true,
          "How to reach PostgreSQL as the role that serves requests, in either of libpq's forms. "
          "Passwords are better kept in a `passfile`."},

@@ -10,7 +10,12 @@
 #define GW_MAX_BODY_BYTES (1024 * 1024)         /* one request body (setting max_body) */
 #define GW_MAX_BODIES_BYTES (256 * 1024 * 1024) /* all bodies being received together */
 #define GW_MAX_ANSWERS_BYTES                                                                       \
-        (256 * 1024 * 1024)            /* all large answers not yet read by their clients */
+        (256 * 1024 * 1024)                   /* all large answers not yet read by their clients */
+#define GW_MAX_LINES 100000                   /* jobs in one body of lines */
+#define GW_MAX_LINES_BYTES (64 * 1024 * 1024) /* one such body (setting max_lines) */
+#define GW_MAX_LINES_OUT 1024                 /* its jobs on their way to the record */
+#define GW_MAX_LINES_OUT_BYTES (4 * 1024 * 1024) /* and their specs; one more may be over it */
+#define GW_MAX_LINES_ANSWER (64 * 1024 * 1024)
 #define GW_MAX_HEADER_BYTES (8 * 1024) /* request line and fields together */
 #define GW_MAX_URI_BYTES (4 * 1024)
 #define GW_MAX_CONNECTIONS 10000 /* per process (setting max_connections) */
@@ -30,6 +35,7 @@
 
 /* Mailboxes */
 #define GW_MAX_QUEUED_COMMANDS 8192 /* waiting for one database connection */
+#define GW_MAX_QUEUED_LINES 65536   /* more than the budget of bodies lets wait */
 #define GW_MAX_BATCH_ROWS 128       /* of one kind in one statement */
 #define GW_MAX_WAITERS 20000        /* suspended long-polls (setting max_waiters) */
 #define GW_MAX_FOLLOWERS 1000       /* of logs; a slow one holds 64 KiB (setting max_followers) */

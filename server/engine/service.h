@@ -20,6 +20,7 @@ struct gw_service_backend {
 struct gw_service {
         struct gw_db_channel *writer, *reader; /* for what is short */
         struct gw_db_channel *bulk;            /* for lists, and changes of many */
+        struct gw_db_channel *lines;           /* for the jobs of bodies of lines */
         struct gw_hub *hub;
         struct gw_follow *follow;
         struct gw_auth *auth;
@@ -29,6 +30,7 @@ struct gw_service {
         const char *url; /* how clients reach the gateway */
         unsigned max_wait_s;
         uint32_t max_array; /* the most tasks of a job */
+        size_t max_body_bytes, max_lines_bytes;
 };
 
 /* The configured backend of that name, or NULL. */

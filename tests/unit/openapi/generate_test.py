@@ -337,3 +337,26 @@ def test_the_document_is_embedded_as_it_is():
                   text.encode())
     assert json.loads(data) == DOCUMENT
     assert f'gw_openapi_json_len = {len(data)};' in source
+
+
+def lined(**content):
+    """A document of one operation whose body may also be lines."""
+    doc = small()
+    media = doc['paths']['/things']['post']['requestBody']['content']
+    media['application/x-ndjson'] = {'schema': {'type': 'string'}, 'example': '{"a": true}\n{}\n',
+                                     'x-lines': {'$ref': '#/components/schemas/Thing'}, **content}
+    return doc
+
+
+def test_lines_have_a_handler_of_their_own_and_a_table_for_each():
+    files = make(lined())
+    assert 'extern const struct gw_handler gw_route_makeThingLines;' in files['operations.h']
+    assert '{"application/x-ndjson", &gw_schema_Thing, &gw_route_makeThingLines}' in files['operations.c']
+    assert '{"application/json", &gw_schema_Thing, NULL}' in files['operations.c']
+
+
+def test_lines_without_a_schema_or_with_a_wrong_example_are_refused():
+    refused(lined(example='{"a": true}\n{"b": true}\n'), 'example 0/b', 'unknown member')
+    doc = lined()
+    del doc['paths']['/things']['post']['requestBody']['content']['application/x-ndjson']['x-lines']
+    refused(doc, 'x-lines is missing')

@@ -57,6 +57,7 @@ static void test_defaults(void **state)
         assert_int_equal(c.listen_loops, 0);
         assert_int_equal(c.listen_max_connections, GW_MAX_CONNECTIONS);
         assert_int_equal(c.listen_max_body, GW_MAX_BODY_BYTES);
+        assert_int_equal(c.listen_max_lines, GW_MAX_LINES_BYTES);
         assert_string_equal(c.database_serve, "dbname=x");
         assert_null(c.database_owner);
         assert_int_equal(c.log_level, GW_LOG_INFO);
