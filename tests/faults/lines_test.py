@@ -1,0 +1,66 @@
+"""The gateway is killed while it reads a body of many lines.
+
+Every job leaves a mark. Whatever had been recorded: the same lines sent again complete it, with
+no job lost and none run twice.
+"""
+
+import json
+import socket
+
+import pytest
+
+from tests.harness import system
+
+JOBS = 300
+
+
+def spec(folder, number):
+    return {"idempotency_key": f"body/{number}", "resources": {"cpus": 0.5, "memory": "16Mi"},
+            "command": ["/bin/sh", "-c", f"echo $JOBGATE_ATTEMPT >> {folder}/{number}"]}
+
+
+def recorded(gateway):
+    return gateway.cluster.query("SELECT count(*) FROM jobs", database=gateway.database)[0][0]
+
+
+def begin_body(gateway, token, whole, share):
+    """Sends the first part of a body; the socket."""
+    request = socket.create_connection(("127.0.0.1", gateway.port), timeout=60)
+    request.sendall(f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+                    f"Content-Type: application/x-ndjson\r\nContent-Length: {len(whole)}\r\n\r\n".encode())
+    request.sendall(whole[:int(len(whole) * share)])
+    return request
+
+
+def send(client, whole):
+    answer = client.request("POST", "/v1/jobs", raw=whole, headers={"Content-Type": "application/x-ndjson"})
+    assert answer.status == 200, answer.text
+    return [json.loads(line) for line in answer.body.splitlines()]
+
+
+@pytest.mark.timeout(600)
+def test_killed_in_the_middle_of_a_body(new_gateway, tmp_path_shared):
+    gateway = new_gateway(settings={"log": {"level": "warn"}}).start()
+    member = gateway.member("u", "p")
+    whole = "".join(json.dumps(spec(tmp_path_shared, number)) + "\n" for number in range(JOBS)).encode()
+    before = 0
+    for share in (0.3, 0.5, 0.7, 0.9):
+        request = begin_body(gateway, member.token, whole, share)
+        least = before + 1
+        system.wait_until(lambda least=least: recorded(gateway) >= least, what="a part of the body in the record")
+        gateway.kill()
+        request.close()
+        before = recorded(gateway)
+        assert before <= JOBS * share, "a line was recorded that was not sent"
+        gateway.start()
+
+    found = send(member.client, whole)
+    assert [(result["line"], result["status"]) for result in found] == [(n, 201) for n in range(1, JOBS + 1)]
+    ids = [result["id"] for result in found]
+    assert len(set(ids)) == recorded(gateway) == JOBS
+    assert sum("replayed" in result for result in found) == before
+    assert [result["id"] for result in send(member.client, whole)] == ids
+    for job in ids:
+        assert member.client.wait(job)["state"] == "succeeded"
+    marks = {number: (tmp_path_shared / str(number)).read_text().split() for number in range(JOBS)}
+    assert all(mark == ["1"] for mark in marks.values()), {n: m for n, m in marks.items() if m != ["1"]}
