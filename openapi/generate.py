@@ -48,6 +48,9 @@ UNIONS = {('INTEGER', 'STRING', 'DURATION'): 'DURATION',
           ('INTEGER', 'STRING', None): 'STRING_OR_INTEGER',
           ('BOOLEAN', 'NUMBER', 'STRING', 'TEXT'): 'SCALAR'}
 NOTES = {'description', 'examples'}
+# x-default is that of an object or a union: of `default` generators of clients make code that does
+# not compile.
+PRESETS = {'default', 'x-default'}
 KEYWORDS = {
     'object': {'properties', 'required', 'additionalProperties', 'propertyNames', 'minProperties',
                'maxProperties'},
@@ -137,12 +140,12 @@ class Schemas:
         kind = node.get('type')
         if not isinstance(kind, str) or kind not in KEYWORDS:
             refuse(where, f'type {kind!r} is not enforced')
-        for keyword in node.keys() - KEYWORDS[kind] - NOTES - {'type', 'default'}:
+        for keyword in node.keys() - KEYWORDS[kind] - NOTES - PRESETS - {'type'}:
             refuse(f'{where}/{keyword}', f'not enforced for {kind}')
         return getattr(self, kind)(node, where, name)
 
     def union(self, node, where):
-        for keyword in node.keys() - NOTES - {'anyOf', 'default'}:
+        for keyword in node.keys() - NOTES - {'anyOf', 'x-default'}:
             refuse(f'{where}/{keyword}', 'not enforced beside anyOf')
         parts = [self.table(part, f'{where}/anyOf/{i}', '') for i, part in enumerate(node['anyOf'])]
         merged = {key: value for part in parts for key, value in part.items()}
@@ -204,6 +207,8 @@ class Schemas:
                     'item': self.add(extra, f'{where}/additionalProperties', f'{name}_value')}
         if extra is not False or 'propertyNames' in node:
             refuse(where, 'an object is closed (additionalProperties: false) or a map')
+        if 'default' in node:
+            refuse(f'{where}/default', 'of an object it is x-default')
         lo, hi = self.bounds(node, where, 'minProperties', 'maxProperties', need=False)
         members = node.get('properties', {})
         if not 0 < len(members) <= MAX_MEMBERS:
@@ -215,7 +220,8 @@ class Schemas:
                                         m in node.get('required', [])) for m in sorted(members)]}
 
     def member(self, key, node, where, name, required):
-        default = resolve(self.doc, node, where)[0].get('default')
+        resolved = resolve(self.doc, node, where)[0]
+        default = resolved.get('default', resolved.get('x-default'))
         table = self.add(node, where, name)
         if default is not None:
             self.check(table, default, f'{where}/default')
