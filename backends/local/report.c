@@ -87,7 +87,7 @@ static void reported(struct gw_local *b, struct gw_local_job *job)
 static void add_waiting(struct gw_local *b, struct batch *batch, struct gw_local_job *job)
 {
         const struct gw_span *span = gw_local_ordinals_from(&job->waiting, job->reported);
-        if (!span) {
+        if (!span || job->closed) {
                 reported(b, job);
                 return;
         }
