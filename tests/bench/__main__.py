@@ -6,12 +6,13 @@ import statistics
 import subprocess
 import sys
 
-from tests.bench import footprint, growth, list as list_page, local, read, submit
+from tests.bench import bulk, footprint, growth, list as list_page, local, read, submit
 from tests.bench.world import World
 from tests.harness import system
 
 BENCHMARKS = {
     "submit": submit,
+    "bulk": bulk,
     "read": read,
     "list": list_page,
     "growth": growth,
