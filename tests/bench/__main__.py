@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 
-from tests.bench import bulk, footprint, growth, list as list_page, local, read, submit
+from tests.bench import bulk, follow, footprint, growth, list as list_page, local, read, submit
 from tests.bench.world import World
 from tests.harness import system
 
@@ -18,6 +18,7 @@ BENCHMARKS = {
     "growth": growth,
     "local": local,
     "footprint": footprint,
+    "follow": follow,
 }
 
 
