@@ -106,6 +106,8 @@ static enum gw_next begin(struct gw_call *call)
 {
         struct logs *l = call->state;
         l->following = gw_call_flag(call, "follow");
+        if (gw_log_check(call))
+                return GW_NEXT_RESPOND;
         if (l->following)
                 return gw_log_follow_begin(call, &l->follow);
         l->find.id = gw_call_path_id(call, 0);
