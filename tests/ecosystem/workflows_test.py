@@ -1,6 +1,15 @@
-"""A notebook drives jobs through the API."""
+"""Prefect and a notebook drive jobs through the API."""
 
 import json
+
+
+def test_a_prefect_flow_runs_three_jobs(desk):
+    place = desk.folder / "prefect"
+    said = desk.run("python", "flow.py", place, cwd=place, PREFECT_HOME=str(desk.folder / "home/prefect"),
+                    PREFECT_SERVER_ANALYTICS_ENABLED="false", PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="200")
+    assert json.loads((place / "score.json").read_text())["loss"] < 0.05 and "loss=" in said
+    assert [(job["name"], job["state"]) for job in desk.jobs()] == [
+        ("preprocess", "succeeded"), ("train", "succeeded"), ("evaluate", "succeeded")]
 
 
 def test_a_notebook_runs_a_sweep_and_plots_its_losses(desk):
