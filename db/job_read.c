@@ -1,16 +1,16 @@
 /*
- * Reading jobs: one by id, pages by filters, and the attempts of a task. Runs on the
- * thread of whichever session it is given to.
+ * Reading jobs: one by id, and pages by filters. Runs on the thread of whichever session it is
+ * given to.
  */
 #include "db/jobs.h"
 
 #include "db/job_filter.h"
 
-#define JOB_COLUMNS(spec)                                                                          \
+#define JOB_COLUMNS(spec_and_indices)                                                              \
         "j.id, j.project_id, j.user_id, p.name, u.name, j.backend, j.name, j.labels::text,"        \
         " j.version, j.state, j.reason, j.message, j.exit_code::int, j.signal::int, j.task_count," \
         " j.priority, j.attempt, to_json(j.counts)::text, j.held, j.not_before,"                   \
-        " j.cancel_requested_at, j.started_at, j.ended_at, j.retry_of, " spec
+        " j.cancel_requested_at, j.started_at, j.ended_at, j.retry_of, " spec_and_indices
 
 /* LIMIT makes it a look-up for each job, never a join that reads the whole table. */
 #define SPEC_OF(id) "LATERAL (SELECT * FROM job_specs s WHERE s.job_id = " id " LIMIT 1) s"
@@ -41,7 +41,8 @@ enum {
         C_STARTED,
         C_ENDED,
         C_RETRY_OF,
-        C_SPEC
+        C_SPEC,
+        C_INDEX_SET
 };
 
 static void read_job(const struct gw_db_row *row, struct gw_job_row *ret)
@@ -73,6 +74,7 @@ static void read_job(const struct gw_db_row *row, struct gw_job_row *ret)
                 .retry_of = gw_db_get_uuid(row, C_RETRY_OF),
         };
         ret->spec = gw_db_get_text(row, C_SPEC, &ret->spec_len);
+        ret->index_set = gw_db_get_text(row, C_INDEX_SET, NULL);
         /* The column holds only what gw_state_name() wrote. */
         if (gw_state_parse(gw_db_get_text(row, C_STATE, NULL), &ret->state) < 0)
                 ret->state = GW_QUEUED;
@@ -99,7 +101,7 @@ static void get_row(struct gw_db_command *cmd, const struct gw_db_row *row)
 /* clang-format off */
 static const struct gw_db_kind get_kind = {
         .name = "job_get",
-        .sql = "SELECT d.ord, " JOB_COLUMNS("s.spec::text") " FROM {input} d"
+        .sql = "SELECT d.ord, " JOB_COLUMNS("s.spec::text, s.index_set") " FROM {input} d"
                " JOIN LATERAL (SELECT * FROM jobs j WHERE j.id = d.id LIMIT 1) j ON true"
                " JOIN " SPEC_OF("d.id") " ON true"
                " JOIN projects p ON p.id = j.project_id JOIN users u ON u.id = j.user_id",
@@ -168,7 +170,8 @@ int gw_db_job_list_init(struct gw_db_job_list *c)
 {
         struct gw_buf sql = GW_BUF_INIT(GW_JOB_FILTER_SQL);
         gw_buf_str(&sql, "SELECT d.ord, ");
-        gw_buf_str(&sql, c->with_spec ? JOB_COLUMNS("s.spec::text") : JOB_COLUMNS("NULL::text"));
+        gw_buf_str(&sql, c->with_spec ? JOB_COLUMNS("s.spec::text, NULL::text")
+                                      : JOB_COLUMNS("NULL::text, NULL::text"));
         gw_buf_str(&sql, " FROM {input} d JOIN ");
         gw_job_filter_walk(&c->filter, c->limit, &sql);
         gw_buf_str(&sql, " ON true");
@@ -192,60 +195,4 @@ int gw_db_job_list_init(struct gw_db_job_list *c)
 void gw_db_job_list_done(struct gw_db_job_list *c)
 {
         free(GW_TAKE(c->sql));
-}
-
-/* ---- attempts ---------------------------------------------------------------------------- */
-
-static const struct gw_db_column attempts_columns[] = {{"job_id", GW_DB_UUID},
-                                                       {"ordinal", GW_DB_INT4}};
-
-static void attempts_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
-{
-        const struct gw_db_attempts *c = GW_DB_COMMAND(cmd, struct gw_db_attempts);
-        gw_db_put_uuid(in, c->job);
-        gw_db_put_int4(in, c->ordinal);
-}
-
-static void attempts_row(struct gw_db_command *cmd, const struct gw_db_row *row)
-{
-        struct gw_db_attempts *c = GW_DB_COMMAND(cmd, struct gw_db_attempts);
-        struct gw_attempt_row a = {
-                .ordinal = gw_db_get_int4(row, 1),
-                .no = gw_db_get_int4(row, 2),
-                .submission = gw_db_get_int4(row, 3),
-                .restart = gw_db_get_int4(row, 4),
-                .origin = gw_db_get_text(row, 5, NULL),
-                .state = gw_db_get_text(row, 6, NULL),
-                .provisional_reason = gw_db_get_text(row, 7, NULL),
-                .reason = gw_db_get_text(row, 8, NULL),
-                .message = gw_db_get_text(row, 9, NULL),
-                .exit_code = gw_db_is_null(row, 10) ? -1 : gw_db_get_int4(row, 10),
-                .signal = gw_db_get_int4(row, 11),
-                .node = gw_db_get_text(row, 12, NULL),
-                .usage = gw_db_get_text(row, 13, NULL),
-                .started_us = gw_db_get_time(row, 14),
-                .ended_us = gw_db_get_time(row, 15),
-        };
-        c->each(c->arg, &a);
-}
-
-/* SQL keeps its own lines. */
-/* clang-format off */
-static const struct gw_db_kind attempts_kind = {
-        .name = "attempts",
-        .sql = "SELECT d.ord, a.ordinal, a.no, a.submission, a.restart, a.origin, a.state,"
-               " a.provisional_reason, a.reason, a.message, a.exit_code::int, a.signal::int, a.node,"
-               " a.usage::text, a.started_at, a.ended_at"
-               " FROM {input} d JOIN attempts a ON a.job_id = d.job_id AND a.ordinal = d.ordinal"
-               " ORDER BY d.ord, a.no",
-        .columns = attempts_columns,
-        .column_count = GW_COUNT(attempts_columns),
-        .encode = attempts_encode,
-        .row = attempts_row,
-};
-/* clang-format on */
-
-void gw_db_attempts_init(struct gw_db_attempts *c)
-{
-        c->cmd.kind = &attempts_kind;
 }

@@ -69,8 +69,9 @@ struct gw_job_row {
         bool held;
         int64_t not_before_us, cancel_requested_us, started_us, ended_us;
         struct gw_id retry_of;
-        const char *spec;
+        const char *spec; /* this and the next only where they were asked for */
         size_t spec_len;
+        const char *index_set; /* of an array, or NULL */
 };
 typedef void (*gw_job_row_fn)(void *arg, const struct gw_job_row *row);
 
@@ -119,6 +120,38 @@ struct gw_db_job_list {
 int gw_db_job_list_init(struct gw_db_job_list *c);
 void gw_db_job_list_done(struct gw_db_job_list *c);
 
+/* ---- tasks of an array ----------------------------------------------------------------- */
+
+struct gw_task_row {
+        uint32_t ordinal;
+        const char *state, *reason, *message; /* reason, message: or NULL */
+        int exit_code, signal;                /* of the last attempt; -1, 0: none */
+        int32_t attempts;
+        int64_t started_us, ended_us;
+};
+
+/* The tasks from ordinal `after` on, in order. */
+struct gw_db_task_page {
+        struct gw_db_command cmd;
+        struct gw_id job;
+        uint32_t after;
+        int32_t limit;
+        const char *states; /* "failed,cancelled", or NULL: all */
+        void (*each)(void *arg, const struct gw_task_row *row);
+        void *arg;
+};
+void gw_db_task_page_init(struct gw_db_task_page *c);
+
+/* The ordinals of the tasks that failed, as gw_spans_format() writes them. */
+struct gw_db_task_failed {
+        struct gw_db_command cmd;
+        struct gw_id job;
+        /* Called once, with NULL when there are none; the text is borrowed. */
+        void (*each)(void *arg, const char *ordinals);
+        void *arg;
+};
+void gw_db_task_failed_init(struct gw_db_task_failed *c);
+
 /* ---- attempts ------------------------------------------------------------------------ */
 
 struct gw_attempt_row {
@@ -159,6 +192,18 @@ struct gw_db_job_wish {
         enum gw_wish wish;
 };
 void gw_db_job_wish_init(struct gw_db_job_wish *c); /* after wish is set */
+
+/* The wish that some tasks of an array end. rows is 1 when it was recorded; 0: the job is not
+ * visible, or it has ended. */
+struct gw_db_task_cancel {
+        struct gw_db_command cmd;
+        struct gw_id job;
+        const char *projects;
+        const char *ordinals; /* text of gw_spans_format() */
+        int64_t user_id;
+        const char *request_id;
+};
+void gw_db_task_cancel_init(struct gw_db_task_cancel *c);
 
 /* Cancels what lives and matches, at most GW_CANCEL_AT_ONCE: with that many rows there may be
  * more, and it is to be run again. each: the ids. */

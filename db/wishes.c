@@ -107,6 +107,48 @@ void gw_db_job_wish_init(struct gw_db_job_wish *c)
         c->cmd.kind = &wish_kinds[c->wish];
 }
 
+/* ---- some tasks --------------------------------------------------------------------------- */
+
+static const struct gw_db_column tasks_columns[] = {
+        {"id", GW_DB_UUID},       {"projects", GW_DB_TEXT},   {"by_user", GW_DB_INT8},
+        {"ordinals", GW_DB_TEXT}, {"request_id", GW_DB_TEXT},
+};
+
+static void tasks_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
+{
+        const struct gw_db_task_cancel *c = GW_DB_COMMAND(cmd, struct gw_db_task_cancel);
+        gw_db_put_uuid(in, c->job);
+        gw_db_put_text(in, c->projects);
+        gw_db_put_int8(in, c->user_id);
+        gw_db_put_text(in, c->ordinals);
+        gw_db_put_text(in, c->request_id);
+}
+
+/* clang-format off */
+static const struct gw_db_kind tasks_kind = {
+        .name = "task_cancel",
+        .sql = FIND(LIVES)
+               " i AS (INSERT INTO task_wishes (job_id, ordinals, by_user) SELECT d.id, d.ordinals, d.by_user"
+               "  FROM w JOIN {input} d ON d.id = w.id RETURNING 1),"
+               " u AS (UPDATE jobs j SET version = j.version + 1, wished = true"
+               "  FROM w WHERE j.id = w.id RETURNING j.id, j.project_id, j.state, j.reason),"
+               GW_SQL_LOCK("(SELECT count(*) FROM u) + (SELECT count(*) FROM i)")
+               " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, actor, request_id)"
+               "  SELECT nextval('events_n'), u.project_id, u.id, 'cancel_requested', u.state, u.reason,"
+               "   w.by_user, w.request_id FROM l, u JOIN w ON w.id = u.id RETURNING n, job_id),"
+               GW_SQL_NOTIFY " SELECT w.ord FROM x, e JOIN w ON w.id = e.job_id",
+        .columns = tasks_columns,
+        .column_count = GW_COUNT(tasks_columns),
+        .encode = tasks_encode,
+        .batch_max = 1,
+};
+/* clang-format on */
+
+void gw_db_task_cancel_init(struct gw_db_task_cancel *c)
+{
+        c->cmd.kind = &tasks_kind;
+}
+
 /* ---- many --------------------------------------------------------------------------------- */
 
 static const struct gw_db_column cancel_many_columns[] = {

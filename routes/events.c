@@ -56,6 +56,8 @@ static void write_event(struct gw_buf *out, const struct gw_event_row *e, const 
         gw_buf_json_str(out, e->state);
         gw_buf_str(out, ",\"reason\":");
         gw_buf_json_str(out, e->reason);
+        gw_buf_str(out, ",\"indices\":");
+        gw_buf_json_str(out, e->indices);
         gw_buf_str(out, ",\"attempt\":");
         if (e->attempt > 0)
                 gw_buf_int(out, e->attempt);

@@ -286,6 +286,27 @@ void gw_task_json(struct gw_buf *out, const struct gw_job_row *row, unsigned fie
         gw_buf_char(out, '}');
 }
 
+void gw_array_task_json(struct gw_buf *out, uint32_t index, const struct gw_task_row *row)
+{
+        gw_buf_printf(out, "{\"index\":%u,\"state\":", index);
+        gw_buf_json_str(out, row->state);
+        gw_buf_str(out, ",\"reason\":");
+        gw_buf_json_str(out, row->reason);
+        gw_buf_str(out, ",\"message\":");
+        gw_buf_json_str(out, row->message);
+        gw_buf_str(out, ",\"exit_code\":");
+        write_number(out, row->exit_code, -1);
+        gw_buf_str(out, ",\"signal\":");
+        write_number(out, row->signal, 0);
+        gw_buf_str(out, ",\"attempts\":");
+        gw_buf_int(out, row->attempts);
+        gw_buf_str(out, ",\"started_at\":");
+        gw_buf_json_time(out, row->started_us);
+        gw_buf_str(out, ",\"ended_at\":");
+        gw_buf_json_time(out, row->ended_us);
+        gw_buf_char(out, '}');
+}
+
 void gw_attempt_json(struct gw_buf *out, const struct gw_attempt_row *row)
 {
         gw_buf_str(out, "{\"attempt\":");

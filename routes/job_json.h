@@ -29,6 +29,8 @@ void gw_job_etag(int32_t version, unsigned fields, char out[GW_JOB_ETAG]);
 
 /* The only task of a plain job. `fields` is not looked at. */
 void gw_task_json(struct gw_buf *out, const struct gw_job_row *row, unsigned fields);
+/* A Task of an array. */
+void gw_array_task_json(struct gw_buf *out, uint32_t index, const struct gw_task_row *row);
 void gw_attempt_json(struct gw_buf *out, const struct gw_attempt_row *row);
 
 #endif

@@ -23,6 +23,7 @@ static void take_row(void *arg, const struct gw_job_row *row)
                 .task_count = row->task_count,
                 .attempt = row->attempt,
                 .state = row->state,
+                .is_array = row->index_set != NULL,
         };
         gw_str_copy(r->seen.backend, sizeof r->seen.backend, row->backend);
         gw_buf_clear(&r->out);

@@ -17,6 +17,7 @@ struct gw_job_seen {
         int64_t project_id, user_id;
         int32_t version, task_count, attempt;
         enum gw_state state;
+        bool is_array;
         char backend[64];
 };
 

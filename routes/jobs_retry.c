@@ -1,5 +1,6 @@
 /*
- * POST …/retry: a finished job's spec as a new job. The exchange's loop thread.
+ * POST …/retry: a finished job's spec as a new job, of an array only the tasks that failed, or
+ * those that are named. The exchange's loop thread; rows are taken on the database's.
  *
  * What spoke of the old job's time is left out: that it was held, and the time it waited for.
  */
@@ -9,11 +10,15 @@
 #include "routes/call.h"
 #include "routes/job_json.h"
 #include "routes/submit.h"
+#include "server/model/indexset.h"
 
 struct retry {
         struct gw_job_read read; /* the old job: its spec */
+        struct gw_db_task_failed failed;
+        struct gw_buf ordinals; /* of those */
+        struct gw_buf indices;  /* of the new job; empty: a plain job */
         struct gw_submit submit;
-        bool submits;
+        enum { RETRY_READS, RETRY_FINDS_FAILED, RETRY_SUBMITS } stage;
 };
 
 static void write_spec(struct gw_buf *out, const struct gw_job_row *row, unsigned fields)
@@ -27,38 +32,179 @@ static enum gw_next begin(struct gw_call *call)
         struct retry *r = call->state;
         r->read.id = gw_call_path_id(call, 0);
         r->read.write = write_spec;
+        gw_buf_init(&r->ordinals, 4 * GW_MAX_INDEX_TEXT);
+        gw_buf_init(&r->indices, GW_MAX_INDEX_TEXT + 1);
         return gw_job_read_begin(call, &r->read);
 }
 
+/* ---- which tasks --------------------------------------------------------------------------- */
+
+static void take_failed(void *arg, const char *ordinals)
+{
+        struct retry *r = arg;
+        if (ordinals)
+                gw_buf_str(&r->ordinals, ordinals);
+}
+
+/* The indices of the old array, from its spec. Returns 0, or -1 with an answer set. */
+static int old_indices(struct gw_call *call, struct retry *r, struct gw_spec *ret)
+{
+        struct gw_error err = {0};
+        if (gw_buf_ok(&r->read.out) &&
+            gw_spec_load(r->read.out.data, r->read.out.len, ret, &err) == 0)
+                return 0;
+        gw_call_fail_code(call, GW_ERR_INTERNAL, "the job's spec cannot be read");
+        return -1;
+}
+
+/* The indices of the tasks that failed. */
+static int failed_indices(const struct gw_indexset *all, const char *ordinals, struct gw_buf *out)
+{
+        struct gw_indexset set = {0}, some = {0};
+        struct gw_spans spans = GW_SPANS_INIT;
+        int rc = gw_indexset_parse(ordinals, &set, NULL);
+        if (rc == 0)
+                rc = gw_indexset_to_spans(&set, &spans, NULL);
+        if (rc == 0)
+                rc = gw_indexset_subset(all, &spans, &some, NULL);
+        if (rc == 0)
+                gw_indexset_format(&some, out);
+        gw_spans_done(&spans);
+        gw_indexset_done(&some);
+        gw_indexset_done(&set);
+        return rc == 0 && gw_buf_ok(out) ? 0 : -1;
+}
+
+/* Those that the caller names must be the array's. Returns 0, or -1 with a fault. */
+static int named_indices(struct gw_call *call, const struct gw_indexset *all, const char *text,
+                         struct gw_buf *out)
+{
+        struct gw_indexset some = {0};
+        struct gw_spans spans = GW_SPANS_INIT;
+        struct gw_error err = {0};
+        int rc = gw_indexset_parse(text, &some, &err);
+        if (rc == 0)
+                rc = gw_indexset_pick(all, &some, &spans, &err);
+        if (rc == 0)
+                gw_indexset_format(&some, out);
+        else
+                gw_faults_add(call->faults, GW_ERR_UNPROCESSABLE, "?indices", "%s", err.message);
+        gw_spans_done(&spans);
+        gw_indexset_done(&some);
+        return rc;
+}
+
+/* ---- the new job --------------------------------------------------------------------------- */
+
+static int set_indices(json_t *spec, const struct gw_buf *indices)
+{
+        if (indices->len == 0)
+                return 0;
+        return json_object_set_new(json_object_get(spec, "array"), "indices",
+                                   json_stringn(indices->data, indices->len));
+}
+
 /* The new job is the old one's project and backend's, as its spec says. */
-static json_t *renew(const struct gw_buf *text)
+static json_t *renew(const struct gw_buf *text, const struct gw_buf *indices)
 {
         json_t *spec = text->data ? json_loadb(text->data, text->len, 0, NULL) : NULL;
         json_object_del(spec, "not_before");
-        if (json_object_set_new(spec, "hold", json_false())) {
+        if (json_object_set_new(spec, "hold", json_false()) || set_indices(spec, indices)) {
                 json_decref(spec);
                 return NULL;
         }
         return spec;
 }
 
+/* What the request says, for its Idempotency-Key. */
+static int make_digest(struct gw_call *call, const struct retry *r, uint8_t digest[32])
+{
+        const char *named = gw_call_text(call, "indices");
+        struct gw_buf text = GW_BUF_INIT(GW_MAX_INDEX_TEXT + 64);
+        char id[GW_ID_TEXT];
+        gw_id_format(r->read.id, id);
+        gw_buf_printf(&text, "retry %s", id);
+        if (named)
+                gw_buf_printf(&text, " %s", named);
+        bool ok = gw_buf_ok(&text);
+        if (ok)
+                gw_token_hash(text.data, digest);
+        gw_buf_done(&text);
+        return ok ? 0 : -1;
+}
+
 static enum gw_next submit(struct gw_call *call, struct retry *r)
 {
-        static const char what[] = "retry ";
-        char text[sizeof what + GW_ID_TEXT];
         uint8_t digest[32];
         struct gw_error err = {0};
-        json_auto_t *spec = renew(&r->read.out);
-        if (!spec)
+        json_auto_t *spec = renew(&r->read.out, &r->indices);
+        if (!spec || make_digest(call, r, digest) < 0)
                 return gw_call_fail_code(call, GW_ERR_INTERNAL, "the job's spec cannot be read");
-        r->submits = true;
+        r->stage = RETRY_SUBMITS;
         r->submit.retry_of = r->read.id;
         if (!gw_submit_prepare(call, &r->submit, spec, &err))
                 return gw_submit_refuse(call, &err);
-        memcpy(text, what, sizeof what);
-        gw_id_format(r->read.id, text + sizeof what - 1);
-        gw_token_hash(text, digest);
         return gw_submit_post(call, &r->submit, digest);
+}
+
+static enum gw_next submit_named(struct gw_call *call, struct retry *r, const char *named)
+{
+        struct gw_spec old = {0};
+        if (old_indices(call, r, &old) < 0)
+                return GW_NEXT_RESPOND;
+        int rc = named_indices(call, &old.indices, named, &r->indices);
+        gw_spec_done(&old);
+        return rc == 0 ? submit(call, r) : gw_call_fail_faults(call, call->faults);
+}
+
+static enum gw_next submit_failed(struct gw_call *call, struct retry *r)
+{
+        struct gw_spec old = {0};
+        if (r->failed.cmd.error.code != GW_OK)
+                return gw_call_fail(call, &r->failed.cmd.error);
+        if (r->ordinals.len == 0)
+                return gw_call_fail_code(call, GW_ERR_CONFLICT,
+                                         "no task of the job has failed: name those to run again "
+                                         "with ?indices=");
+        if (old_indices(call, r, &old) < 0)
+                return GW_NEXT_RESPOND;
+        int rc = gw_buf_ok(&r->ordinals)
+                         ? failed_indices(&old.indices, r->ordinals.data, &r->indices)
+                         : -1;
+        gw_spec_done(&old);
+        if (rc < 0)
+                return gw_call_fail_code(call, GW_ERR_CONFLICT,
+                                         "too many tasks failed here and there to be one array: "
+                                         "name some of them with ?indices=");
+        return submit(call, r);
+}
+
+static enum gw_next find_failed(struct gw_call *call, struct retry *r)
+{
+        r->stage = RETRY_FINDS_FAILED;
+        r->failed.job = r->read.id;
+        r->failed.each = take_failed;
+        r->failed.arg = r;
+        gw_db_task_failed_init(&r->failed);
+        return gw_call_bulk(call, &r->failed.cmd);
+}
+
+/* The old job is here. */
+static enum gw_next take_job(struct gw_call *call, struct retry *r)
+{
+        const char *named = gw_call_text(call, "indices");
+        if (!gw_job_allows(call, &r->read.seen, GW_VERB_SUBMIT))
+                return GW_NEXT_RESPOND;
+        if (!gw_state_terminal(r->read.seen.state))
+                return gw_call_fail_code(call, GW_ERR_CONFLICT,
+                                         "the job is %s: only a finished job is run again",
+                                         gw_state_name(r->read.seen.state));
+        if (named && !r->read.seen.is_array)
+                return gw_call_fail_code(call, GW_ERR_CONFLICT,
+                                         "the job is no array: it has no indices");
+        if (named)
+                return submit_named(call, r, named);
+        return r->read.seen.is_array ? find_failed(call, r) : submit(call, r);
 }
 
 static enum gw_next resume(struct gw_call *call, struct gw_work *work)
@@ -66,26 +212,21 @@ static enum gw_next resume(struct gw_call *call, struct gw_work *work)
         struct retry *r = call->state;
         enum gw_next next;
         (void)work;
-        if (r->submits) {
-                if (!gw_submit_resume(call, &r->submit, &next))
-                        return next;
-                return gw_submit_answer(call, &r->submit, 201, "");
-        }
-        if (!gw_job_read_resume(call, &r->read, &next))
+        if (r->stage == RETRY_FINDS_FAILED)
+                return submit_failed(call, r);
+        if (r->stage == RETRY_READS)
+                return gw_job_read_resume(call, &r->read, &next) ? take_job(call, r) : next;
+        if (!gw_submit_resume(call, &r->submit, &next))
                 return next;
-        if (!gw_job_allows(call, &r->read.seen, GW_VERB_SUBMIT))
-                return GW_NEXT_RESPOND;
-        if (!gw_state_terminal(r->read.seen.state))
-                return gw_call_fail_code(call, GW_ERR_CONFLICT,
-                                         "the job is %s: only a finished job is run again",
-                                         gw_state_name(r->read.seen.state));
-        return submit(call, r);
+        return gw_submit_answer(call, &r->submit, 201, "");
 }
 
 static void end(struct gw_call *call)
 {
         struct retry *r = call->state;
         gw_job_read_done(&r->read);
+        gw_buf_done(&r->ordinals);
+        gw_buf_done(&r->indices);
         gw_submit_done(&r->submit);
 }
 

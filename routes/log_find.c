@@ -15,22 +15,18 @@ enum gw_next gw_log_find_begin(struct gw_call *call, struct gw_log_find *f)
         f->submission = 0;
         f->stage = LOG_FIND_READ;
         f->read.id = f->id;
+        f->read.write = gw_task_indices_write;
         return gw_job_read_begin(call, &f->read);
-}
-
-static bool is_over(const struct gw_log_find *f)
-{
-        return gw_state_terminal(f->read.seen.state);
 }
 
 bool gw_log_find_is_last(const struct gw_log_find *f)
 {
-        return is_over(f) && f->attempt >= f->read.seen.attempt;
+        return f->over && f->attempt >= f->latest;
 }
 
 static bool nothing_yet(struct gw_log_find *f)
 {
-        f->found = is_over(f) || f->attempt < f->read.seen.attempt ? GW_LOG_NEVER : GW_LOG_NOT_YET;
+        f->found = f->over || f->attempt < f->latest ? GW_LOG_NEVER : GW_LOG_NOT_YET;
         return true;
 }
 
@@ -57,15 +53,11 @@ static void take_attempt(void *arg, const struct gw_attempt_row *row)
 /* The steps return whether the search is over; what else there is to do is in *ret_next. */
 static bool ask_attempts(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next)
 {
-        int32_t latest = f->read.seen.attempt;
+        int32_t latest = f->latest;
         if (f->behind > 0)
                 f->attempt = f->behind + 1;
         else
                 f->attempt = (int32_t)gw_call_int(call, "attempt", latest > 0 ? latest : 1);
-        if (gw_call_int(call, "task", 0) != 0) {
-                *ret_next = gw_call_fail_code(call, GW_ERR_NOT_FOUND, "the job has no such task");
-                return false;
-        }
         if (f->behind == 0 && f->attempt > latest && latest > 0) {
                 *ret_next = gw_call_fail_code(call, GW_ERR_NOT_FOUND, "there is no such attempt");
                 return false;
@@ -73,9 +65,42 @@ static bool ask_attempts(struct gw_call *call, struct gw_log_find *f, enum gw_ne
         if (f->attempt > latest)
                 return nothing_yet(f);
         f->stage = LOG_FIND_ATTEMPTS;
-        f->attempts = (struct gw_db_attempts){.job = f->id, .each = take_attempt, .arg = f};
+        f->attempts = (struct gw_db_attempts){
+                .job = f->id, .ordinal = (int32_t)f->ordinal, .each = take_attempt, .arg = f};
         gw_db_attempts_init(&f->attempts);
         *ret_next = gw_call_read(call, &f->attempts.cmd);
+        return false;
+}
+
+static void take_task(void *arg, const struct gw_task_row *row)
+{
+        struct gw_log_find *f = arg;
+        enum gw_state state = GW_QUEUED;
+        (void)gw_state_parse(row->state, &state);
+        f->latest = row->attempts;
+        f->over = gw_state_terminal(state);
+}
+
+/* The job is here. A plain job is its only task. */
+static bool ask_task(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next)
+{
+        struct gw_indexset indices = {0};
+        *ret_next = GW_NEXT_RESPOND;
+        int rc = gw_task_indices(call, &f->read, &indices);
+        if (rc == 0)
+                rc = gw_task_ordinal(call, &indices, gw_call_int(call, "task", 0), &f->ordinal);
+        gw_indexset_done(&indices);
+        if (rc < 0)
+                return false;
+        f->latest = f->read.seen.attempt;
+        f->over = gw_state_terminal(f->read.seen.state);
+        if (!f->read.seen.is_array)
+                return ask_attempts(call, f, ret_next);
+        f->stage = LOG_FIND_TASK;
+        f->task = (struct gw_db_task_page){
+                .job = f->id, .after = f->ordinal, .limit = 1, .each = take_task, .arg = f};
+        gw_db_task_page_init(&f->task);
+        *ret_next = gw_call_read(call, &f->task.cmd);
         return false;
 }
 
@@ -96,6 +121,7 @@ static bool ask_backend(struct gw_call *call, struct gw_log_find *f, enum gw_nex
         f->source.work.home = gw_call_home(call);
         f->source.work.owner = call->exchange;
         f->source.mark = (struct gw_mark){f->id, (uint32_t)f->submission};
+        f->source.ordinal = f->ordinal;
         f->source.attempt = (uint32_t)f->attempt;
         f->source.want_stderr = strcmp(gw_call_text(call, "stream"), "stderr") == 0;
         b->type->log(b, &f->source);
@@ -124,8 +150,11 @@ bool gw_log_find_resume(struct gw_call *call, struct gw_log_find *f, enum gw_nex
         case LOG_FIND_READ:
                 if (is_passing(&f->read.get.cmd.error))
                         return is_away(f, &f->read.get.cmd.error);
-                return gw_job_read_resume(call, &f->read, ret_next) &&
-                       ask_attempts(call, f, ret_next);
+                return gw_job_read_resume(call, &f->read, ret_next) && ask_task(call, f, ret_next);
+        case LOG_FIND_TASK:
+                if (f->task.cmd.error.code != GW_OK)
+                        return is_away(f, &f->task.cmd.error);
+                return ask_attempts(call, f, ret_next);
         case LOG_FIND_ATTEMPTS:
                 return ask_backend(call, f, ret_next);
         case LOG_FIND_SOURCE:

@@ -1,6 +1,6 @@
 /*
- * Finding the output of an attempt: the job → its attempts → the file its backend has. What both
- * ways of reading a log begin with.
+ * Finding the output of an attempt: the job → (of an array: the task) → its attempts → the file
+ * its backend has. What both ways of reading a log begin with.
  *
  * Embedded in a handler's state. The handler forwards resume and end while the search is going
  * on. Used again for a later attempt, it searches anew.
@@ -8,7 +8,7 @@
 #ifndef GW_ROUTES_LOG_FIND_H
 #define GW_ROUTES_LOG_FIND_H
 
-#include "routes/job_read.h"
+#include "routes/task_indices.h"
 
 enum gw_log_found {
         GW_LOG_THERE,   /* `source` is it */
@@ -28,9 +28,13 @@ struct gw_log_find {
         struct gw_log_source source; /* its descriptor is ours until it is taken */
         /* private */
         struct gw_job_read read;
+        struct gw_db_task_page task;
         struct gw_db_attempts attempts;
+        uint32_t ordinal;
+        int32_t latest;     /* attempt of the task */
+        bool over;          /* the task has ended */
         int32_t submission; /* of the attempt; 0: it is not recorded */
-        enum { LOG_FIND_READ, LOG_FIND_ATTEMPTS, LOG_FIND_SOURCE } stage;
+        enum { LOG_FIND_READ, LOG_FIND_TASK, LOG_FIND_ATTEMPTS, LOG_FIND_SOURCE } stage;
         bool opened; /* the source came home */
 };
 
@@ -38,7 +42,7 @@ struct gw_log_find {
 enum gw_next gw_log_find_begin(struct gw_call *call, struct gw_log_find *f);
 /* True: the outputs are set. False: *ret_next is what the handler returns. */
 bool gw_log_find_resume(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next);
-/* Whether the job had ended when it was read: there will be no later attempt than the latest. */
+/* Whether the task had ended when it was read: there will be no later attempt than the latest. */
 bool gw_log_find_is_last(const struct gw_log_find *f);
 /* Answers the problem for an outcome that is not GW_LOG_THERE. */
 enum gw_next gw_log_find_fail(struct gw_call *call, const struct gw_log_find *f);

@@ -119,16 +119,17 @@ static void write_warnings(struct gw_buf *out, const struct gw_warnings *w)
 
 struct gw_submission gw_submit_submission(const struct gw_submit *s)
 {
-        static const struct gw_span whole = {0, 0};
         return (struct gw_submission){
                 .mark = {s->id, 1},
                 .spec = s->spec.text,
                 .spec_len = s->spec.text_len,
                 .name = s->spec.name,
                 .project = s->membership->project,
-                .spans = &whole,
+                .index_set = s->spec.is_array ? s->indices.data : NULL,
+                .spans = &s->whole,
                 .span_count = 1,
                 .attempt = 1,
+                .max_parallel = s->spec.max_parallel,
                 .held = s->spec.hold,
         };
 }
@@ -151,9 +152,6 @@ static void check_array(struct gw_call *call, const struct gw_spec *spec)
                               spec->matrix ? "/array/matrix" : "/array/indices",
                               "gives %" PRIu32 " tasks: this gateway takes at most %" PRIu32,
                               spec->task_count, call->service->max_array);
-        if (spec->is_array)
-                gw_faults_add(call->faults, GW_ERR_UNPROCESSABLE, "/array",
-                              "arrays are not served yet");
 }
 
 bool gw_submit_prepare(struct gw_call *call, struct gw_submit *s, json_t *spec,
@@ -174,6 +172,10 @@ bool gw_submit_prepare(struct gw_call *call, struct gw_submit *s, json_t *spec,
             gw_policy_check(call->principal, s->membership, GW_VERB_SUBMIT, true, err))
                 return false;
         write_warnings(&s->warnings, &warnings);
+        s->whole = (struct gw_span){0, s->spec.task_count - 1};
+        gw_buf_init(&s->indices, GW_MAX_INDEX_TEXT + 1);
+        if (s->spec.is_array)
+                gw_indexset_format(&s->spec.indices, &s->indices);
         return is_carried(s, err);
 }
 
@@ -213,6 +215,8 @@ struct gw_db_command *gw_submit_command(struct gw_call *call, struct gw_submit *
         c->retry_of = s->retry_of;
         c->spec = spec->text;
         c->spec_len = spec->text_len;
+        c->index_set = spec->is_array ? s->indices.data : NULL;
+        c->task_count = (int32_t)spec->task_count;
         c->key = s->key;
         c->request_id = s->request_id;
         memcpy(c->sha256, digest, sizeof c->sha256);
@@ -307,6 +311,8 @@ enum gw_next gw_submit_post(struct gw_call *call, struct gw_submit *s, const uin
 static void show_new(struct gw_call *call, struct gw_submit *s)
 {
         const struct gw_db_job_insert *c = &s->insert;
+        char counts[32];
+        snprintf(counts, sizeof counts, "[%u,0,0,0,0,0]", s->spec.task_count);
         struct gw_job_row row = {
                 .id = s->id,
                 .project = s->membership->project,
@@ -318,7 +324,8 @@ static void show_new(struct gw_call *call, struct gw_submit *s)
                 .state = GW_QUEUED,
                 .reason = c->held ? "held" : (c->not_before_us ? "not_before" : NULL),
                 .exit_code = -1,
-                .task_count = 1,
+                .task_count = (int32_t)s->spec.task_count,
+                .counts = s->spec.is_array ? counts : NULL,
                 .held = c->held,
                 .retry_of = c->retry_of,
                 .spec = c->spec,
@@ -407,5 +414,6 @@ void gw_submit_done(struct gw_submit *s)
 {
         gw_job_read_done(&s->read);
         gw_buf_done(&s->warnings);
+        gw_buf_done(&s->indices);
         gw_spec_done(&s->spec);
 }

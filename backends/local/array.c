@@ -63,7 +63,8 @@ char **gw_local_array_values(const struct gw_local_array *a, uint32_t ordinal)
         if (!v.items)
                 return NULL;
         if (a->matrix)
-                v.failed |= gw_matrix_values(a->matrix, ordinal, add_value, &v) != 0;
+                v.failed |= gw_matrix_values(a->matrix, gw_local_array_index(a, ordinal), add_value,
+                                             &v) != 0;
         if (!v.failed)
                 return v.items;
         v.items[v.count] = NULL;

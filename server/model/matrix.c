@@ -73,7 +73,8 @@ int gw_matrix_values(const json_t *matrix, uint64_t ordinal, gw_matrix_each each
 
 int gw_task_values(const struct gw_spec *spec, uint32_t ordinal, gw_matrix_each each, void *arg)
 {
-        if (ordinal >= spec->task_count)
+        uint32_t index;
+        if (gw_indexset_index(&spec->indices, ordinal, &index) < 0)
                 return -1;
-        return spec->matrix ? gw_matrix_values(spec->matrix, ordinal, each, arg) : 0;
+        return spec->matrix ? gw_matrix_values(spec->matrix, index, each, arg) : 0;
 }

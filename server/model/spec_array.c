@@ -37,7 +37,23 @@ static void count_up(uint32_t count, struct gw_spec *spec, struct gw_faults *fau
         spec->task_count = spec->indices.count;
 }
 
-static void read_matrix(const json_t *matrix, struct gw_spec *spec, struct gw_faults *faults)
+/* Some of the combinations. */
+static void choose(const json_t *indices, uint32_t count, struct gw_spec *spec,
+                   struct gw_faults *faults)
+{
+        read_indices(indices, spec, faults);
+        for (size_t i = 0; i < spec->indices.run_count; i++) {
+                if (spec->indices.runs[i].last < count)
+                        continue;
+                gw_faults_add(faults, GW_ERR_UNPROCESSABLE, "/array/indices",
+                              "names %" PRIu32 ": the matrix has %" PRIu32 " combinations, from 0",
+                              spec->indices.runs[i].last, count);
+                return;
+        }
+}
+
+static void read_matrix(const json_t *matrix, const json_t *indices, struct gw_spec *spec,
+                        struct gw_faults *faults)
 {
         uint64_t count = gw_matrix_count(matrix);
         if (count == 0) {
@@ -51,7 +67,10 @@ static void read_matrix(const json_t *matrix, struct gw_spec *spec, struct gw_fa
                               "has %" PRIu64 " combinations: at most %d", count, GW_MAX_ARRAY);
         } else {
                 spec->matrix = matrix;
-                count_up((uint32_t)count, spec, faults);
+                if (indices)
+                        choose(indices, (uint32_t)count, spec, faults);
+                else
+                        count_up((uint32_t)count, spec, faults);
         }
 }
 
@@ -66,8 +85,8 @@ void gw_spec_read_array(const json_t *json, struct gw_spec *spec, struct gw_faul
                 count_up(1, spec, faults);
         else if (!json_is_object(array))
                 damaged(faults, "/array");
-        else if (indices && !matrix)
+        else if (matrix)
+                read_matrix(matrix, indices, spec, faults);
+        else if (indices)
                 read_indices(indices, spec, faults);
-        else if (matrix && !indices)
-                read_matrix(matrix, spec, faults);
 }

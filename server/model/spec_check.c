@@ -97,9 +97,6 @@ static void check_array(const struct gw_spec *spec, int64_t now_us, struct gw_fa
 
         if (array && !indices && !matrix)
                 refuse(faults, "/array", "has no tasks: it needs indices or a matrix");
-        if (indices && matrix)
-                refuse(faults, "/array/matrix",
-                       "must not stand beside indices: an array has one of them");
 }
 
 /* A task finds its values in its environment, beside what stands there already. */

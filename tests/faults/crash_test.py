@@ -17,7 +17,7 @@ from tests.faults.load import Load
 from tests.harness import system
 
 FULL = bool(os.environ.get("JOBGATE_TEST_FULL"))
-MIX = ("plain",) * 12 + ("repeated", "timed", "cancelled", "cancelled")
+MIX = ("plain",) * 9 + ("repeated", "timed", "array", "array", "cut") + ("cancelled",) * 4
 CALL = re.compile(r'gw_crash_point\("([^"]+)"\)')
 
 

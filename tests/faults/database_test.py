@@ -35,7 +35,7 @@ def test_postgresql_goes_and_comes_back_under_load(new_cluster, new_gateway, tmp
     gateway = new_gateway(cluster=cluster, settings={"log": {"level": "warn"}}).start()
     member = gateway.member("u", "p")
     load = Load(tmp_path_shared, [gateway.client(member.token) for _ in range(8)], 600 if FULL else 250,
-                ("plain",) * 6 + ("repeated", "timed", "cancelled")).start(8)
+                ("plain",) * 6 + ("repeated", "timed", "cancelled", "array", "cut")).start(8)
     choice = random.Random(3)
     try:
         for _ in range(12 if FULL else 4):

@@ -6,12 +6,14 @@ clients repeat what failed with the same Idempotency-Key, as real ones do.
 
 import dataclasses
 import http.client
+import pathlib
 import random
 import threading
 import time
 
 from tests.harness import system
 
+TASKS = 5
 AWAY = (OSError, http.client.HTTPException)
 
 
@@ -26,8 +28,9 @@ class Wanted:
 
 
 class Load:
-    """kinds: plain, timed (starts a little later), repeated (fails once, is in its budget)
-    and cancelled (would run for long)."""
+    """kinds: plain, timed (starts a little later), repeated (fails once, is in its budget),
+    cancelled (would run for long), array (all its tasks succeed, one of them after a retry) and
+    cut (an array of which some tasks are cancelled)."""
 
     def __init__(self, folder, clients, count, mix=("plain",), seed=1):
         self.folder, self.clients = folder, clients
@@ -84,6 +87,13 @@ class Load:
         if job.kind == "repeated":
             return spec | {"command": ["/bin/sh", "-c", f"{mark}; [ $JOBGATE_ATTEMPT != 1 ] || exit 75"],
                            "retry": {"limit": 2, "delay": 1, "on": [75]}}
+        if job.kind == "array":
+            each = f"{mark}.$JOBGATE_TASK_INDEX; [ $JOBGATE_TASK_INDEX$JOBGATE_ATTEMPT != 31 ] || exit 75"
+            return spec | {"command": ["/bin/sh", "-c", each], "array": {"indices": f"0-{TASKS - 1}"},
+                           "retry": {"limit": 2, "delay": 0, "on": [75]}}
+        if job.kind == "cut":
+            each = f"{mark}.$JOBGATE_TASK_INDEX; [ $JOBGATE_TASK_INDEX -lt 2 ] || exec sleep 600"
+            return spec | {"command": ["/bin/sh", "-c", each], "array": {"indices": f"0-{TASKS - 1}"}}
         if job.kind == "timed":
             start = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.epoch + 1 + int(job.key.split("/")[1]) % 3))
             return spec | {"command": ["/bin/sh", "-c", mark], "not_before": start}
@@ -115,6 +125,9 @@ class Load:
         job.id = answer.json()["id"]
         if job.kind == "cancelled":
             self._persist(lambda: client.post(f"/v1/jobs/{job.id}/cancel"), 202)
+        if job.kind == "cut":
+            some = {"indices": f"2-{TASKS - 1}"}
+            self._persist(lambda: client.post(f"/v1/jobs/{job.id}/tasks/cancel", some), 202)
 
     # -- the account -----------------------------------------------------------------------
 
@@ -151,6 +164,8 @@ class Load:
     def _check_job(self, client, job, found):
         if found is None:
             return [f"{job.key}: {job.id} was accepted and is lost"]
+        if job.kind in ("array", "cut"):
+            return self._check_array(client, job, found)
         runs = self.mark(job).read_text().split() if self.mark(job).exists() else []
         outcome = (found["state"], found["reason"])
         expected = {"plain": (("succeeded", "completed"), [["1"]]), "timed": (("succeeded", "completed"), [["1"]]),
@@ -160,3 +175,25 @@ class Load:
             attempts = client.get(f"/v1/jobs/{job.id}/tasks/0/attempts").text
             return [f"{job.key} ({job.kind}) {job.id}: {outcome}, {found['message']}; ran as {runs}; {attempts}"]
         return []
+
+    def _check_array(self, client, job, found):
+        """Each task ran as often as it says, and the counts are those of the tasks."""
+        faults = []
+        whole = job.kind == "array"
+        tasks = {task["index"]: task for task in client.pages(f"/v1/jobs/{job.id}/tasks")}
+        if set(tasks) != set(range(TASKS)):
+            return [f"{job.key} {job.id}: has the tasks {sorted(tasks)}"]
+        for index, task in tasks.items():
+            mark = pathlib.Path(f"{self.mark(job)}.{index}")
+            runs = mark.read_text().split() if mark.exists() else []
+            if whole:
+                wanted = [("succeeded", ["1", "2"] if index == 3 else ["1"])]
+            else:
+                wanted = [("succeeded", ["1"])] if index < 2 else [("cancelled", []), ("cancelled", ["1"])]
+            if (task["state"], runs) not in wanted:
+                faults.append(f"{job.key} ({job.kind}) {job.id} task {index}: {task}, ran as {runs}")
+        states = [task["state"] for task in tasks.values()]
+        counted = {state: states.count(state) for state in found["counts"]}
+        if counted != found["counts"] or found["state"] != ("succeeded" if whole else "cancelled"):
+            faults.append(f"{job.key} {job.id}: {found['state']}, counts {found['counts']}, tasks {counted}")
+        return faults

@@ -130,8 +130,8 @@ def test_a_bad_field_is_pointed_at(api, data, pointer):
     ({"matrix": dict.fromkeys("abc", [0] * 1000)}, "/array/matrix", "has 1000000000 combinations: at most 1000000"),
     ({"matrix": {"JOBGATE_A": [1]}}, "/array/matrix/JOBGATE_A", "is reserved"),
     ({"matrix": {"A": [1]}}, "/array/matrix/A", "stands in environment too"),
-    ({"indices": "0-9"}, "/array", "not served yet"),
-], ids=["nothing", "reversed", "2^63", "ten million", "billion", "reserved", "in environment", "good"])
+    ({"indices": "6", "matrix": {"a": [1, 2], "b": [1, 2, 3]}}, "/array/indices", "names 6: the matrix has 6"),
+], ids=["nothing", "reversed", "2^63", "ten million", "billion", "reserved", "in environment", "beyond"])
 @pytest.mark.parametrize("dry", ["false", "true"])
 def test_an_array_that_cannot_be(api, array, pointer, words, dry):
     answer = api.post(f"/v1/jobs?dry_run={dry}", {"command": ["true"], "environment": {"A": ""}, "array": array})
