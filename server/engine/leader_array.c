@@ -636,7 +636,9 @@ void gw_array_apply_all(struct gw_leader *l, struct live *v, const struct gw_job
         struct array *a = v->array;
         if (event->type == GW_EVENT_HOLD || event->type == GW_EVENT_RELEASE)
                 v->job.held = event->type == GW_EVENT_HOLD;
-        if (is_stop(event->type) && v->job.stop == GW_REASON_NONE)
+        /* A start deadline is about the first start only. */
+        bool late = event->type == GW_EVENT_TIMER_START_DEADLINE && v->job.first_started_us;
+        if (is_stop(event->type) && !late && v->job.stop == GW_REASON_NONE)
                 v->job.stop = event->reason;
         a->wish_read = a->wish_read || occasion->wish_read;
         if (occasion->wish_read)

@@ -8,10 +8,11 @@ import time
 
 import pytest
 
-from tests.harness import system
+from tests.harness import calls, system
 from tests.harness.client import parse_answer, raw_exchange
 
 LIMIT = 1024 * 1024
+OTHER_BODIES = ["/v1/jobs/cancel", f"/v1/jobs/{calls.NO_JOB}/tasks/cancel"]
 
 
 def post_raw(api, data, headers=None):
@@ -166,7 +167,7 @@ def test_no_more_than_32_faults_are_reported(api):
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "application/jsonx", "application", "",
                                   "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None])
-@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs/cancel"])
+@pytest.mark.parametrize("path", ["/v1/jobs", *OTHER_BODIES])
 def test_another_media_type(api, path, kind):
     answer = api.request("POST", path, raw=b'{"command": ["true"], "hold": true}', headers={"Content-Type": kind})
     assert (answer.status, answer.code) == (415, "unsupported_media_type")
@@ -177,9 +178,9 @@ def test_json_by_another_spelling(api, kind):
     assert post_raw(api, b'{"command": ["true"], "hold": true}', {"Content-Type": kind}).status == 201
 
 
-def test_the_other_body_is_bounded_too(api):
-    answer = api.request("POST", "/v1/jobs/cancel", raw=b" " * (LIMIT + 1),
-                         headers={"Content-Type": "application/json"})
+@pytest.mark.parametrize("path", OTHER_BODIES)
+def test_other_bodies_are_bounded_too(api, path):
+    answer = api.request("POST", path, raw=b" " * (LIMIT + 1), headers={"Content-Type": "application/json"})
     assert answer.status == 413
 
 
