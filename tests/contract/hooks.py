@@ -66,8 +66,8 @@ def map_body(context, body):
 def lines(context, value):
     """Text is lines, good or bad: each has its result. What is no text becomes none, which is refused."""
     if not isinstance(value, str):
-        return {"data": b""}
-    return {"data": (value if value.strip(" \t\r\n") else '{"command": ["/bin/true"]}\n').encode(errors="replace")}
+        return b"\n"
+    return (value if value.strip(" \t\r\n") else '{"command": ["/bin/true"]}\n').encode(errors="replace")
 
 
 @schemathesis.hook
