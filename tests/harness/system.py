@@ -19,6 +19,8 @@ RUNNER = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteui
 
 # Everything is slower under a sanitizer.
 SANITIZED = any(word in os.environ.get("JOBGATE_BUILD", "") for word in ("asan", "tsan"))
+# Freed memory that AddressSanitizer holds back (its quarantine is 256 MiB), in KiB.
+HELD_BACK_KIB = 512 * 1024 if SANITIZED else 0
 PATIENCE = 4.0 if SANITIZED else 1.0
 
 
