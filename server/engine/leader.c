@@ -27,23 +27,11 @@ static const enum gw_job_event_type phase_events[] = {
         [GW_PHASE_ENDED] = GW_EVENT_FACT_ENDED,
 };
 
-/* The live job of a mark, ready for an event; NULL when the mark is not its open submission. An
- * array has several. */
-static struct live *live_of(struct gw_leader *l, struct gw_mark mark)
+/* The open submission of a mark with its job, ready for an event; NULL when there is none. */
+static struct part *part_of(struct gw_leader *l, struct gw_mark mark, struct live **ret)
 {
-        struct live *v = gw_leader_find(l, mark.job);
-        return v && !l->lost && (v->array || v->job.submission == mark.number) ? v : NULL;
-}
-
-static void keep_ref(struct live *v, const char *ref)
-{
-        if (!ref || (v->ref && strcmp(v->ref, ref) == 0))
-                return;
-        char *copy = strdup(ref);
-        if (copy) {
-                free(v->ref);
-                v->ref = copy;
-        }
+        *ret = gw_leader_find(l, mark.job);
+        return *ret && !l->lost ? gw_live_part(*ret, mark.number) : NULL;
 }
 
 static struct gw_job_event event_of(const struct gw_fact *f)
@@ -67,21 +55,18 @@ static struct gw_job_event event_of(const struct gw_fact *f)
 static void on_fact(struct gw_leader *l, const struct gw_fact *f)
 {
         struct gw_job_event e = event_of(f);
-        struct live *v = live_of(l, f->mark);
-        if (v && f->phase == GW_PHASE_ENDED)
-                gw_crash_point("leader.ended");
-        if (v && v->array) {
-                gw_array_fact(l, v, f->mark, f->span, f->ref, &e);
-                return;
-        }
-        if (!v) {
+        struct live *v;
+        struct part *p = part_of(l, f->mark, &v);
+        if (!p) {
                 /* Recorded before, or closed: nothing of it is to stay, whatever it does. */
                 if (!l->lost)
                         (void)l->backend->type->forget(l->backend, f->mark);
                 return;
         }
-        keep_ref(v, f->ref);
-        gw_leader_apply(l, v, &e, NULL);
+        if (f->phase == GW_PHASE_ENDED)
+                gw_crash_point("leader.ended");
+        gw_part_ref(p, f->ref);
+        gw_leader_apply_part(l, v, p, f->span, &e);
 }
 
 static void on_facts(struct gw_leader *l, const struct message *m)
@@ -96,7 +81,7 @@ static void on_facts(struct gw_leader *l, const struct message *m)
 static bool is_gone(const struct live *v, const struct message *m)
 {
         bool accepted = v->job.step == GW_STEP_PENDING || v->job.step == GW_STEP_RUNNING;
-        return accepted && v->job.seen < m->seen && v->accepted_us < m->asked_at_us;
+        return accepted && v->job.seen < m->seen && v->part.accepted_us < m->asked_at_us;
 }
 
 static void on_synced(struct gw_leader *l, const struct message *m)
@@ -165,33 +150,45 @@ static int64_t again_at(int64_t retry_at_us, int64_t wall_us)
         return gw_clock_mono_us() + wait_us;
 }
 
+/* Nothing follows but the question, later. */
+static void put_off(struct part *p, unsigned action, int64_t again_us)
+{
+        p->again_us = again_us;
+        p->cancels = p->cancels || action == GW_ACTION_CANCEL;
+}
+
+static void keep_error(struct part *p, const char *words)
+{
+        free(p->error);
+        p->error = words ? strdup(words) : NULL;
+}
+
 static void on_answer(struct gw_leader *l, const struct message *m)
 {
-        struct live *v = live_of(l, m->mark);
-        if (!v)
+        static const struct gw_span all = {0, UINT32_MAX};
+        struct live *v;
+        struct part *p = part_of(l, m->mark, &v);
+        if (!p)
                 return;
         int event = answer_events[m->request][m->answer];
         if (event == SETTLED)
                 return;
         gw_crash_point("leader.answered");
         int64_t now = gw_clock_wall_us();
-        if (v->array) {
-                gw_array_answer(l, v, m, event, request_actions[m->request],
-                                again_at(m->retry_at_us, now));
-                return;
-        }
-        v->asked &= ~request_actions[m->request];
-        keep_ref(v, m->ref);
+        unsigned action = request_actions[m->request];
+        p->asked &= ~action;
+        gw_part_ref(p, m->ref);
         if (event == NO_EVENT || event == GW_EVENT_NOT_SENT)
-                v->again_us = again_at(m->retry_at_us, now);
+                put_off(p, action, again_at(m->retry_at_us, now));
         if (event == NO_EVENT)
                 return;
+        if (event == GW_EVENT_REFUSED)
+                keep_error(p, m->raw);
         struct gw_job_event e = {.type = (enum gw_job_event_type)event,
                                  .at_us = now,
                                  .exit_code = -1,
                                  .raw = m->raw};
-        struct occasion o = {.error = event == GW_EVENT_REFUSED ? m->raw : NULL};
-        gw_leader_apply(l, v, &e, &o);
+        gw_leader_apply_part(l, v, p, all, &e);
 }
 
 static void (*const on_message[])(struct gw_leader *l, const struct message *m) = {
@@ -253,16 +250,11 @@ static void begin(struct gw_leader *l)
         }
         for (size_t i = 0; i < LEADER_BUCKETS; i++) {
                 for (struct live *v = l->live.buckets[i]; v; v = v->next) {
-                        struct part *p;
-                        v->again_us = 0;
-                        if (!v->array)
-                                gw_live_submission(v, &live[count++]);
-                        else
-                                LIST_FOREACH(p, &v->array->parts, link)
-                                {
-                                        p->again_us = 0;
-                                        gw_array_submission(v, p, &live[count++]);
-                                }
+                        struct part *p = NULL;
+                        while ((p = gw_live_next_part(v, p))) {
+                                p->again_us = 0;
+                                gw_live_submission(v, p, &live[count++]);
+                        }
                 }
         }
         l->backend->type->lead(l->backend, (uint64_t)l->epoch, live, count, NULL);

@@ -32,7 +32,7 @@ static void part_free(struct part *p)
         free(p);
 }
 
-static struct part *part_find(const struct array *a, uint32_t number)
+struct part *gw_array_part(const struct array *a, uint32_t number)
 {
         struct part *p = LIST_FIRST(&a->parts);
         while (p && p->number != number)
@@ -61,18 +61,6 @@ static struct part *part_new(uint32_t number, uint32_t attempt, struct gw_spans 
         return p;
 }
 
-static void part_ref(struct part *p, const char *ref)
-{
-        if (!ref || (p->ref && strcmp(p->ref, ref) == 0))
-                return;
-        char *copy = strdup(ref);
-        if (!copy)
-                return;
-        free(p->ref);
-        p->ref = copy;
-        p->changed = true;
-}
-
 static bool is_accepted(const struct part *p)
 {
         return p->state == GW_SUBMISSION_ACCEPTED;
@@ -94,7 +82,7 @@ static int load_part(void *arg, const struct gw_record_part *row)
                 return -1;
         p->state = row->state;
         p->send_before_us = row->send_before_us;
-        part_ref(p, row->ref);
+        gw_part_ref(p, row->ref);
         p->changed = false;
         LIST_INSERT_HEAD(&a->parts, p, link);
         return 0;
@@ -104,7 +92,7 @@ static void count_left(struct array *a)
 {
         for (size_t i = 0; i < a->tasks.count; i++) {
                 const struct gw_run *run = &a->tasks.runs[i];
-                struct part *p = part_find(a, run->task.submission);
+                struct part *p = gw_array_part(a, run->task.submission);
                 if (p)
                         p->left += run->hi - run->lo + 1;
         }
@@ -177,8 +165,7 @@ size_t gw_array_waiting(const struct array *a)
         return count_tasks(a, waits_there);
 }
 
-/* Whether every task of the part is to end. */
-static bool part_unwanted(const struct array *a, const struct part *p)
+bool gw_array_unwanted(const struct array *a, const struct part *p)
 {
         for (size_t i = 0; i < a->tasks.count; i++) {
                 const struct gw_task *task = &a->tasks.runs[i].task;
@@ -188,26 +175,43 @@ static bool part_unwanted(const struct array *a, const struct part *p)
         return true;
 }
 
-void gw_array_submission(const struct live *v, const struct part *p, struct gw_submission *ret)
+int gw_array_stopped(const struct array *a, const struct part *p, struct gw_spans *ret)
 {
-        const struct array *a = v->array;
-        *ret = (struct gw_submission){
-                .mark = {v->job.id, p->number},
-                .spec = v->spec,
-                .spec_len = v->spec_len,
-                .name = v->name,
-                .project = v->project,
-                .index_set = v->index_set,
-                .spans = p->spans.items,
-                .span_count = p->spans.count,
-                .identity = v->identity,
-                .attempt = p->attempt,
-                .held = v->job.held,
-                .ref = p->ref,
-                .send_before = p->send_before_us,
-                .accepted = is_accepted(p),
-                .cancelling = part_unwanted(a, p),
-        };
+        for (size_t i = 0; i < a->tasks.count; i++) {
+                const struct gw_run *run = &a->tasks.runs[i];
+                if (run->task.submission == p->number && run->task.stop != GW_REASON_NONE &&
+                    gw_spans_append(ret, run->lo, run->hi, NULL) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
+/* Whether a task waits at the backend and is not held there as it is to be. */
+static bool held_otherwise(const struct live *v, const struct part *p)
+{
+        const struct gw_tasks *t = &v->array->tasks;
+        for (size_t i = 0; i < t->count; i++) {
+                const struct gw_task *task = &t->runs[i].task;
+                if (task->submission == p->number && task->step == GW_STEP_PENDING &&
+                    task->stop == GW_REASON_NONE && (task->reason == GW_REASON_HELD) != v->job.held)
+                        return true;
+        }
+        return false;
+}
+
+unsigned gw_array_actions(const struct live *v, const struct part *p)
+{
+        switch (p->state) {
+        case GW_SUBMISSION_INTENDED:
+                return GW_ACTION_SUBMIT;
+        case GW_SUBMISSION_UNKNOWN:
+                return GW_ACTION_RESOLVE;
+        case GW_SUBMISSION_ACCEPTED:
+                return (p->cancels ? GW_ACTION_CANCEL : 0U) |
+                       (held_otherwise(v, p) ? GW_ACTION_CHANGE : 0U);
+        default:
+                return 0;
+        }
 }
 
 /* ---- writing ------------------------------------------------------------------------------- */
@@ -347,8 +351,6 @@ static void close_parts(struct gw_leader *l, struct live *v)
         }
 }
 
-static void act(struct gw_leader *l, struct live *v);
-
 /* Recorded: now the rest of the world follows. */
 static void settle(struct gw_leader *l, struct live *v)
 {
@@ -361,7 +363,7 @@ static void settle(struct gw_leader *l, struct live *v)
         if (!LIST_EMPTY(&a->parts)) {
                 if (!v->kept)
                         gw_live_keep(&l->live, v);
-                act(l, v);
+                gw_leader_act(l, v);
                 return;
         }
         if (v->kept)
@@ -411,126 +413,6 @@ void gw_array_discard(struct gw_leader *l)
                 if (!v->kept)
                         gw_live_free(v);
         }
-}
-
-/* ---- telling the backend --------------------------------------------------------------------- */
-
-static int tell_submit(struct gw_leader *l, struct live *v, struct part *p)
-{
-        struct gw_submission s;
-        gw_array_submission(v, p, &s);
-        gw_crash_point("leader.intended");
-        int rc = l->backend->type->submit(l->backend, &s);
-        p->told_held = s.held;
-        gw_crash_point("leader.handed");
-        return rc;
-}
-
-static int tell_resolve(struct gw_leader *l, struct live *v, struct part *p)
-{
-        struct gw_submission s;
-        gw_array_submission(v, p, &s);
-        return l->backend->type->resolve(l->backend, &s);
-}
-
-static int tell_cancel(struct gw_leader *l, struct live *v, struct part *p)
-{
-        struct gw_spans some = GW_SPANS_INIT;
-        struct gw_mark mark = {v->job.id, p->number};
-        const struct gw_tasks *t = &v->array->tasks;
-        int rc = 0;
-        for (size_t i = 0; i < t->count && rc == 0; i++) {
-                const struct gw_run *run = &t->runs[i];
-                if (run->task.submission == p->number && run->task.stop != GW_REASON_NONE)
-                        rc = gw_spans_append(&some, run->lo, run->hi, NULL);
-        }
-        if (rc == 0 && some.count > 0)
-                rc = l->backend->type->cancel(l->backend, mark, some.items, some.count);
-        gw_spans_done(&some);
-        if (rc == 0)
-                p->cancels = false;
-        return rc;
-}
-
-static int tell_change(struct gw_leader *l, struct live *v, struct part *p)
-{
-        struct gw_mark mark = {v->job.id, p->number};
-        p->told_held = v->job.held;
-        return l->backend->type->change(l->backend, mark, v->job.held, -1, 0);
-}
-
-static const struct {
-        unsigned action;
-        int (*tell)(struct gw_leader *l, struct live *v, struct part *p);
-} requests[] = {
-        {GW_ACTION_SUBMIT, tell_submit},
-        {GW_ACTION_RESOLVE, tell_resolve},
-        {GW_ACTION_CANCEL, tell_cancel},
-        {GW_ACTION_CHANGE, tell_change},
-};
-
-/* Whether a task waits at the backend and is not held there as it is to be. */
-static bool held_otherwise(const struct live *v, const struct part *p)
-{
-        const struct gw_tasks *t = &v->array->tasks;
-        for (size_t i = 0; i < t->count; i++) {
-                const struct gw_task *task = &t->runs[i].task;
-                if (task->submission == p->number && task->step == GW_STEP_PENDING &&
-                    task->stop == GW_REASON_NONE && (task->reason == GW_REASON_HELD) != v->job.held)
-                        return true;
-        }
-        return false;
-}
-
-static unsigned actions_of(const struct live *v, const struct part *p)
-{
-        switch (p->state) {
-        case GW_SUBMISSION_INTENDED:
-                return GW_ACTION_SUBMIT;
-        case GW_SUBMISSION_UNKNOWN:
-                return GW_ACTION_RESOLVE;
-        case GW_SUBMISSION_ACCEPTED:
-                return (p->cancels ? GW_ACTION_CANCEL : 0U) |
-                       (held_otherwise(v, p) ? GW_ACTION_CHANGE : 0U);
-        default:
-                return 0;
-        }
-}
-
-static unsigned due_now(const struct live *v, struct part *p)
-{
-        unsigned due = actions_of(v, p);
-        p->asked &= due;
-        if (p->told_held != v->job.held)
-                p->asked &= ~(unsigned)GW_ACTION_CHANGE;
-        if (p->cancels)
-                p->asked &= ~(unsigned)GW_ACTION_CANCEL;
-        due &= ~p->asked;
-        if (part_unwanted(v->array, p) || p->send_before_us <= gw_clock_wall_us())
-                due &= ~(unsigned)GW_ACTION_SUBMIT;
-        return due;
-}
-
-static void act_part(struct gw_leader *l, struct live *v, struct part *p)
-{
-        unsigned due = due_now(v, p);
-        if (!due || gw_clock_mono_us() < p->again_us)
-                return;
-        for (size_t i = 0; i < GW_COUNT(requests); i++) {
-                if (!(due & requests[i].action))
-                        continue;
-                if (requests[i].tell(l, v, p) < 0)
-                        p->again_us = gw_clock_mono_us() + LEADER_AGAIN_US;
-                else
-                        p->asked |= requests[i].action;
-        }
-}
-
-static void act(struct gw_leader *l, struct live *v)
-{
-        struct part *p;
-        LIST_FOREACH(p, &v->array->parts, link)
-        act_part(l, v, p);
 }
 
 /* ---- events -------------------------------------------------------------------------------- */
@@ -605,6 +487,10 @@ void gw_array_apply(struct gw_leader *l, struct live *v, struct part *p, struct 
         struct gw_tasks_outcome o;
         struct gw_error err = {0};
         uint32_t number = p ? p->number : 0;
+        if (span.last >= a->tasks.total)
+                span.last = a->tasks.total - 1;
+        if (span.first > span.last)
+                return;
         if (gw_tasks_apply(&a->tasks, &v->job, span, number, 0, event, &a->effect, &o, &err) < 0) {
                 gw_log_error("leader.no_memory", &err);
                 l->lost = true;
@@ -625,7 +511,7 @@ void gw_array_apply(struct gw_leader *l, struct live *v, struct part *p, struct 
         if (a->effect.changed || (p && p->changed))
                 gw_array_note(l, v);
         else
-                act(l, v);
+                gw_leader_act(l, v);
 }
 
 static struct gw_span whole(const struct array *a);
@@ -667,27 +553,6 @@ static struct gw_span whole(const struct array *a)
         return (struct gw_span){0, a->tasks.total - 1};
 }
 
-/* To every task that the part has. */
-static void apply_to_part(struct gw_leader *l, struct live *v, struct part *p,
-                          const struct gw_job_event *event)
-{
-        gw_array_apply(l, v, p, whole(v->array), event);
-}
-
-void gw_array_fact(struct gw_leader *l, struct live *v, struct gw_mark mark, struct gw_span span,
-                   const char *ref, const struct gw_job_event *event)
-{
-        struct part *p = part_find(v->array, mark.number);
-        if (!p) {
-                (void)l->backend->type->forget(l->backend, mark);
-                return;
-        }
-        if (span.first > span.last || span.last >= v->array->tasks.total)
-                return;
-        part_ref(p, ref);
-        gw_array_apply(l, v, p, span, event);
-}
-
 void gw_array_synced(struct gw_leader *l, struct live *v, const struct message *m)
 {
         struct array *a = v->array;
@@ -698,61 +563,10 @@ void gw_array_synced(struct gw_leader *l, struct live *v, const struct message *
                 if (i >= a->tasks.count)
                         continue;
                 const struct gw_run *run = &a->tasks.runs[i];
-                struct part *p = part_find(a, run->task.submission);
+                struct part *p = gw_array_part(a, run->task.submission);
                 bool there = run->task.step == GW_STEP_PENDING || run->task.step == GW_STEP_RUNNING;
                 if (p && there && run->task.seen < m->seen && p->accepted_us < m->asked_at_us)
                         gw_array_apply(l, v, p, (struct gw_span){run->lo, run->hi}, &e);
-        }
-}
-
-void gw_array_answer(struct gw_leader *l, struct live *v, const struct message *m, int event,
-                     unsigned action, int64_t again_us)
-{
-        struct part *p = part_find(v->array, m->mark.number);
-        if (!p)
-                return;
-        p->asked &= ~action;
-        part_ref(p, m->ref);
-        if (event == GW_EVENT_COUNT || event == GW_EVENT_NOT_SENT)
-                p->again_us = again_us;
-        if (event == GW_EVENT_COUNT) {
-                p->cancels = p->cancels || action == GW_ACTION_CANCEL;
-                return;
-        }
-        if (event == GW_EVENT_REFUSED && m->raw) {
-                free(p->error);
-                p->error = strdup(m->raw);
-        }
-        struct gw_job_event e = {.type = (enum gw_job_event_type)event,
-                                 .at_us = gw_clock_wall_us(),
-                                 .exit_code = -1,
-                                 .raw = m->raw};
-        apply_to_part(l, v, p, &e);
-}
-
-static void ask_part_again(struct gw_leader *l, struct live *v, struct part *p)
-{
-        bool unsent = p->state == GW_SUBMISSION_INTENDED && !(p->asked & GW_ACTION_SUBMIT);
-        if (unsent && part_unwanted(v->array, p)) {
-                struct gw_job_event e = {
-                        .type = GW_EVENT_NOT_SENT, .at_us = gw_clock_wall_us(), .exit_code = -1};
-                apply_to_part(l, v, p, &e);
-        } else if (unsent && p->send_before_us <= gw_clock_wall_us()) {
-                /* A new time is recorded before it is used. */
-                p->send_before_us = gw_clock_wall_us() + LEADER_SEND_US;
-                p->changed = true;
-                gw_array_note(l, v);
-        } else {
-                act_part(l, v, p);
-        }
-}
-
-void gw_array_ask_again(struct gw_leader *l, struct live *v)
-{
-        struct part *next;
-        for (struct part *p = LIST_FIRST(&v->array->parts); p && !l->lost; p = next) {
-                next = LIST_NEXT(p, link);
-                ask_part_again(l, v, p);
         }
 }
 

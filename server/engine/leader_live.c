@@ -25,7 +25,7 @@ static int copy_texts(struct live *v, const struct gw_record_row *row)
 {
         v->spec_len = row->spec_len;
         if (copy_text(&v->project, row->project) < 0 || copy_text(&v->name, row->name) < 0 ||
-            copy_text(&v->spec, row->spec) < 0 || copy_text(&v->ref, row->ref) < 0 ||
+            copy_text(&v->spec, row->spec) < 0 || copy_text(&v->part.ref, row->ref) < 0 ||
             copy_text(&v->identity, row->identity) < 0 ||
             copy_text(&v->index_set, row->index_set) < 0)
                 return -1;
@@ -43,7 +43,7 @@ struct live *gw_live_new(const struct gw_record_row *row)
         v->project_id = row->project_id;
         v->user_id = row->user_id;
         v->version = row->version;
-        v->send_before_us = row->send_before_us;
+        v->part.send_before_us = row->send_before_us;
         if (copy_texts(v, row) < 0 || (row->index_set && gw_array_load(v, row, &err) < 0))
                 goto fail;
         if (gw_spec_load(row->spec, row->spec_len, &spec, &err) == 0) {
@@ -69,7 +69,8 @@ void gw_live_free(struct live *v)
         free(v->project);
         free(v->name);
         free(v->spec);
-        free(v->ref);
+        free(v->part.ref);
+        free(v->part.error);
         free(v->identity);
         free(v->index_set);
         gw_array_free(v->array);
@@ -147,23 +148,71 @@ size_t gw_live_open(const struct live_table *t)
         return count;
 }
 
-void gw_live_submission(const struct live *v, struct gw_submission *ret)
+/* ---- submissions --------------------------------------------------------------------------- */
+
+struct part *gw_live_part(struct live *v, uint32_t number)
+{
+        if (v->array)
+                return gw_array_part(v->array, number);
+        return v->job.submission == number ? &v->part : NULL;
+}
+
+struct part *gw_live_next_part(struct live *v, const struct part *p)
+{
+        if (v->array)
+                return p ? LIST_NEXT(p, link) : LIST_FIRST(&v->array->parts);
+        return p ? NULL : &v->part;
+}
+
+void gw_part_ref(struct part *p, const char *ref)
+{
+        if (!ref || (p->ref && strcmp(p->ref, ref) == 0))
+                return;
+        char *copy = strdup(ref);
+        if (!copy)
+                return;
+        free(p->ref);
+        p->ref = copy;
+        p->changed = true;
+}
+
+static void plain_submission(const struct live *v, struct gw_submission *ret)
 {
         static const struct gw_span plain = {0, 0};
+        ret->mark.number = v->job.submission;
+        ret->spans = &plain;
+        ret->span_count = 1;
+        ret->attempt = v->job.attempt;
+        ret->accepted = v->job.step == GW_STEP_PENDING || v->job.step == GW_STEP_RUNNING;
+        ret->cancelling = v->job.stop != GW_REASON_NONE;
+}
+
+static void array_submission(const struct live *v, const struct part *p, struct gw_submission *ret)
+{
+        ret->mark.number = p->number;
+        ret->index_set = v->index_set;
+        ret->spans = p->spans.items;
+        ret->span_count = p->spans.count;
+        ret->attempt = p->attempt;
+        ret->accepted = p->state == GW_SUBMISSION_ACCEPTED;
+        ret->cancelling = gw_array_unwanted(v->array, p);
+}
+
+void gw_live_submission(const struct live *v, const struct part *p, struct gw_submission *ret)
+{
         *ret = (struct gw_submission){
-                .mark = {v->job.id, v->job.submission},
+                .mark = {.job = v->job.id},
                 .spec = v->spec,
                 .spec_len = v->spec_len,
                 .name = v->name,
                 .project = v->project,
-                .spans = &plain,
-                .span_count = 1,
                 .identity = v->identity,
-                .attempt = v->job.attempt,
                 .held = v->job.held,
-                .ref = v->ref,
-                .send_before = v->send_before_us,
-                .accepted = v->job.step == GW_STEP_PENDING || v->job.step == GW_STEP_RUNNING,
-                .cancelling = v->job.stop != GW_REASON_NONE,
+                .ref = p->ref,
+                .send_before = p->send_before_us,
         };
+        if (v->array)
+                array_submission(v, p, ret);
+        else
+                plain_submission(v, ret);
 }

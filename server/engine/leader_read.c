@@ -253,7 +253,7 @@ void gw_leader_load(struct gw_leader *l)
                         continue;
                 }
                 v->job.held = a.rows[i].hold;
-                v->again_us = INT64_MAX; /* nothing is asked before the backend is led */
+                v->part.again_us = INT64_MAX; /* nothing is asked before the backend is led */
                 gw_live_keep(&l->live, v);
                 gw_leader_apply(l, v, &e, NULL);
         }

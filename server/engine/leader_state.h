@@ -7,7 +7,8 @@
  *   leader_live.c     the jobs that have an open submission
  *   leader_array.c    arrays: their parts, and all of the above for them
  *   leader_read.c     questions to the record: wishes, timers, claims
- *   leader_write.c    an event to a job, its record, and then what the backend must be told
+ *   leader_write.c    an event to a job, and its record
+ *   leader_tell.c     what the backend must be told then
  */
 #ifndef GW_ENGINE_LEADER_STATE_H
 #define GW_ENGINE_LEADER_STATE_H
@@ -35,26 +36,42 @@
 
 /* ---- live jobs ----------------------------------------------------------------------------- */
 
+/* A submission that is not closed. A plain job has one, an array any number, each with some of its
+ * tasks. */
+struct part {
+        char *ref, *error; /* owned, or NULL: the scheduler's id; why it was refused */
+        unsigned asked;    /* gw_job_action bits that are out, or done and not to be repeated */
+        bool told_held;    /* what the backend was last told, where CHANGE is asked */
+        int64_t again_us;  /* monotonic: no request before this */
+        int64_t intended_us, send_before_us;
+        int64_t accepted_us; /* wall: when this leader learned that the backend has it */
+        /* Of an array: */
+        LIST_ENTRY(part) link;
+        uint32_t number, attempt;
+        uint32_t left; /* tasks of it that may still run */
+        struct gw_spans spans;
+        char *ordinals; /* owned: the spans as text */
+        enum gw_submission_state state;
+        bool changed; /* since it was recorded */
+        bool cancels; /* the backend is to be told which tasks are to end */
+};
+LIST_HEAD(parts, part);
+
 struct array;
 
 struct live {
         struct gw_job job;   /* of an array: the whole, as its tasks make it */
+        struct part part;    /* the open submission of a plain job */
         struct array *array; /* NULL: a plain job */
         int64_t project_id, user_id;
         int32_t version;
         char *project, *name, *spec; /* owned */
         size_t spec_len;
-        char *ref, *identity; /* owned, or NULL */
-        char *index_set;      /* of an array; owned, or NULL */
-        int64_t intended_us, send_before_us;
-        int64_t accepted_us; /* wall: when this leader learned that the backend has it */
-        unsigned asked;      /* gw_job_action bits that are out, or done and not to be repeated */
-        bool told_held;      /* what the backend was last told, where CHANGE is asked */
-        int64_t again_us;    /* monotonic: no request before this */
-        bool writing;        /* in the write batch: no event before it is flushed. An array takes
-                                more events until then, unless it is being claimed */
-        bool kept;           /* in the table; otherwise it goes after its write */
-        struct live *next;   /* in its bucket */
+        char *identity, *index_set; /* owned, or NULL; of an array: its indices */
+        bool writing;      /* in the write batch: no event before it is flushed. An array takes more
+                              events until then, unless it is being claimed */
+        bool kept;         /* in the table; otherwise it goes after its write */
+        struct live *next; /* in its bucket */
 };
 
 struct live_table {
@@ -75,27 +92,16 @@ void gw_live_clear(struct live_table *t);                /* frees all */
 size_t gw_live_waiting(const struct live_table *t, struct gw_buf *projects);
 /* How many submissions are open. */
 size_t gw_live_open(const struct live_table *t);
-/* The submission that is open, as the backend is told of it. Borrows from v. */
-void gw_live_submission(const struct live *v, struct gw_submission *ret);
+/* The open submission of that number, or NULL. */
+struct part *gw_live_part(struct live *v, uint32_t number);
+/* The open submissions one after the other; p NULL: the first. NULL after the last. */
+struct part *gw_live_next_part(struct live *v, const struct part *p);
+/* Keeps the scheduler's id; NULL is nothing. */
+void gw_part_ref(struct part *p, const char *ref);
+/* A submission, as the backend is told of it. Borrows from v and p. */
+void gw_live_submission(const struct live *v, const struct part *p, struct gw_submission *ret);
 
 /* ---- arrays ---------------------------------------------------------------------------------- */
-
-/* A submission of an array that is not closed: some of its tasks, on one attempt. */
-struct part {
-        LIST_ENTRY(part) link;
-        uint32_t number, attempt;
-        uint32_t left; /* tasks of it that may still run */
-        struct gw_spans spans;
-        char *ordinals;    /* owned: the spans as text */
-        char *ref, *error; /* owned, or NULL */
-        enum gw_submission_state state;
-        bool changed;   /* since it was recorded */
-        bool cancels;   /* the backend is to be told which tasks are to end */
-        unsigned asked; /* as in live, likewise the next */
-        bool told_held;
-        int64_t intended_us, send_before_us, accepted_us, again_us;
-};
-LIST_HEAD(parts, part);
 
 struct array {
         struct gw_indexset indices;
@@ -149,7 +155,6 @@ struct occasion {
         bool wish_read;          /* the wish of `version` was read */
         int32_t version;         /* of the row that was read */
         const char *timer_fired; /* or NULL */
-        const char *error;       /* or NULL */
 };
 
 struct gw_leader {
@@ -192,9 +197,16 @@ void gw_leader_apply(struct gw_leader *l, struct live *v, const struct gw_job_ev
 void gw_leader_flush(struct gw_leader *l);
 void gw_leader_discard(struct gw_leader *l);     /* forgets what is not flushed */
 void gw_leader_check_lease(struct gw_leader *l); /* sets l->lost when it is somebody else's */
+/* An event to what the part has of the span, whatever the job is. */
+void gw_leader_apply_part(struct gw_leader *l, struct live *v, struct part *p, struct gw_span span,
+                          const struct gw_job_event *event);
+/* A new time until which the part may be sent; recorded before it is used. */
+void gw_leader_renew(struct gw_leader *l, struct live *v, struct part *p);
+
+/* leader_tell.c */
+void gw_leader_act(struct gw_leader *l, struct live *v); /* tells the backend what is due */
 /* Asks again what was put off, and drops what nobody wants before it was sent. */
 void gw_leader_ask_again(struct gw_leader *l);
-void gw_leader_act(struct gw_leader *l, struct live *v); /* tells the backend what is due */
 
 /* The batch's other half: writes that are not a plain job's. */
 struct gw_work *gw_leader_array_chain(struct gw_leader *l); /* NULL: none, or lost */
@@ -204,10 +216,15 @@ void gw_leader_array_conclude(struct gw_leader *l);
  * only while it is being claimed; it is then looked up again by the caller. */
 int gw_array_load(struct live *v, const struct gw_record_row *row, struct gw_error *err);
 void gw_array_free(struct array *a);
-size_t gw_array_open(const struct array *a);    /* parts */
+struct part *gw_array_part(const struct array *a, uint32_t number); /* or NULL */
+size_t gw_array_open(const struct array *a);                        /* parts */
 size_t gw_array_waiting(const struct array *a); /* tasks at the backend that neither run nor are
                                                    held there */
-void gw_array_submission(const struct live *v, const struct part *p, struct gw_submission *ret);
+unsigned gw_array_actions(const struct live *v, const struct part *p);
+/* Whether every task of the part is to end. */
+bool gw_array_unwanted(const struct array *a, const struct part *p);
+/* Those of its tasks that are to end. Returns 0, or -1 without memory. */
+int gw_array_stopped(const struct array *a, const struct part *p, struct gw_spans *ret);
 /* An event to some tasks of a part, or (part NULL) to all tasks. */
 void gw_array_apply(struct gw_leader *l, struct live *v, struct part *p, struct gw_span span,
                     const struct gw_job_event *event);
@@ -215,13 +232,7 @@ void gw_array_apply(struct gw_leader *l, struct live *v, struct part *p, struct 
 void gw_array_apply_all(struct gw_leader *l, struct live *v, const struct gw_job_event *event,
                         const struct occasion *occasion);
 void gw_array_recover(struct gw_leader *l, struct live *v);
-void gw_array_fact(struct gw_leader *l, struct live *v, struct gw_mark mark, struct gw_span span,
-                   const char *ref, const struct gw_job_event *event);
 void gw_array_synced(struct gw_leader *l, struct live *v, const struct message *m);
-/* event: what the answer means, or GW_EVENT_COUNT: ask again. */
-void gw_array_answer(struct gw_leader *l, struct live *v, const struct message *m, int event,
-                     unsigned action, int64_t again_us);
-void gw_array_ask_again(struct gw_leader *l, struct live *v);
 /* Hands over at most `room` tasks. Returns how many; *ret_more: there are others that could go. */
 size_t gw_array_claim(struct gw_leader *l, struct live *v, size_t room, bool *ret_more);
 /* Cancels of single tasks, as the record's row gives them. */

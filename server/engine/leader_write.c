@@ -1,6 +1,6 @@
 /*
- * An event to a job, its record, and then what the backend must be told: always in this
- * order. Leader's thread only.
+ * An event to a job, its record, and then what the backend must be told (leader_tell.c): always
+ * in this order. Leader's thread only.
  *
  * Events gather into one statement. A job that is in the batch already is flushed before its
  * next event, so that each job is in a statement once. A write without a row means that the
@@ -15,79 +15,6 @@
 #include "server/base/clock.h"
 #include "server/base/crash.h"
 #include "server/base/log.h"
-
-/* ---- telling the backend --------------------------------------------------------------------- */
-
-static int tell_submit(struct gw_leader *l, struct live *v)
-{
-        struct gw_submission s;
-        gw_live_submission(v, &s);
-        gw_crash_point("leader.intended");
-        int rc = l->backend->type->submit(l->backend, &s);
-        v->told_held = s.held;
-        gw_crash_point("leader.handed");
-        return rc;
-}
-
-static int tell_resolve(struct gw_leader *l, struct live *v)
-{
-        struct gw_submission s;
-        gw_live_submission(v, &s);
-        return l->backend->type->resolve(l->backend, &s);
-}
-
-static int tell_cancel(struct gw_leader *l, struct live *v)
-{
-        static const struct gw_span plain = {0, 0};
-        struct gw_mark mark = {v->job.id, v->job.submission};
-        return l->backend->type->cancel(l->backend, mark, &plain, 1);
-}
-
-static int tell_change(struct gw_leader *l, struct live *v)
-{
-        struct gw_mark mark = {v->job.id, v->job.submission};
-        v->told_held = v->job.held;
-        return l->backend->type->change(l->backend, mark, v->job.held, -1, 0);
-}
-
-static const struct {
-        unsigned action;
-        int (*tell)(struct gw_leader *l, struct live *v);
-} requests[] = {
-        {GW_ACTION_SUBMIT, tell_submit},
-        {GW_ACTION_RESOLVE, tell_resolve},
-        {GW_ACTION_CANCEL, tell_cancel},
-        {GW_ACTION_CHANGE, tell_change},
-};
-
-/* What the backend must be told and was not: as bits. What is not to be sent any more, because
- * nobody wants it or its time is over, is not among it. */
-static unsigned due_now(struct live *v)
-{
-        unsigned due = gw_job_actions(&v->job);
-        v->asked &= due;
-        if (v->told_held != v->job.held)
-                v->asked &= ~(unsigned)GW_ACTION_CHANGE;
-        due &= ~v->asked;
-        if (v->job.stop != GW_REASON_NONE || v->send_before_us <= gw_clock_wall_us())
-                due &= ~(unsigned)GW_ACTION_SUBMIT;
-        return due;
-}
-
-void gw_leader_act(struct gw_leader *l, struct live *v)
-{
-        unsigned due = due_now(v);
-        if (!due || gw_clock_mono_us() < v->again_us)
-                return;
-        for (size_t i = 0; i < GW_COUNT(requests); i++) {
-                if (!(due & requests[i].action))
-                        continue;
-                if (requests[i].tell(l, v) < 0)
-                        v->again_us = gw_clock_mono_us() + LEADER_AGAIN_US;
-                else
-                        v->asked |= requests[i].action;
-        }
-}
 
 /* ---- recording ---- */
 
@@ -204,11 +131,11 @@ static void observe(struct gw_leader *l, struct live *v, const struct gw_job_eve
 {
         const struct gw_leader_metrics *m = &l->settings.metrics;
         if (effect->submission == GW_SUBMISSION_INTENDED)
-                v->intended_us = event->at_us;
+                v->part.intended_us = event->at_us;
         if (effect->submission == GW_SUBMISSION_ACCEPTED)
-                v->accepted_us = event->at_us;
-        if (effect->submission == GW_SUBMISSION_ACCEPTED && v->intended_us)
-                gw_metric_observe(m->handover, m->index, 0, event->at_us - v->intended_us);
+                v->part.accepted_us = event->at_us;
+        if (effect->submission == GW_SUBMISSION_ACCEPTED && v->part.intended_us)
+                gw_metric_observe(m->handover, m->index, 0, event->at_us - v->part.intended_us);
         if (event->type == GW_EVENT_FACT_ENDED && event->ended_us)
                 gw_metric_observe(m->lag, m->index, 0, event->at_us - event->ended_us);
 }
@@ -218,7 +145,7 @@ static void add_write(struct gw_leader *l, struct live *v, const struct occasion
         struct write *w = &l->writes[l->write_count];
         w->live = v;
         if (w->effect.submission == GW_SUBMISSION_INTENDED)
-                v->send_before_us = gw_clock_wall_us() + LEADER_SEND_US;
+                v->part.send_before_us = gw_clock_wall_us() + LEADER_SEND_US;
         w->command = (struct gw_db_record_write){
                 .lease = l->backend->name,
                 .epoch = l->epoch,
@@ -228,10 +155,10 @@ static void add_write(struct gw_leader *l, struct live *v, const struct occasion
                 .claimable = gw_job_claimable(&v->job, gw_clock_wall_us()),
                 .version = o->wish_read ? o->version : v->version,
                 .wish_read = o->wish_read,
-                .ref = v->ref,
-                .error = o->error,
+                .ref = v->part.ref,
+                .error = v->part.error,
                 .timer_fired = o->timer_fired,
-                .send_before_us = v->send_before_us,
+                .send_before_us = v->part.send_before_us,
         };
         if (gw_db_record_write_init(&w->command) < 0) {
                 l->lost = true; /* no memory: the record tells where things stand */
@@ -261,12 +188,26 @@ void gw_leader_apply(struct gw_leader *l, struct live *v, const struct gw_job_ev
                 gw_leader_act(l, v);
 }
 
-/* ---- what was put off ---------------------------------------------------------------------- */
+/* ---- parts --------------------------------------------------------------------------------- */
 
-/* The record says until when an intent may be sent: a new time is recorded before it is used. */
-static void renew(struct gw_leader *l, struct live *v)
+void gw_leader_apply_part(struct gw_leader *l, struct live *v, struct part *p, struct gw_span span,
+                          const struct gw_job_event *event)
+{
+        if (v->array)
+                gw_array_apply(l, v, p, span, event);
+        else
+                gw_leader_apply(l, v, event, NULL);
+}
+
+void gw_leader_renew(struct gw_leader *l, struct live *v, struct part *p)
 {
         static const struct occasion plain;
+        if (v->array) {
+                p->send_before_us = gw_clock_wall_us() + LEADER_SEND_US;
+                p->changed = true;
+                gw_array_note(l, v);
+                return;
+        }
         if (l->write_count == LEADER_WRITES)
                 gw_leader_flush(l);
         l->writes[l->write_count].effect =
@@ -274,34 +215,4 @@ static void renew(struct gw_leader *l, struct live *v)
                                        .submission = GW_SUBMISSION_INTENDED,
                                        .submission_no = v->job.submission};
         add_write(l, v, &plain);
-}
-
-static void ask_one_again(struct gw_leader *l, struct live *v)
-{
-        bool unsent = v->job.step == GW_STEP_INTENDED && !(v->asked & GW_ACTION_SUBMIT);
-        if (unsent && v->job.stop != GW_REASON_NONE) {
-                struct gw_job_event e = {
-                        .type = GW_EVENT_NOT_SENT, .at_us = gw_clock_wall_us(), .exit_code = -1};
-                gw_leader_apply(l, v, &e, NULL);
-        } else if (unsent && v->send_before_us <= gw_clock_wall_us()) {
-                renew(l, v);
-        } else {
-                gw_leader_act(l, v);
-        }
-}
-
-void gw_leader_ask_again(struct gw_leader *l)
-{
-        /* The batch is empty: a flush frees only what the loop has passed. */
-        for (size_t i = 0; i < LEADER_BUCKETS && !l->lost; i++) {
-                struct live *next;
-                for (struct live *v = l->live.buckets[i]; v && !l->lost; v = next) {
-                        next = v->next;
-                        if (v->array)
-                                gw_array_ask_again(l, v);
-                        else
-                                ask_one_again(l, v);
-                }
-        }
-        gw_leader_flush(l);
 }

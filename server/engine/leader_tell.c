@@ -1,0 +1,150 @@
+/*
+ * Telling the backend what is due. It is not remembered but derived from the jobs as they are
+ * recorded, for each submission that is open; what was not taken is asked again later. Leader's
+ * thread only.
+ */
+#include "server/engine/leader_state.h"
+
+#include "server/base/cleanup.h"
+#include "server/base/clock.h"
+#include "server/base/crash.h"
+
+static struct gw_mark mark_of(const struct live *v, const struct part *p)
+{
+        return (struct gw_mark){v->job.id, v->array ? p->number : v->job.submission};
+}
+
+static int tell_submit(struct gw_leader *l, struct live *v, struct part *p)
+{
+        struct gw_submission s;
+        gw_live_submission(v, p, &s);
+        gw_crash_point("leader.intended");
+        int rc = l->backend->type->submit(l->backend, &s);
+        p->told_held = s.held;
+        gw_crash_point("leader.handed");
+        return rc;
+}
+
+static int tell_resolve(struct gw_leader *l, struct live *v, struct part *p)
+{
+        struct gw_submission s;
+        gw_live_submission(v, p, &s);
+        return l->backend->type->resolve(l->backend, &s);
+}
+
+static int tell_cancel(struct gw_leader *l, struct live *v, struct part *p)
+{
+        struct gw_spans some = GW_SPANS_INIT;
+        int rc = v->array ? gw_array_stopped(v->array, p, &some)
+                          : gw_spans_append(&some, 0, 0, NULL);
+        if (rc == 0 && some.count > 0)
+                rc = l->backend->type->cancel(l->backend, mark_of(v, p), some.items, some.count);
+        gw_spans_done(&some);
+        if (rc == 0)
+                p->cancels = false;
+        return rc;
+}
+
+static int tell_change(struct gw_leader *l, struct live *v, struct part *p)
+{
+        p->told_held = v->job.held;
+        return l->backend->type->change(l->backend, mark_of(v, p), v->job.held, -1, 0);
+}
+
+static const struct {
+        unsigned action;
+        int (*tell)(struct gw_leader *l, struct live *v, struct part *p);
+} requests[] = {
+        {GW_ACTION_SUBMIT, tell_submit},
+        {GW_ACTION_RESOLVE, tell_resolve},
+        {GW_ACTION_CANCEL, tell_cancel},
+        {GW_ACTION_CHANGE, tell_change},
+};
+
+static unsigned actions_of(const struct live *v, const struct part *p)
+{
+        return v->array ? gw_array_actions(v, p) : gw_job_actions(&v->job);
+}
+
+/* Whether nobody wants it to run. */
+static bool is_unwanted(const struct live *v, const struct part *p)
+{
+        return v->array ? gw_array_unwanted(v->array, p) : v->job.stop != GW_REASON_NONE;
+}
+
+/* What the backend must be told and was not: as bits. What is not to be sent any more, because
+ * nobody wants it or its time is over, is not among it. */
+static unsigned due_now(const struct live *v, struct part *p)
+{
+        unsigned due = actions_of(v, p);
+        p->asked &= due;
+        if (p->told_held != v->job.held)
+                p->asked &= ~(unsigned)GW_ACTION_CHANGE;
+        if (p->cancels)
+                p->asked &= ~(unsigned)GW_ACTION_CANCEL;
+        due &= ~p->asked;
+        if (is_unwanted(v, p) || p->send_before_us <= gw_clock_wall_us())
+                due &= ~(unsigned)GW_ACTION_SUBMIT;
+        return due;
+}
+
+static void act(struct gw_leader *l, struct live *v, struct part *p)
+{
+        unsigned due = due_now(v, p);
+        if (!due || gw_clock_mono_us() < p->again_us)
+                return;
+        for (size_t i = 0; i < GW_COUNT(requests); i++) {
+                if (!(due & requests[i].action))
+                        continue;
+                if (requests[i].tell(l, v, p) < 0)
+                        p->again_us = gw_clock_mono_us() + LEADER_AGAIN_US;
+                else
+                        p->asked |= requests[i].action;
+        }
+}
+
+void gw_leader_act(struct gw_leader *l, struct live *v)
+{
+        struct part *p = NULL;
+        while ((p = gw_live_next_part(v, p)))
+                act(l, v, p);
+}
+
+/* ---- what was put off ---------------------------------------------------------------------- */
+
+static void ask_again(struct gw_leader *l, struct live *v, struct part *p)
+{
+        static const struct gw_span all = {0, UINT32_MAX};
+        bool unsent = (actions_of(v, p) & GW_ACTION_SUBMIT) && !(p->asked & GW_ACTION_SUBMIT);
+        if (unsent && is_unwanted(v, p)) {
+                struct gw_job_event e = {
+                        .type = GW_EVENT_NOT_SENT, .at_us = gw_clock_wall_us(), .exit_code = -1};
+                gw_leader_apply_part(l, v, p, all, &e);
+        } else if (unsent && p->send_before_us <= gw_clock_wall_us()) {
+                gw_leader_renew(l, v, p);
+        } else {
+                act(l, v, p);
+        }
+}
+
+static void ask_job_again(struct gw_leader *l, struct live *v)
+{
+        struct part *next;
+        for (struct part *p = gw_live_next_part(v, NULL); p && !l->lost; p = next) {
+                next = gw_live_next_part(v, p); /* the job may be gone after its last */
+                ask_again(l, v, p);
+        }
+}
+
+void gw_leader_ask_again(struct gw_leader *l)
+{
+        /* The batch is empty: a flush frees only what the loop has passed. */
+        for (size_t i = 0; i < LEADER_BUCKETS && !l->lost; i++) {
+                struct live *next;
+                for (struct live *v = l->live.buckets[i]; v && !l->lost; v = next) {
+                        next = v->next;
+                        ask_job_again(l, v);
+                }
+        }
+        gw_leader_flush(l);
+}
