@@ -204,9 +204,7 @@ static int order(const struct gw_db_command *a, const struct gw_db_command *b)
 /* clang-format off */
 static const struct gw_db_kind kind = {
         .name = "tasks_write",
-        .sql = "WITH d AS MATERIALIZED (SELECT * FROM {input} input),"
-               " f AS MATERIALIZED (SELECT 1 FROM leases WHERE name = (SELECT lease FROM d LIMIT 1)"
-               "  AND epoch = (SELECT epoch FROM d LIMIT 1) FOR SHARE),"
+        .sql = GW_SQL_FENCE
                " w AS MATERIALIZED (SELECT j.id FROM f, d, LATERAL (SELECT j.id FROM jobs j WHERE j.id = d.id"
                "  AND j.state IN " GW_SQL_LIVE " AND (NOT d.intends"
                "   OR (NOT j.held AND j.cancel_requested_at IS NULL)) LIMIT 1 FOR UPDATE) j),"
@@ -237,9 +235,7 @@ static const struct gw_db_kind kind = {
                "   to_timestamp(p.send_before / 1e6), p.ref, p.error"
                "  FROM d JOIN u USING (id), jsonb_to_recordset(d.parts) AS p (number int, ordinals text,"
                "   attempt int, state text, send_before float8, ref text, error text)"
-               "  ON CONFLICT (job_id, no) DO UPDATE SET state = excluded.state, epoch = excluded.epoch,"
-               "   send_before = coalesce(excluded.send_before, submissions.send_before),"
-               "   ref = coalesce(excluded.ref, submissions.ref), error = excluded.error RETURNING 1),"
+               GW_SQL_SUBMISSION_AGAIN "),"
                " a AS (" GW_SQL_ATTEMPTS("r.ordinal") "),"
                " t AS (INSERT INTO timers (job_id, kind, backend, due_at)"
                "  SELECT d.id, 'retry_delay', d.backend, d.delay_due FROM d JOIN u USING (id)"

@@ -86,9 +86,7 @@ static int write_order(const struct gw_db_command *a, const struct gw_db_command
 /* clang-format off */
 static const struct gw_db_kind write_kind = {
         .name = "record_write",
-        .sql = "WITH d AS MATERIALIZED (SELECT * FROM {input} input),"
-               " f AS MATERIALIZED (SELECT 1 FROM leases WHERE name = (SELECT lease FROM d LIMIT 1)"
-               "  AND epoch = (SELECT epoch FROM d LIMIT 1) FOR SHARE),"
+        .sql = GW_SQL_FENCE
                " w AS MATERIALIZED (SELECT j.id FROM f, d, LATERAL (SELECT j.id FROM jobs j WHERE j.id = d.id"
                "  AND j.state IN " GW_SQL_LIVE " AND (d.sub_state IS DISTINCT FROM 'intended'"
                "   OR j.submission = d.submission OR j.claimable) LIMIT 1 FOR UPDATE) j),"
@@ -103,9 +101,7 @@ static const struct gw_db_kind write_kind = {
                " s AS (INSERT INTO submissions (job_id, no, backend, epoch, attempt, state, send_before, ref, error)"
                "  SELECT d.id, d.sub_no, d.backend, d.epoch, d.attempt, d.sub_state, d.send_before, d.sub_ref,"
                "   d.sub_error FROM d JOIN u USING (id) WHERE d.sub_state IS NOT NULL"
-               "  ON CONFLICT (job_id, no) DO UPDATE SET state = excluded.state, epoch = excluded.epoch,"
-               "   send_before = coalesce(excluded.send_before, submissions.send_before),"
-               "   ref = coalesce(excluded.ref, submissions.ref), error = excluded.error RETURNING 1),"
+               GW_SQL_SUBMISSION_AGAIN "),"
                " a AS (" GW_SQL_ATTEMPTS("0") "),"
                " t AS (INSERT INTO timers (job_id, kind, backend, due_at)"
                "  SELECT d.id, 'retry_delay', d.backend, d.delay_due FROM d JOIN u USING (id)"

@@ -10,6 +10,19 @@
         " l AS MATERIALIZED (SELECT pg_advisory_xact_lock(7201) FROM (SELECT " counts " AS n) c"   \
         "  WHERE c.n >= 0),"
 
+/* The beginning of a leader's write: the rows `d`, and `f`, which is a row only while the lease's
+ * epoch is that of `d`. */
+#define GW_SQL_FENCE                                                                               \
+        "WITH d AS MATERIALIZED (SELECT * FROM {input} input),"                                    \
+        " f AS MATERIALIZED (SELECT 1 FROM leases WHERE name = (SELECT lease FROM d LIMIT 1)"      \
+        "  AND epoch = (SELECT epoch FROM d LIMIT 1) FOR SHARE),"
+
+/* What a submission that is there takes from its new row. */
+#define GW_SQL_SUBMISSION_AGAIN                                                                    \
+        "  ON CONFLICT (job_id, no) DO UPDATE SET state = excluded.state, epoch = excluded.epoch," \
+        "   send_before = coalesce(excluded.send_before, submissions.send_before),"                \
+        "   ref = coalesce(excluded.ref, submissions.ref), error = excluded.error RETURNING 1"
+
 /* One notification per statement, with the highest number of its events `e`. */
 #define GW_SQL_NOTIFY                                                                              \
         " x AS MATERIALIZED (SELECT pg_notify('jobgate', max(n)::text) FROM e"                     \

@@ -264,68 +264,67 @@ void gw_job_etag(int32_t version, unsigned fields, char out[GW_JOB_ETAG])
         snprintf(out, GW_JOB_ETAG, "\"%d-%x\"", version, fields);
 }
 
-void gw_task_json(struct gw_buf *out, const struct gw_job_row *row, unsigned fields)
+/* What a task, an attempt and their like say of an end. */
+static void write_end(struct gw_buf *out, int exit_code, int signal)
 {
-        (void)fields;
-        gw_buf_str(out, "{\"index\":0,\"state\":");
-        put_state(out, row);
-        gw_buf_str(out, ",\"reason\":");
-        put_reason(out, row);
-        gw_buf_str(out, ",\"message\":");
-        put_message(out, row);
         gw_buf_str(out, ",\"exit_code\":");
-        put_exit_code(out, row);
+        write_number(out, exit_code, -1);
         gw_buf_str(out, ",\"signal\":");
-        put_signal(out, row);
-        gw_buf_str(out, ",\"attempts\":");
-        gw_buf_int(out, row->attempt);
+        write_number(out, signal, 0);
+}
+
+static void write_times(struct gw_buf *out, int64_t started_us, int64_t ended_us)
+{
         gw_buf_str(out, ",\"started_at\":");
-        put_started(out, row);
+        gw_buf_json_time(out, started_us);
         gw_buf_str(out, ",\"ended_at\":");
-        put_ended(out, row);
+        gw_buf_json_time(out, ended_us);
         gw_buf_char(out, '}');
+}
+
+static void write_state(struct gw_buf *out, const char *state, const char *reason,
+                        const char *message)
+{
+        gw_buf_str(out, ",\"state\":");
+        gw_buf_json_str(out, state);
+        gw_buf_str(out, ",\"reason\":");
+        gw_buf_json_str(out, reason);
+        gw_buf_str(out, ",\"message\":");
+        gw_buf_json_str(out, message);
 }
 
 void gw_array_task_json(struct gw_buf *out, uint32_t index, const struct gw_task_row *row)
 {
-        gw_buf_printf(out, "{\"index\":%u,\"state\":", index);
-        gw_buf_json_str(out, row->state);
-        gw_buf_str(out, ",\"reason\":");
-        gw_buf_json_str(out, row->reason);
-        gw_buf_str(out, ",\"message\":");
-        gw_buf_json_str(out, row->message);
-        gw_buf_str(out, ",\"exit_code\":");
-        write_number(out, row->exit_code, -1);
-        gw_buf_str(out, ",\"signal\":");
-        write_number(out, row->signal, 0);
-        gw_buf_str(out, ",\"attempts\":");
-        gw_buf_int(out, row->attempts);
-        gw_buf_str(out, ",\"started_at\":");
-        gw_buf_json_time(out, row->started_us);
-        gw_buf_str(out, ",\"ended_at\":");
-        gw_buf_json_time(out, row->ended_us);
-        gw_buf_char(out, '}');
+        gw_buf_printf(out, "{\"index\":%u", index);
+        write_state(out, row->state, row->reason, row->message);
+        write_end(out, row->exit_code, row->signal);
+        gw_buf_printf(out, ",\"attempts\":%d", (int)row->attempts);
+        write_times(out, row->started_us, row->ended_us);
+}
+
+void gw_task_json(struct gw_buf *out, const struct gw_job_row *row, unsigned fields)
+{
+        struct gw_task_row task = {
+                .state = gw_state_name(row->state),
+                .reason = row->reason,
+                .message = row->message,
+                .exit_code = row->exit_code,
+                .signal = row->signal,
+                .attempts = row->attempt,
+                .started_us = row->started_us,
+                .ended_us = row->ended_us,
+        };
+        (void)fields;
+        gw_array_task_json(out, 0, &task);
 }
 
 void gw_attempt_json(struct gw_buf *out, const struct gw_attempt_row *row)
 {
-        gw_buf_str(out, "{\"attempt\":");
-        gw_buf_int(out, row->no);
-        gw_buf_str(out, ",\"state\":");
-        gw_buf_json_str(out, row->state);
-        gw_buf_str(out, ",\"reason\":");
-        gw_buf_json_str(out, row->reason ? row->reason : row->provisional_reason);
-        gw_buf_str(out, ",\"message\":");
-        gw_buf_json_str(out, row->message);
-        gw_buf_str(out, ",\"exit_code\":");
-        write_number(out, row->exit_code, -1);
-        gw_buf_str(out, ",\"signal\":");
-        write_number(out, row->signal, 0);
+        gw_buf_printf(out, "{\"attempt\":%d", (int)row->no);
+        write_state(out, row->state, row->reason ? row->reason : row->provisional_reason,
+                    row->message);
+        write_end(out, row->exit_code, row->signal);
         gw_buf_str(out, ",\"node\":");
         gw_buf_json_str(out, row->node);
-        gw_buf_str(out, ",\"started_at\":");
-        gw_buf_json_time(out, row->started_us);
-        gw_buf_str(out, ",\"ended_at\":");
-        gw_buf_json_time(out, row->ended_us);
-        gw_buf_char(out, '}');
+        write_times(out, row->started_us, row->ended_us);
 }

@@ -331,6 +331,7 @@ static void unclaim(struct live *v)
         a->tasks = a->before;
         a->before = (struct gw_tasks){0};
         v->job.submission--;
+        v->job.attempt = a->attempt_before;
         gw_tasks_summary(&a->tasks, &v->job.state, &v->job.reason);
         forget_write(a);
 }
@@ -526,6 +527,8 @@ void gw_array_apply_all(struct gw_leader *l, struct live *v, const struct gw_job
         bool late = event->type == GW_EVENT_TIMER_START_DEADLINE && v->job.first_started_us;
         if (is_stop(event->type) && !late && v->job.stop == GW_REASON_NONE)
                 v->job.stop = event->reason;
+        if (event->type == GW_EVENT_TIMER_DELAY && v->job.delayed_us <= event->at_us)
+                v->job.delayed_us = 0;
         a->wish_read = a->wish_read || occasion->wish_read;
         if (occasion->wish_read)
                 a->version_read = occasion->version;
@@ -666,6 +669,7 @@ static int claim(struct live *v, struct gw_spans *spans)
         p->send_before_us = p->intended_us + LEADER_SEND_US;
         LIST_INSERT_HEAD(&a->parts, p, link);
         a->claimed = p;
+        a->attempt_before = v->job.attempt;
         if (attempt > v->job.attempt)
                 v->job.attempt = attempt;
         return claim_spans(v, p);

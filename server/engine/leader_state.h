@@ -108,9 +108,10 @@ struct array {
         struct gw_tasks tasks;
         struct gw_tasks_effect effect; /* since it was recorded */
         struct parts parts;
-        uint32_t max_parallel;  /* most tasks handed over at a time; 0: no limit */
-        struct part *claimed;   /* its write is a claim of this part … */
-        struct gw_tasks before; /* … and these were the tasks before it */
+        uint32_t max_parallel;   /* most tasks handed over at a time; 0: no limit */
+        struct part *claimed;    /* its write is a claim of this part … */
+        struct gw_tasks before;  /* … these were the tasks before it … */
+        uint32_t attempt_before; /* … and this the job's highest attempt */
         /* What goes with the write that is due. */
         bool wish_read;
         int32_t version_read;
