@@ -6,7 +6,8 @@ import statistics
 import subprocess
 import sys
 
-from tests.bench import bulk, follow, footprint, growth, list as list_page, local, read, submit
+from tests.bench import (array, array_run, bulk, follow, footprint, growth, list as list_page, local, read, submit,
+                         tasks)
 from tests.bench.world import World
 from tests.harness import system
 
@@ -19,6 +20,9 @@ BENCHMARKS = {
     "local": local,
     "footprint": footprint,
     "follow": follow,
+    "array": array,
+    "array-run": array_run,
+    "tasks": tasks,
 }
 
 

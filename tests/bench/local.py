@@ -8,6 +8,7 @@ from tests.harness import system
 
 REFERENCE = "a shell loop that starts /bin/true, two in parallel"
 GOALS = {"ratio": ">= 0.2"}
+SPEC = {"name": "true", "backend": "local", "command": ["/bin/true"], "resources": {"cpus": 1, "memory": "16Mi"}}
 
 
 def prepare(world):
@@ -16,12 +17,11 @@ def prepare(world):
 
 
 def ours(world):
-    spec = {"name": "true", "backend": "local", "command": ["/bin/true"], "resources": {"cpus": 1, "memory": "16Mi"}}
     before = finished(world)
     started = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         statuses = {answer.status for answer in
-                    pool.map(lambda _: world.member.client.post("/v1/jobs", spec), range(world.jobs))}
+                    pool.map(lambda _: world.member.client.post("/v1/jobs", SPEC), range(world.jobs))}
     assert statuses == {201}, statuses
     system.wait_until(lambda: finished(world) - before >= world.jobs, 300, "the end of all jobs", every=0.05)
     return world.jobs / (time.monotonic() - started)
