@@ -13,6 +13,7 @@ enum gw_next gw_log_find_begin(struct gw_call *call, struct gw_log_find *f)
         f->source = (struct gw_log_source){.fd = -1};
         f->error = (struct gw_error){0};
         f->submission = 0;
+        f->running = false;
         f->stage = LOG_FIND_READ;
         f->read.id = f->id;
         f->read.write = gw_task_indices_write;
@@ -27,6 +28,15 @@ bool gw_log_find_is_last(const struct gw_log_find *f)
 static bool nothing_yet(struct gw_log_find *f)
 {
         f->found = f->over || f->attempt < f->latest ? GW_LOG_NEVER : GW_LOG_NOT_YET;
+        return true;
+}
+
+/* A run may be recorded as started before its supervisor has made the file. */
+static bool no_file_yet(struct gw_log_find *f)
+{
+        nothing_yet(f);
+        if (f->found == GW_LOG_NOT_YET && f->running)
+                f->found = GW_LOG_SOON;
         return true;
 }
 
@@ -46,8 +56,10 @@ static bool is_passing(const struct gw_error *error)
 static void take_attempt(void *arg, const struct gw_attempt_row *row)
 {
         struct gw_log_find *f = arg;
-        if (row->no == f->attempt)
-                f->submission = row->submission;
+        if (row->no != f->attempt)
+                return;
+        f->submission = row->submission;
+        f->running = row->started_us != 0 && row->ended_us == 0;
 }
 
 /* The steps return whether the search is over; what else there is to do is in *ret_next. */
@@ -137,7 +149,7 @@ static bool take_source(struct gw_call *call, struct gw_log_find *f, enum gw_nex
         if (error->code == GW_OK)
                 return true;
         if (error->code == GW_ERR_NOT_FOUND)
-                return nothing_yet(f);
+                return no_file_yet(f);
         if (is_passing(error))
                 return is_away(f, error);
         *ret_next = gw_call_fail(call, error);

@@ -12,7 +12,8 @@
 
 enum gw_log_found {
         GW_LOG_THERE,   /* `source` is it */
-        GW_LOG_NOT_YET, /* the attempt has not started, and may */
+        GW_LOG_NOT_YET, /* the attempt has not started, and may: an event tells */
+        GW_LOG_SOON,    /* it has started and its backend has no file yet: no event tells */
         GW_LOG_NEVER,   /* the job has ended, or gone on, without it */
         GW_LOG_AWAY,    /* the record or the backend cannot be asked now: `error` says why */
 };
@@ -34,6 +35,7 @@ struct gw_log_find {
         int32_t latest;     /* attempt of the task */
         bool over;          /* the task has ended */
         int32_t submission; /* of the attempt; 0: it is not recorded */
+        bool running;       /* the attempt has started and has not ended, says the record */
         enum { LOG_FIND_READ, LOG_FIND_TASK, LOG_FIND_ATTEMPTS, LOG_FIND_SOURCE } stage;
         bool opened; /* the source came home */
 };

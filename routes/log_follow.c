@@ -15,6 +15,7 @@
 
 #define LOOK_US (60 * GW_SECOND) /* the hub tells of every event; this is the net */
 #define AGAIN_US GW_SECOND       /* when what was asked is away */
+#define SOON_US (GW_SECOND / 5)  /* when no event will tell */
 
 /* Who has begun to answer does not ask a database that is away, for a refusal would be an
  * answer. */
@@ -42,14 +43,21 @@ enum gw_next gw_log_follow_begin(struct gw_call *call, struct gw_log_follow *l)
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
+/* How long, when there is no event. */
+static int64_t longest_us(enum gw_log_found found)
+{
+        static const int64_t longest[] = {
+                [GW_LOG_NOT_YET] = LOOK_US, [GW_LOG_SOON] = SOON_US, [GW_LOG_AWAY] = AGAIN_US};
+        return longest[found];
+}
+
 static ssize_t wait_for_event(struct gw_call *call, struct gw_log_follow *l)
 {
-        int64_t wait_us = l->find.found == GW_LOG_AWAY ? AGAIN_US : LOOK_US;
         l->wait = (struct gw_hub_wait){
                 .work = {.home = gw_call_home(call), .owner = call->exchange},
                 .job = l->find.id,
                 .since = l->find.found == GW_LOG_AWAY ? gw_hub_now(call->service->hub) : l->since,
-                .until_us = gw_clock_mono_us() + wait_us,
+                .until_us = gw_clock_mono_us() + longest_us(l->find.found),
         };
         if (gw_follow_draining(call->service->follow))
                 return GW_STREAM_END;
@@ -154,6 +162,7 @@ static enum gw_next after_search(struct gw_call *call, struct gw_log_follow *l)
         case GW_LOG_THERE:
                 return open_log(call, l);
         case GW_LOG_NOT_YET:
+        case GW_LOG_SOON:
                 break;
         case GW_LOG_NEVER:
                 return after_none(call, l);

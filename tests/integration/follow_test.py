@@ -178,6 +178,23 @@ def test_a_job_that_waits_is_waited_for(api):
         assert stream.rest() == b"ran\n"
 
 
+def test_a_run_that_has_no_file_yet_is_followed_from_its_first_line(new_gateway, binaries, tmp_path_shared):
+    shim, made, end = (tmp_path_shared / name for name in ("shim", "made", "end"))
+    system.own_file(shim, f'#!/bin/sh\nwhile [ ! -e {made} ]; do /bin/sleep 0.05; done\n'
+                          f'exec {binaries}/jobgate-shim "$@"\n')
+    shim.chmod(0o755)
+    gateway = new_gateway(backend={"shim": str(shim)}).start()
+    api = gateway.member("ana", "vision").client
+    job = api.sh(f"echo first; {until(end)} echo last")
+    api.wait(job["id"], until="started")
+    assert api.get(f"/v1/jobs/{job['id']}/logs").code == "not_yet"
+    with follow(api, job, timeout=30) as stream:
+        system.own_file(made)
+        assert stream.read_until(b"\n") == b"first\n"
+        system.own_file(end)
+        assert stream.rest() == b"last\n"
+
+
 def test_a_waiting_job_that_is_cancelled_ends_its_stream(api):
     job = api.sh("echo ran", hold=True)
     with follow(api, job) as stream:
