@@ -53,10 +53,16 @@ static bool is_passing(const struct gw_error *error)
         return error->code == GW_ERR_UNAVAILABLE || error->code == GW_ERR_OVERLOADED;
 }
 
+/* One that was ended while it waited has a row too, and nothing at its backend. */
+static bool ended_unstarted(const struct gw_attempt_row *row)
+{
+        return row->ended_us != 0 && row->started_us == 0;
+}
+
 static void take_attempt(void *arg, const struct gw_attempt_row *row)
 {
         struct gw_log_find *f = arg;
-        if (row->no != f->attempt)
+        if (row->no != f->attempt || ended_unstarted(row))
                 return;
         f->submission = row->submission;
         f->running = row->started_us != 0 && row->ended_us == 0;

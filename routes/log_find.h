@@ -34,7 +34,7 @@ struct gw_log_find {
         uint32_t ordinal;
         int32_t latest;     /* attempt of the task */
         bool over;          /* the task has ended */
-        int32_t submission; /* of the attempt; 0: it is not recorded */
+        int32_t submission; /* of the attempt; 0: it is not recorded, or ended unstarted */
         bool running;       /* the attempt has started and has not ended, says the record */
         enum { LOG_FIND_READ, LOG_FIND_TASK, LOG_FIND_ATTEMPTS, LOG_FIND_SOURCE } stage;
         bool opened; /* the source came home */

@@ -220,6 +220,24 @@ def test_what_never_ran_is_no_log(api, other):
     assert api.get(f"/v1/jobs/{job['id']}/logs", follow="true", task=1).code == "not_found"
 
 
+def test_an_attempt_that_never_started_is_no_log(api, tmp_path_shared):
+    gate, everything = tmp_path_shared / "go", {"resources": {"cpus": 16}}
+    first = api.sh(until(gate) + ":", **everything)
+    api.wait(first["id"], until="started")
+    job = api.sh("echo ran", **everything)
+    path = f"/v1/jobs/{job['id']}"
+    system.wait_until(lambda: api.job(job["id"])["state"] == "pending", what="a job that waits at the backend")
+    with follow(api, job) as stream:
+        api.cancel(job["id"])
+        assert stream.rest() == b""
+    assert api.wait(job["id"])["state"] == "cancelled"
+    assert [each["started_at"] for each in api.get(path + "/tasks/0/attempts").json()["items"]] == [None]
+    for following in ("true", "false"):
+        answer = api.get(path + "/logs", follow=following)
+        assert (answer.status, answer.code) == (404, "not_found"), following
+    system.own_file(gate)
+
+
 def test_a_retried_job_is_followed_to_its_end(api, tmp_path_shared):
     count = tmp_path_shared / "n"
     job = api.sh(f"echo x >> {count}; n=$(wc -l < {count}); echo attempt $n; [ $n = 3 ] || exit 75",
