@@ -169,12 +169,11 @@ const struct gw_media *gw_arguments_media(const struct gw_call *call)
         return find_media(call->operation, type);
 }
 
-static void read_json(struct gw_call *call, const struct gw_media *media, const char *body,
-                      size_t len)
+static void read_json(struct gw_call *call, const char *body, size_t len)
 {
         call->body = gw_json_parse(body, len, call->faults);
         if (call->body)
-                gw_decode(media->schema, call->body, "", call->faults);
+                gw_decode(call->media->schema, call->body, "", call->faults);
 }
 
 /* Returns 0, or -1 with an answer set: the type is none of the operation's. */
@@ -190,13 +189,12 @@ static int read_body(struct gw_call *call)
                         gw_faults_add(call->faults, GW_ERR_INVALID, "", "a body is needed");
                 return 0;
         }
-        const struct gw_media *media = gw_arguments_media(call);
-        if (!media) {
+        if (!call->media) {
                 gw_call_fail_code(call, GW_ERR_UNSUPPORTED_MEDIA,
                                   "send Content-Type: %s (in UTF-8)", o->media[0].type);
                 return -1;
         }
-        read_json(call, media, body, len);
+        read_json(call, body, len);
         return 0;
 }
 

@@ -4,9 +4,9 @@
 
 #include "routes/call.h"
 
-/* Fills call->query and call->body. Returns 0; or -1 with an answer set, which names everything
- * that is wrong at once. A body of lines is left to its handler. A public operation's query is not
- * looked at. */
+/* Fills call->query and call->body, which call->media describes. Returns 0; or -1 with an answer
+ * set, which names everything that is wrong at once. A body of lines is left to its handler. A
+ * public operation's query is not looked at. */
 int gw_arguments_read(struct gw_call *call);
 /* The operation's body type that Content-Type names, or NULL. */
 const struct gw_media *gw_arguments_media(const struct gw_call *call);

@@ -35,6 +35,8 @@ struct gw_call {
         struct gw_shared *shared;
         struct gw_principal *principal;             /* a reference; NULL for public operations */
         const char *path[GW_ROUTER_MAX_PARAMETERS]; /* decoded, in the template's order */
+        const struct gw_media
+                *media;            /* the operation's body type that the request names, or NULL */
         struct gw_argument *query; /* one for each of operation->query; NULL: no query string */
         json_t *const *presets;    /* likewise: the defaults, NULL where there is none */
         json_t *body;              /* decoded body, or NULL */

@@ -102,9 +102,9 @@ static void choose_handler(struct gw_call *call)
                 gw_exchange_limit_body(call->exchange, MAX_UNMEANT_BODY);
                 return;
         }
-        const struct gw_media *media = gw_arguments_media(call);
-        if (media && media->lines) {
-                call->handler = media->lines;
+        call->media = gw_arguments_media(call);
+        if (call->media && call->media->lines) {
+                call->handler = call->media->lines;
                 gw_exchange_stream_body(call->exchange, call->service->max_lines_bytes);
         }
 }
@@ -127,10 +127,31 @@ static enum gw_next route(struct gw_dispatch *d, struct gw_call *call)
         return GW_NEXT_BODY;
 }
 
-static enum gw_next begin(struct flight *f)
+/* What a step is given beside the flight. */
+struct given {
+        const char *data; /* of a body of lines */
+        size_t len;
+        struct gw_work *work; /* that came home */
+};
+
+/* Runs a step, which has empty faults to write on. */
+static enum gw_next with_faults(struct flight *f,
+                                enum gw_next (*step)(struct flight *f, const struct given *given),
+                                const struct given *given)
+{
+        struct gw_faults faults;
+        gw_faults_init(&faults);
+        f->call.faults = &faults;
+        enum gw_next next = step(f, given);
+        f->call.faults = NULL;
+        return next;
+}
+
+static enum gw_next begin(struct flight *f, const struct given *given)
 {
         struct gw_call *call = &f->call;
         const struct gw_handler *h = call->handler;
+        (void)given;
         if (gw_arguments_read(call))
                 return GW_NEXT_RESPOND;
         if (h->state_size > 0) {
@@ -143,22 +164,12 @@ static enum gw_next begin(struct flight *f)
 }
 
 /* Who reads a body of lines begins before it. */
-static enum gw_next begin_lines(struct flight *f)
-{
-        struct gw_faults faults;
-        gw_faults_init(&faults);
-        f->call.faults = &faults;
-        enum gw_next next = begin(f);
-        f->call.faults = NULL;
-        return next;
-}
-
 static enum gw_next after_lookup(struct flight *f, enum gw_next next)
 {
         if (next == GW_NEXT_WAIT)
                 return next;
         f->lookup = NULL;
-        return next == GW_NEXT_BODY && f->call.handler->part ? begin_lines(f) : next;
+        return next == GW_NEXT_BODY && f->call.handler->part ? with_faults(f, begin, NULL) : next;
 }
 
 static enum gw_next head(void *self, struct gw_exchange *x)
@@ -182,38 +193,33 @@ static enum gw_next head(void *self, struct gw_exchange *x)
 
 /* ---- body and after ------------------------------------------------------------------------ */
 
+static enum gw_next whole(struct flight *f, const struct given *given)
+{
+        (void)given;
+        return f->call.handler->whole(&f->call);
+}
+
 static enum gw_next body(void *self, struct gw_exchange *x)
 {
         (void)self;
         struct flight *f = gw_exchange_state(x);
-        struct gw_faults faults;
-        gw_faults_init(&faults);
-        f->call.faults = &faults;
-        enum gw_next next = f->begun ? f->call.handler->whole(&f->call) : begin(f);
-        f->call.faults = NULL;
-        return next;
+        return with_faults(f, f->begun ? whole : begin, NULL);
+}
+
+static enum gw_next take_part(struct flight *f, const struct given *given)
+{
+        return f->call.handler->part(&f->call, given->data, given->len);
 }
 
 static enum gw_next part(void *self, struct gw_exchange *x, const char *data, size_t len)
 {
         (void)self;
-        struct flight *f = gw_exchange_state(x);
-        struct gw_faults faults;
-        gw_faults_init(&faults);
-        f->call.faults = &faults;
-        enum gw_next next = f->call.handler->part(&f->call, data, len);
-        f->call.faults = NULL;
-        return next;
+        return with_faults(gw_exchange_state(x), take_part, &(struct given){data, len, NULL});
 }
 
-static enum gw_next resume_handler(struct flight *f, struct gw_work *work)
+static enum gw_next resume_handler(struct flight *f, const struct given *given)
 {
-        struct gw_faults faults;
-        gw_faults_init(&faults);
-        f->call.faults = &faults;
-        enum gw_next next = f->call.handler->resume(&f->call, work);
-        f->call.faults = NULL;
-        return next;
+        return f->call.handler->resume(&f->call, given->work);
 }
 
 static enum gw_next resume(void *self, struct gw_exchange *x, struct gw_work *work)
@@ -221,7 +227,7 @@ static enum gw_next resume(void *self, struct gw_exchange *x, struct gw_work *wo
         (void)self;
         struct flight *f = gw_exchange_state(x);
         if (!f->lookup)
-                return resume_handler(f, work);
+                return with_faults(f, resume_handler, &(struct given){.work = work});
         return after_lookup(f, gw_authenticate_resume(&f->call, f->lookup));
 }
 

@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "openapi/operations.h"
-#include "openapi/schemas.h"
 #include "routes/call.h"
 #include "routes/problem.h"
 #include "routes/submit.h"
@@ -24,8 +23,6 @@
 #define LINES_TYPE "application/x-ndjson"
 /* An answer that has grown to this names the fields at fault no more. */
 #define BRIEF_AFTER (16 * 1024 * 1024)
-#define MAX_PROBLEM (64 * 1024)
-#define REQUEST_ID_TEXT 33
 
 /* A line that is not in the answer yet. */
 struct result {
@@ -45,7 +42,7 @@ struct batch {
         struct gw_mailbox *home;
         struct gw_db_channel *channel;
         struct gw_principal *principal; /* a reference: memberships are its */
-        char request_id[REQUEST_ID_TEXT];
+        char request_id[GW_REQUEST_ID_TEXT];
 
         struct gw_lines lines;
         size_t received, taken; /* bytes; lines that are not blank */
@@ -155,7 +152,7 @@ static struct result *add_result(struct batch *b, uint64_t line)
         }
         r->batch = b;
         r->line = line;
-        gw_buf_init(&r->problem, MAX_PROBLEM);
+        gw_buf_init(&r->problem, GW_MAX_PROBLEM);
         *b->last = r;
         b->last = &r->next;
         b->waiting++;
@@ -249,7 +246,7 @@ static json_t *decode(struct batch *b, const struct gw_line *line, struct gw_err
                 return NULL;
         }
         json_t *spec = gw_json_parse(line->text, line->len, faults);
-        if (spec && gw_decode(&gw_schema_JobLine, spec, "", faults) == 0)
+        if (spec && gw_decode(b->call->media->schema, spec, "", faults) == 0)
                 return spec;
         json_decref(spec);
         return NULL;

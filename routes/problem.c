@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_PROBLEM (64 * 1024)
 #define PROBLEM_TYPE "application/problem+json"
 
 struct row {
@@ -94,7 +93,7 @@ static void respond(struct gw_exchange *x, enum gw_error_code code, const char *
                     const struct gw_faults *faults)
 {
         const struct row *row = row_of(code);
-        struct gw_buf body = GW_BUF_INIT(MAX_PROBLEM);
+        struct gw_buf body = GW_BUF_INIT(GW_MAX_PROBLEM);
         size_t len = 0;
         gw_problem_write(&body, code, detail, faults, gw_exchange_request_id(x));
         char *content = gw_buf_take(&body, &len);

@@ -11,6 +11,8 @@
 #include "server/http/http.h"
 #include "server/model/faults.h"
 
+#define GW_MAX_PROBLEM (64 * 1024) /* bytes of the body */
+
 unsigned gw_problem_status(enum gw_error_code code);
 
 /* The body. faults may be NULL. */

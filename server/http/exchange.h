@@ -55,8 +55,6 @@ struct gw_framing {
         uint64_t length; /* of the body; 0 when chunked */
 };
 
-#define GW_REQUEST_ID_TEXT 33
-
 struct gw_exchange {
         struct gw_conn *conn;
         struct gw_arena arena; /* this lies in its first page */

@@ -123,6 +123,7 @@ void gw_exchange_stream_body(struct gw_exchange *x, size_t max_bytes);
  * place of what was counted before. Returns 0, or -1 over the budget: nothing has changed. */
 int gw_exchange_hold(struct gw_exchange *x, size_t bytes);
 
+#define GW_REQUEST_ID_TEXT 33
 /* Made by the server: 32 hexadecimal digits, also in the answer's X-Request-Id. */
 const char *gw_exchange_request_id(const struct gw_exchange *x);
 int64_t gw_exchange_started_us(const struct gw_exchange *x); /* monotonic */
