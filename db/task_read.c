@@ -41,6 +41,10 @@ static void page_row(struct gw_db_command *cmd, const struct gw_db_row *row)
 
 #define WANTED(state) "(d.states IS NULL OR " state " = ANY (string_to_array(d.states, ',')))"
 
+/* The row that `after` may be in; nothing before it is read. */
+#define FIRST                                                                                      \
+        "coalesce((SELECT max(x.lo) FROM tasks x WHERE x.job_id = d.job_id AND x.lo <= d.after), 0)"
+
 /*
  * r: runs as recorded. g: what lies between them, where nothing differs yet: it waits. Of both
  * the first that hold enough tasks are taken apart, and each task is joined with its last
@@ -52,13 +56,16 @@ static const struct gw_db_kind page_kind = {
         .name = "task_page",
         .sql = "WITH d AS MATERIALIZED (SELECT * FROM {input} input),"
                " r AS (SELECT t.lo, t.hi, t.state, t.reason, t.attempt FROM d, LATERAL"
-               "  (SELECT * FROM tasks t WHERE t.job_id = d.job_id AND t.hi >= d.after AND " WANTED("t.state")
-               "   ORDER BY t.lo LIMIT d.lim) t),"
+               "  (SELECT * FROM tasks t WHERE t.job_id = d.job_id AND t.lo >= " FIRST " AND t.hi >= d.after"
+               "   AND " WANTED("t.state") " ORDER BY t.lo LIMIT d.lim) t),"
                " g AS (SELECT g.last + 1 AS lo, g.lo - 1 AS hi, 'queued' AS state, w.reason, 0 AS attempt"
-               "  FROM d, LATERAL (SELECT j.task_count, CASE WHEN j.held THEN 'held' END AS reason FROM jobs j"
+               "  FROM d, LATERAL (SELECT j.task_count, CASE WHEN j.held THEN 'held'"
+               "    WHEN j.not_before > now() THEN 'not_before' END AS reason FROM jobs j"
                "   WHERE j.id = d.job_id LIMIT 1) w, LATERAL"
-               "  (SELECT b.lo, lag(b.hi, 1, -1) OVER (ORDER BY b.lo) AS last FROM"
-               "   (SELECT t.lo, t.hi FROM tasks t WHERE t.job_id = d.job_id AND " WANTED("'queued'")
+               "  (SELECT b.lo, lag(b.hi, 1, d.after - 1) OVER (ORDER BY b.lo) AS last FROM"
+               "   ((SELECT t.lo, t.hi FROM tasks t WHERE t.job_id = d.job_id AND t.lo >= " FIRST
+               "     AND t.hi >= d.after AND " WANTED("'queued'") " ORDER BY t.lo"
+               "     LIMIT CASE WHEN d.states IS NULL THEN d.lim + 1 END)"
                "    UNION ALL SELECT w.task_count, w.task_count) b) g"
                "  WHERE " WANTED("'queued'") " AND g.lo > g.last + 1 AND g.lo - 1 >= d.after"
                "  ORDER BY g.lo LIMIT (SELECT lim FROM d)),"

@@ -87,7 +87,7 @@ static enum gw_next ask_page(struct gw_call *call, struct tasks *t, uint32_t aft
         t->page.each = take_task;
         t->page.arg = t;
         gw_db_task_page_init(&t->page);
-        return gw_call_bulk(call, &t->page.cmd);
+        return limit == 1 ? gw_call_read(call, &t->page.cmd) : gw_call_bulk(call, &t->page.cmd);
 }
 
 /* ---- listTasks ----------------------------------------------------------------------------- */
@@ -168,6 +168,8 @@ static enum gw_next answer_task(struct gw_call *call, struct tasks *t)
 {
         if (t->page.cmd.error.code != GW_OK)
                 return gw_call_fail(call, &t->page.cmd.error);
+        if (t->count == 0) /* removed meanwhile */
+                return gw_call_no_job(call);
         return gw_call_json(call, 200, &t->items);
 }
 
