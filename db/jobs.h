@@ -199,7 +199,7 @@ struct gw_db_task_cancel {
         struct gw_db_command cmd;
         struct gw_id job;
         const char *projects;
-        const char *ordinals; /* text of gw_spans_format() */
+        const char *indices; /* text of gw_indexset_format() */
         int64_t user_id;
         const char *request_id;
 };

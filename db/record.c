@@ -18,21 +18,22 @@
  * row by row (LIMIT keeps the planner from reading a whole table instead, whatever it believes
  * about sizes), so that of each partitioned table one partition is read. */
 #define MICROSECONDS(time) "(extract(epoch FROM " time ") * 1000000)::bigint"
-#define RECORD_COLUMNS                                                                                                                                \
-        "j.id, j.project_id, j.user_id, p.name, j.name, j.version, j.state, j.reason, j.message,"                                                     \
-        " j.exit_code::int, j.signal::int, j.held, j.stop, j.submission, j.attempt, j.not_before,"                                                    \
-        " j.started_at, j.cancel_requested_at IS NOT NULL, j.cancel_requested_by, s.state, s.ref,"                                                    \
-        " s.send_before, sp.spec::text, pb.identity::text, at.started_at, at.restart, sp.index_set,"                                                  \
-        " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(t.lo, t.hi,"                                                      \
-        "  t.state, t.reason, t.submission, t.tries, t.attempt, t.stop, " MICROSECONDS(                                                               \
-                "t.not_before") "  ) ORDER BY t.lo) FROM tasks t WHERE t.job_id = j.id)::text END,"                                                   \
-                                " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(o.no, o.state,"                           \
-                                "  o.ordinals, o.attempt, o.ref, " MICROSECONDS(                                                                      \
-                                        "o.send_before") ") ORDER BY o.no)"                                                                           \
-                                                         "  FROM submissions o WHERE o.job_id = j.id AND o.state NOT IN ('refused', 'closed'))::text" \
-                                                         " END,"                                                                                      \
-                                                         " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(w.no,"           \
-                                                         "  w.ordinals, w.by_user) ORDER BY w.no) FROM task_wishes w WHERE w.job_id = j.id)::text END"
+#define RECORD_COLUMNS                                                                                                                                    \
+        "j.id, j.project_id, j.user_id, p.name, j.name, j.version, j.state, j.reason, j.message,"                                                         \
+        " j.exit_code::int, j.signal::int, j.held, j.stop, j.submission, j.attempt, j.not_before,"                                                        \
+        " j.started_at, j.cancel_requested_at IS NOT NULL, j.cancel_requested_by, s.state, s.ref,"                                                        \
+        " s.send_before, sp.spec::text, pb.identity::text, at.started_at, at.restart, sp.index_set,"                                                      \
+        " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(t.lo, t.hi,"                                                          \
+        "  t.state, t.reason, t.submission, t.tries, t.attempt, t.stop, " MICROSECONDS(                                                                   \
+                "t.not_before") "  ) ORDER BY t.lo) FROM tasks t WHERE t.job_id = j.id)::text END,"                                                       \
+                                " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(o.no, o.state,"                               \
+                                "  o.ordinals, o.attempt, o.ref, " MICROSECONDS(                                                                          \
+                                        "o.send_before") ") ORDER BY o.no)"                                                                               \
+                                                         "  FROM submissions o WHERE o.job_id = j.id AND o.state NOT IN ('refused', 'closed'))::text"     \
+                                                         " END,"                                                                                          \
+                                                         " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(w.no,"               \
+                                                         "  w.indices, w.by_user) ORDER BY w.no) FROM (SELECT * FROM task_wishes w WHERE w.job_id = j.id" \
+                                                         "   ORDER BY w.no LIMIT 16) w)::text END"
 #define RECORD_JOINS                                                                                \
         " JOIN LATERAL (SELECT * FROM job_specs sp WHERE sp.job_id = j.id LIMIT 1) sp ON true"      \
         " JOIN projects p ON p.id = j.project_id"                                                   \

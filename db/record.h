@@ -29,7 +29,7 @@ struct gw_record_row {
         const char *index_set;
         const char *tasks;   /* JSON rows, gw_record_tasks() reads them; or NULL */
         const char *parts;   /* JSON rows of the open submissions, likewise; or NULL */
-        const char *cancels; /* JSON rows [number, ordinals, by whom] of wishes; or NULL */
+        const char *cancels; /* JSON rows [number, indices, by whom] of wishes; or NULL */
 };
 
 enum gw_record_what {

@@ -46,11 +46,11 @@
 static const char cancel_sql[] = FIND(TO_CANCEL) CANCEL;
 
 static const char hold_sql[] =
-        FIND(LIVES " AND NOT j.held AND j.state <> 'running'")
+        FIND(LIVES " AND NOT j.held AND (j.state <> 'running' OR j.counts IS NOT NULL)")
         MAKE("held = true, claimable = false", "held");
 
 static const char release_sql[] =
-        FIND(LIVES " AND j.held AND j.state <> 'running'")
+        FIND(LIVES " AND j.held")
         MAKE("held = false", "released");
 
 static const char remove_sql[] =
@@ -59,10 +59,11 @@ static const char remove_sql[] =
         "  RETURNING j.id, j.project_id, j.state, j.reason),"
         " a AS (DELETE FROM job_specs t USING r WHERE t.job_id = r.id RETURNING 1),"
         " b AS (DELETE FROM tasks t USING r WHERE t.job_id = r.id RETURNING 1),"
+        " g AS (DELETE FROM task_wishes t USING r WHERE t.job_id = r.id RETURNING 1),"
         " c AS (DELETE FROM submissions t USING r WHERE t.job_id = r.id RETURNING 1),"
         " f AS (DELETE FROM attempts t USING r WHERE t.job_id = r.id RETURNING 1),"
         GW_SQL_LOCK("(SELECT count(*) FROM r) + (SELECT count(*) FROM a) + (SELECT count(*) FROM b)"
-                    " + (SELECT count(*) FROM c) + (SELECT count(*) FROM f)")
+                    " + (SELECT count(*) FROM c) + (SELECT count(*) FROM f) + (SELECT count(*) FROM g)")
         " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, actor, request_id)"
         "  SELECT nextval('events_n'), r.project_id, r.id, 'removed', r.state, r.reason,"
         "   w.by_user, w.request_id FROM l, r JOIN w ON w.id = r.id RETURNING n, job_id),"
@@ -110,8 +111,8 @@ void gw_db_job_wish_init(struct gw_db_job_wish *c)
 /* ---- some tasks --------------------------------------------------------------------------- */
 
 static const struct gw_db_column tasks_columns[] = {
-        {"id", GW_DB_UUID},       {"projects", GW_DB_TEXT},   {"by_user", GW_DB_INT8},
-        {"ordinals", GW_DB_TEXT}, {"request_id", GW_DB_TEXT},
+        {"id", GW_DB_UUID},      {"projects", GW_DB_TEXT},   {"by_user", GW_DB_INT8},
+        {"indices", GW_DB_TEXT}, {"request_id", GW_DB_TEXT},
 };
 
 static void tasks_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
@@ -120,7 +121,7 @@ static void tasks_encode(const struct gw_db_command *cmd, struct gw_db_input *in
         gw_db_put_uuid(in, c->job);
         gw_db_put_text(in, c->projects);
         gw_db_put_int8(in, c->user_id);
-        gw_db_put_text(in, c->ordinals);
+        gw_db_put_text(in, c->indices);
         gw_db_put_text(in, c->request_id);
 }
 
@@ -128,14 +129,16 @@ static void tasks_encode(const struct gw_db_command *cmd, struct gw_db_input *in
 static const struct gw_db_kind tasks_kind = {
         .name = "task_cancel",
         .sql = FIND(LIVES)
-               " i AS (INSERT INTO task_wishes (job_id, ordinals, by_user) SELECT d.id, d.ordinals, d.by_user"
-               "  FROM w JOIN {input} d ON d.id = w.id RETURNING 1),"
+               " i AS (INSERT INTO task_wishes (job_id, indices, by_user) SELECT d.id, d.indices, d.by_user"
+               "  FROM w JOIN {input} d ON d.id = w.id WHERE NOT EXISTS (SELECT FROM task_wishes t"
+               "   WHERE t.job_id = d.id AND t.indices = d.indices AND t.by_user = d.by_user) RETURNING 1),"
                " u AS (UPDATE jobs j SET version = j.version + 1, wished = true"
                "  FROM w WHERE j.id = w.id RETURNING j.id, j.project_id, j.state, j.reason),"
                GW_SQL_LOCK("(SELECT count(*) FROM u) + (SELECT count(*) FROM i)")
-               " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, actor, request_id)"
+               " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, indices, actor, request_id)"
                "  SELECT nextval('events_n'), u.project_id, u.id, 'cancel_requested', u.state, u.reason,"
-               "   w.by_user, w.request_id FROM l, u JOIN w ON w.id = u.id RETURNING n, job_id),"
+               "   d.indices, w.by_user, w.request_id FROM l, u JOIN w ON w.id = u.id JOIN {input} d ON d.id = w.id"
+               "  RETURNING n, job_id),"
                GW_SQL_NOTIFY " SELECT w.ord FROM x, e JOIN w ON w.id = e.job_id",
         .columns = tasks_columns,
         .column_count = GW_COUNT(tasks_columns),

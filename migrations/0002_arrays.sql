@@ -8,11 +8,11 @@ ALTER TABLE tasks
 -- An event of an array names the indices it is about, as clients know them.
 ALTER TABLE events RENAME COLUMN ordinals TO indices;
 
--- Tasks that somebody asked to cancel; the leader deletes what it has read.
+-- Tasks that somebody asked to cancel, as an index set; the leader deletes what it has read.
 CREATE TABLE task_wishes (
     job_id     uuid NOT NULL,
     no         bigint GENERATED ALWAYS AS IDENTITY,
-    ordinals   text NOT NULL,
+    indices    text NOT NULL,
     by_user    bigint NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (job_id, no)

@@ -13,7 +13,8 @@ static enum gw_next begin_release(struct gw_call *call)
         return gw_job_wish_begin(call, call->state, GW_WISH_RELEASE);
 }
 
-/* Only a waiting job is held or not; that it was so already is no fault. */
+/* Only what waits is held or not, of an array the tasks that do; that it was so already is no
+ * fault. */
 static enum gw_next resume(struct gw_call *call, struct gw_work *work)
 {
         struct gw_job_wish *w = call->state;
@@ -22,7 +23,9 @@ static enum gw_next resume(struct gw_call *call, struct gw_work *work)
         if (!gw_job_wish_resume(call, w, &next))
                 return next;
         enum gw_state state = w->read.seen.state;
-        if (w->wish.cmd.rows == 0 && state != GW_QUEUED && state != GW_PENDING)
+        bool waits = state == GW_QUEUED || state == GW_PENDING ||
+                     (state == GW_RUNNING && w->read.seen.is_array);
+        if (w->wish.cmd.rows == 0 && !waits)
                 return gw_call_fail_code(call, GW_ERR_CONFLICT,
                                          "the job is %s: only a waiting job is held or released",
                                          gw_state_name(state));

@@ -10,10 +10,10 @@
 #include "routes/call.h"
 #include "routes/job_json.h"
 #include "routes/submit.h"
-#include "server/model/indexset.h"
+#include "routes/task_indices.h"
 
 struct retry {
-        struct gw_job_read read; /* the old job: its spec */
+        struct gw_job_read read; /* the old job: its indices (of an array), NUL, its spec */
         struct gw_db_task_failed failed;
         struct gw_buf ordinals; /* of those */
         struct gw_buf indices;  /* of the new job; empty: a plain job */
@@ -21,9 +21,12 @@ struct retry {
         enum { RETRY_READS, RETRY_FINDS_FAILED, RETRY_SUBMITS } stage;
 };
 
-static void write_spec(struct gw_buf *out, const struct gw_job_row *row, unsigned fields)
+static void write_old(struct gw_buf *out, const struct gw_job_row *row, unsigned fields)
 {
         (void)fields;
+        if (row->index_set)
+                gw_buf_str(out, row->index_set);
+        gw_buf_char(out, '\0');
         gw_buf_add(out, row->spec, row->spec_len);
 }
 
@@ -31,8 +34,8 @@ static enum gw_next begin(struct gw_call *call)
 {
         struct retry *r = call->state;
         r->read.id = gw_call_path_id(call, 0);
-        r->read.write = write_spec;
-        gw_buf_init(&r->ordinals, 4 * GW_MAX_INDEX_TEXT);
+        r->read.write = write_old;
+        gw_buf_init(&r->ordinals, GW_MAX_ARRAY * GW_SPAN_TEXT);
         gw_buf_init(&r->indices, GW_MAX_INDEX_TEXT + 1);
         return gw_job_read_begin(call, &r->read);
 }
@@ -46,52 +49,19 @@ static void take_failed(void *arg, const char *ordinals)
                 gw_buf_str(&r->ordinals, ordinals);
 }
 
-/* The indices of the old array, from its spec. Returns 0, or -1 with an answer set. */
-static int old_indices(struct gw_call *call, struct retry *r, struct gw_spec *ret)
-{
-        struct gw_error err = {0};
-        if (gw_buf_ok(&r->read.out) &&
-            gw_spec_load(r->read.out.data, r->read.out.len, ret, &err) == 0)
-                return 0;
-        gw_call_fail_code(call, GW_ERR_INTERNAL, "the job's spec cannot be read");
-        return -1;
-}
-
 /* The indices of the tasks that failed. */
 static int failed_indices(const struct gw_indexset *all, const char *ordinals, struct gw_buf *out)
 {
-        struct gw_indexset set = {0}, some = {0};
-        struct gw_spans spans = GW_SPANS_INIT;
-        int rc = gw_indexset_parse(ordinals, &set, NULL);
-        if (rc == 0)
-                rc = gw_indexset_to_spans(&set, &spans, NULL);
+        struct gw_indexset some = {0};
+        struct gw_spans spans;
+        int rc = gw_spans_parse(ordinals, &spans, NULL);
         if (rc == 0)
                 rc = gw_indexset_subset(all, &spans, &some, NULL);
         if (rc == 0)
                 gw_indexset_format(&some, out);
         gw_spans_done(&spans);
         gw_indexset_done(&some);
-        gw_indexset_done(&set);
         return rc == 0 && gw_buf_ok(out) ? 0 : -1;
-}
-
-/* Those that the caller names must be the array's. Returns 0, or -1 with a fault. */
-static int named_indices(struct gw_call *call, const struct gw_indexset *all, const char *text,
-                         struct gw_buf *out)
-{
-        struct gw_indexset some = {0};
-        struct gw_spans spans = GW_SPANS_INIT;
-        struct gw_error err = {0};
-        int rc = gw_indexset_parse(text, &some, &err);
-        if (rc == 0)
-                rc = gw_indexset_pick(all, &some, &spans, &err);
-        if (rc == 0)
-                gw_indexset_format(&some, out);
-        else
-                gw_faults_add(call->faults, GW_ERR_UNPROCESSABLE, "?indices", "%s", err.message);
-        gw_spans_done(&spans);
-        gw_indexset_done(&some);
-        return rc;
 }
 
 /* ---- the new job --------------------------------------------------------------------------- */
@@ -105,9 +75,10 @@ static int set_indices(json_t *spec, const struct gw_buf *indices)
 }
 
 /* The new job is the old one's project and backend's, as its spec says. */
-static json_t *renew(const struct gw_buf *text, const struct gw_buf *indices)
+static json_t *renew(const struct gw_buf *old, const struct gw_buf *indices)
 {
-        json_t *spec = text->data ? json_loadb(text->data, text->len, 0, NULL) : NULL;
+        size_t begin = gw_buf_ok(old) ? strlen(old->data) + 1 : old->len;
+        json_t *spec = json_loadb(old->data + begin, old->len - begin, 0, NULL);
         json_object_del(spec, "not_before");
         if (json_object_set_new(spec, "hold", json_false()) || set_indices(spec, indices)) {
                 json_decref(spec);
@@ -149,29 +120,27 @@ static enum gw_next submit(struct gw_call *call, struct retry *r)
 
 static enum gw_next submit_named(struct gw_call *call, struct retry *r, const char *named)
 {
-        struct gw_spec old = {0};
-        if (old_indices(call, r, &old) < 0)
+        struct gw_indexset all = {0};
+        if (gw_task_indices(call, &r->read, &all) < 0)
                 return GW_NEXT_RESPOND;
-        int rc = named_indices(call, &old.indices, named, &r->indices);
-        gw_spec_done(&old);
+        int rc = gw_task_pick(call, &all, named, "?indices", &r->indices);
+        gw_indexset_done(&all);
         return rc == 0 ? submit(call, r) : gw_call_fail_faults(call, call->faults);
 }
 
 static enum gw_next submit_failed(struct gw_call *call, struct retry *r)
 {
-        struct gw_spec old = {0};
+        struct gw_indexset all = {0};
         if (r->failed.cmd.error.code != GW_OK)
                 return gw_call_fail(call, &r->failed.cmd.error);
         if (r->ordinals.len == 0)
                 return gw_call_fail_code(call, GW_ERR_CONFLICT,
                                          "no task of the job has failed: name those to run again "
                                          "with ?indices=");
-        if (old_indices(call, r, &old) < 0)
+        if (gw_task_indices(call, &r->read, &all) < 0)
                 return GW_NEXT_RESPOND;
-        int rc = gw_buf_ok(&r->ordinals)
-                         ? failed_indices(&old.indices, r->ordinals.data, &r->indices)
-                         : -1;
-        gw_spec_done(&old);
+        int rc = gw_buf_ok(&r->ordinals) ? failed_indices(&all, r->ordinals.data, &r->indices) : -1;
+        gw_indexset_done(&all);
         if (rc < 0)
                 return gw_call_fail_code(call, GW_ERR_CONFLICT,
                                          "too many tasks failed here and there to be one array: "

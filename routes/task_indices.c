@@ -33,3 +33,25 @@ int gw_task_ordinal(struct gw_call *call, const struct gw_indexset *set, int64_t
         gw_call_fail_code(call, GW_ERR_NOT_FOUND, "the job has no such task");
         return -1;
 }
+
+int gw_task_pick(struct gw_call *call, const struct gw_indexset *all, const char *named,
+                 const char *pointer, struct gw_buf *ret)
+{
+        struct gw_indexset some = {0};
+        struct gw_spans ordinals = GW_SPANS_INIT;
+        struct gw_error err = {0};
+        int rc = gw_indexset_parse(named, &some, &err);
+        if (rc == 0)
+                rc = gw_indexset_pick(all, &some, &ordinals, &err);
+        if (rc == 0)
+                gw_indexset_format(&some, ret);
+        if (rc == 0 && !gw_buf_ok(ret))
+                rc = gw_fail(&err, GW_ERR_NOMEM, "out of memory");
+        if (rc < 0)
+                gw_faults_add(call->faults,
+                              err.code == GW_ERR_NOMEM ? GW_ERR_NOMEM : GW_ERR_UNPROCESSABLE,
+                              pointer, "%s", err.message);
+        gw_spans_done(&ordinals);
+        gw_indexset_done(&some);
+        return rc;
+}

@@ -10,7 +10,7 @@
 
 struct cancel {
         struct gw_job_read read;
-        struct gw_buf ordinals; /* text */
+        struct gw_buf indices; /* that the body names */
         struct gw_db_task_cancel wish;
         enum { CANCEL_READS, CANCEL_RECORDS, CANCEL_LOOKS_AGAIN } stage;
 };
@@ -20,44 +20,24 @@ static enum gw_next begin(struct gw_call *call)
         struct cancel *c = call->state;
         c->read.id = gw_call_path_id(call, 0);
         c->read.write = gw_task_indices_write;
-        gw_buf_init(&c->ordinals, 4 * GW_MAX_INDEX_TEXT);
+        gw_buf_init(&c->indices, GW_MAX_INDEX_TEXT + 1);
         return gw_job_read_begin(call, &c->read);
-}
-
-/* The ordinals that the body names, as text. Returns 0; or -1 with every fault in call->faults. */
-static int pick(struct gw_call *call, struct cancel *c, const struct gw_indexset *all)
-{
-        struct gw_indexset some = {0};
-        struct gw_spans ordinals = GW_SPANS_INIT;
-        struct gw_error err = {0};
-        const char *text = json_string_value(json_object_get(call->body, "indices"));
-        int rc = gw_indexset_parse(text, &some, &err);
-        if (rc == 0)
-                rc = gw_indexset_pick(all, &some, &ordinals, &err);
-        if (rc == 0)
-                gw_spans_format(&ordinals, &c->ordinals);
-        else
-                gw_faults_add(call->faults, GW_ERR_UNPROCESSABLE, "/indices", "%s", err.message);
-        gw_spans_done(&ordinals);
-        gw_indexset_done(&some);
-        return rc;
 }
 
 static enum gw_next record(struct gw_call *call, struct cancel *c)
 {
         struct gw_indexset all = {0};
+        const char *named = json_string_value(json_object_get(call->body, "indices"));
         if (gw_task_indices(call, &c->read, &all) < 0)
                 return GW_NEXT_RESPOND;
-        int rc = pick(call, c, &all);
+        int rc = gw_task_pick(call, &all, named, "/indices", &c->indices);
         gw_indexset_done(&all);
         if (rc < 0)
                 return gw_call_fail_faults(call, call->faults);
-        if (!gw_buf_ok(&c->ordinals))
-                return gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
         c->stage = CANCEL_RECORDS;
         c->wish.job = c->read.id;
         c->wish.projects = call->principal->project_list;
-        c->wish.ordinals = c->ordinals.data;
+        c->wish.indices = c->indices.data;
         c->wish.user_id = call->principal->user_id;
         c->wish.request_id = gw_exchange_request_id(call->exchange);
         gw_db_task_cancel_init(&c->wish);
@@ -98,7 +78,7 @@ static void end(struct gw_call *call)
 {
         struct cancel *c = call->state;
         gw_job_read_done(&c->read);
-        gw_buf_done(&c->ordinals);
+        gw_buf_done(&c->indices);
 }
 
 const struct gw_handler gw_route_cancelTasks = {

@@ -66,7 +66,7 @@ static void on_fact(struct gw_leader *l, const struct gw_fact *f)
         if (f->phase == GW_PHASE_ENDED)
                 gw_crash_point("leader.ended");
         gw_part_ref(p, f->ref);
-        gw_leader_apply_part(l, v, p, f->span, &e);
+        gw_leader_apply_part(l, v, p, &f->span, &e);
 }
 
 static void on_facts(struct gw_leader *l, const struct message *m)
@@ -165,7 +165,6 @@ static void keep_error(struct part *p, const char *words)
 
 static void on_answer(struct gw_leader *l, const struct message *m)
 {
-        static const struct gw_span all = {0, UINT32_MAX};
         struct live *v;
         struct part *p = part_of(l, m->mark, &v);
         if (!p)
@@ -188,7 +187,7 @@ static void on_answer(struct gw_leader *l, const struct message *m)
                                  .at_us = now,
                                  .exit_code = -1,
                                  .raw = m->raw};
-        gw_leader_apply_part(l, v, p, all, &e);
+        gw_leader_apply_part(l, v, p, NULL, &e);
 }
 
 static void (*const on_message[])(struct gw_leader *l, const struct message *m) = {

@@ -43,7 +43,7 @@ struct part *gw_array_part(const struct array *a, uint32_t number)
 /* Takes the spans. NULL without memory. */
 static struct part *part_new(uint32_t number, uint32_t attempt, struct gw_spans *spans)
 {
-        struct gw_buf text = GW_BUF_INIT(GW_MAX_INDEX_TEXT * 4);
+        struct gw_buf text = GW_BUF_INIT((spans->count + 1) * GW_SPAN_TEXT);
         struct part *p = calloc(1, sizeof *p);
         gw_spans_format(spans, &text);
         char *ordinals = gw_buf_take(&text, NULL);
@@ -71,13 +71,10 @@ static bool is_accepted(const struct part *p)
 static int load_part(void *arg, const struct gw_record_part *row)
 {
         struct array *a = arg;
-        struct gw_indexset set = {0};
-        struct gw_spans spans = GW_SPANS_INIT;
-        int rc = gw_indexset_parse(row->ordinals, &set, NULL);
-        if (rc == 0)
-                rc = gw_indexset_to_spans(&set, &spans, NULL);
-        gw_indexset_done(&set);
-        struct part *p = rc == 0 ? part_new(row->number, row->attempt, &spans) : NULL;
+        struct gw_spans spans;
+        struct part *p = NULL;
+        if (gw_spans_parse(row->ordinals, &spans, NULL) == 0)
+                p = part_new(row->number, row->attempt, &spans);
         if (!p)
                 return -1;
         p->state = row->state;
@@ -481,18 +478,17 @@ static void summarise(struct live *v, const struct gw_tasks_outcome *o,
         job->step = GW_STEP_ENDED;
 }
 
-void gw_array_apply(struct gw_leader *l, struct live *v, struct part *p, struct gw_span span,
-                    const struct gw_job_event *event)
+void gw_array_apply(struct gw_leader *l, struct live *v, struct part *p,
+                    const struct gw_spans *which, const struct gw_job_event *event)
 {
         struct array *a = v->array;
         struct gw_tasks_outcome o;
         struct gw_error err = {0};
         uint32_t number = p ? p->number : 0;
-        if (span.last >= a->tasks.total)
-                span.last = a->tasks.total - 1;
-        if (span.first > span.last)
-                return;
-        if (gw_tasks_apply(&a->tasks, &v->job, span, number, 0, event, &a->effect, &o, &err) < 0) {
+        struct gw_span span = {0, a->tasks.total - 1};
+        const struct gw_spans all = {.items = &span, .count = 1};
+        if (gw_tasks_apply(&a->tasks, &v->job, which ? which : &all, number, 0, event, &a->effect,
+                           &o, &err) < 0) {
                 gw_log_error("leader.no_memory", &err);
                 l->lost = true;
                 return;
@@ -515,8 +511,6 @@ void gw_array_apply(struct gw_leader *l, struct live *v, struct part *p, struct 
                 gw_leader_act(l, v);
 }
 
-static struct gw_span whole(const struct array *a);
-
 void gw_array_apply_all(struct gw_leader *l, struct live *v, const struct gw_job_event *event,
                         const struct occasion *occasion)
 {
@@ -536,7 +530,7 @@ void gw_array_apply_all(struct gw_leader *l, struct live *v, const struct gw_job
                 a->timer_fired = occasion->timer_fired;
         if (occasion->wish_read || occasion->timer_fired)
                 gw_array_note(l, v);
-        gw_array_apply(l, v, NULL, whole(a), event);
+        gw_array_apply(l, v, NULL, NULL, event);
 }
 
 void gw_array_recover(struct gw_leader *l, struct live *v)
@@ -547,65 +541,81 @@ void gw_array_recover(struct gw_leader *l, struct live *v)
         {
                 p->again_us = INT64_MAX; /* nothing is asked before the backend is led */
                 p->cancels = true;
-                gw_array_apply(l, v, p, whole(v->array), &e);
+                gw_array_apply(l, v, p, NULL, &e);
         }
 }
 
-static struct gw_span whole(const struct array *a)
+/* The tasks of a part that a complete read should have shown, and did not. */
+static int find_gone(const struct array *a, const struct part *p, uint64_t seen,
+                     struct gw_spans *ret)
 {
-        return (struct gw_span){0, a->tasks.total - 1};
+        for (size_t i = 0; i < a->tasks.count; i++) {
+                const struct gw_run *run = &a->tasks.runs[i];
+                const struct gw_task *task = &run->task;
+                bool there = task->step == GW_STEP_PENDING || task->step == GW_STEP_RUNNING;
+                if (task->submission == p->number && there && task->seen < seen &&
+                    gw_spans_append(ret, run->lo, run->hi, NULL) < 0)
+                        return -1;
+        }
+        return 0;
 }
 
 void gw_array_synced(struct gw_leader *l, struct live *v, const struct message *m)
 {
-        struct array *a = v->array;
+        struct part *p;
         struct gw_job_event e = {
                 .type = GW_EVENT_GONE, .at_us = gw_clock_wall_us(), .seen = m->seen};
-        /* From the end, for runs before one that changes stay where they are. */
-        for (size_t i = a->tasks.count; i-- > 0 && !l->lost;) {
-                if (i >= a->tasks.count)
-                        continue;
-                const struct gw_run *run = &a->tasks.runs[i];
-                struct part *p = gw_array_part(a, run->task.submission);
-                bool there = run->task.step == GW_STEP_PENDING || run->task.step == GW_STEP_RUNNING;
-                if (p && there && run->task.seen < m->seen && p->accepted_us < m->asked_at_us)
-                        gw_array_apply(l, v, p, (struct gw_span){run->lo, run->hi}, &e);
+        LIST_FOREACH(p, &v->array->parts, link)
+        {
+                struct gw_spans gone = GW_SPANS_INIT;
+                if (p->accepted_us < m->asked_at_us && find_gone(v->array, p, m->seen, &gone) < 0)
+                        l->lost = true;
+                if (!l->lost && gone.count > 0)
+                        gw_array_apply(l, v, p, &gone, &e);
+                gw_spans_done(&gone);
         }
 }
 
 /* ---- wishes about single tasks --------------------------------------------------------------- */
 
-static int parse_spans(const char *text, struct gw_spans *ret)
+/* The ordinals of indices that a route has checked. Returns 0, or -1 without memory. */
+static int pick(const struct array *a, const char *indices, struct gw_spans *ret)
 {
-        struct gw_indexset set = {0};
-        int rc = text ? gw_indexset_parse(text, &set, NULL) : -1;
+        struct gw_indexset some = {0};
+        struct gw_error err = {0};
+        *ret = GW_SPANS_INIT;
+        int rc = gw_indexset_parse(indices, &some, &err);
         if (rc == 0)
-                rc = gw_indexset_to_spans(&set, ret, NULL);
-        gw_indexset_done(&set);
-        return rc;
+                rc = gw_indexset_pick(&a->indices, &some, ret, &err);
+        gw_indexset_done(&some);
+        if (rc == 0 || err.code == GW_ERR_NOMEM)
+                return rc;
+        gw_log_error("leader.bad_wish", &err); /* no reading of it will be better */
+        return 0;
 }
 
 static void cancel_some(struct gw_leader *l, struct live *v, const json_t *row)
 {
-        struct gw_spans spans = GW_SPANS_INIT;
+        struct gw_spans spans;
+        const char *indices = json_string_value(json_array_get(row, 1));
         bool owner = json_integer_value(json_array_get(row, 2)) == v->user_id;
         struct gw_job_event e = {.type = GW_EVENT_CANCEL,
                                  .at_us = gw_clock_wall_us(),
                                  .reason = owner ? GW_REASON_CANCELLED_BY_USER
                                                  : GW_REASON_CANCELLED_BY_ADMIN};
-        if (parse_spans(json_string_value(json_array_get(row, 1)), &spans) < 0)
-                return;
-        for (size_t i = 0; i < spans.count && !l->lost; i++)
-                if (spans.items[i].last < v->array->tasks.total)
-                        gw_array_apply(l, v, NULL, spans.items[i], &e);
+        if (pick(v->array, indices ? indices : "", &spans) < 0)
+                l->lost = true;
+        else if (spans.count > 0)
+                gw_array_apply(l, v, NULL, &spans, &e);
         gw_spans_done(&spans);
 }
 
 void gw_array_cancel_tasks(struct gw_leader *l, struct live *v, const char *cancels)
 {
-        json_auto_t *rows = cancels ? json_loads(cancels, 0, NULL) : NULL;
+        json_auto_t *rows = json_loads(cancels, 0, NULL);
         size_t i;
         const json_t *row;
+        l->lost = l->lost || !rows;
         json_array_foreach(rows, i, row)
         {
                 cancel_some(l, v, row);
@@ -645,12 +655,9 @@ static int claim_spans(struct live *v, struct part *p)
         struct array *a = v->array;
         struct gw_tasks_outcome o;
         struct gw_job_event e = {.type = GW_EVENT_CLAIM, .at_us = gw_clock_wall_us()};
-        for (size_t i = 0; i < p->spans.count; i++)
-                if (gw_tasks_apply(&a->tasks, &v->job, p->spans.items[i], 0, p->number, &e,
-                                   &a->effect, &o, NULL) < 0)
-                        return -1;
         p->left = (uint32_t)gw_spans_total(&p->spans);
-        return 0;
+        return gw_tasks_apply(&a->tasks, &v->job, &p->spans, 0, p->number, &e, &a->effect, &o,
+                              NULL);
 }
 
 /* The first of the spans can all be handed over: on one attempt, into one part. */

@@ -198,9 +198,9 @@ void gw_leader_apply(struct gw_leader *l, struct live *v, const struct gw_job_ev
 void gw_leader_flush(struct gw_leader *l);
 void gw_leader_discard(struct gw_leader *l);     /* forgets what is not flushed */
 void gw_leader_check_lease(struct gw_leader *l); /* sets l->lost when it is somebody else's */
-/* An event to what the part has of the span, whatever the job is. */
-void gw_leader_apply_part(struct gw_leader *l, struct live *v, struct part *p, struct gw_span span,
-                          const struct gw_job_event *event);
+/* An event to what the part has of the span (NULL: all of the part), whatever the job is. */
+void gw_leader_apply_part(struct gw_leader *l, struct live *v, struct part *p,
+                          const struct gw_span *span, const struct gw_job_event *event);
 /* A new time until which the part may be sent; recorded before it is used. */
 void gw_leader_renew(struct gw_leader *l, struct live *v, struct part *p);
 
@@ -226,9 +226,9 @@ unsigned gw_array_actions(const struct live *v, const struct part *p);
 bool gw_array_unwanted(const struct array *a, const struct part *p);
 /* Those of its tasks that are to end. Returns 0, or -1 without memory. */
 int gw_array_stopped(const struct array *a, const struct part *p, struct gw_spans *ret);
-/* An event to some tasks of a part, or (part NULL) to all tasks. */
-void gw_array_apply(struct gw_leader *l, struct live *v, struct part *p, struct gw_span span,
-                    const struct gw_job_event *event);
+/* An event to some tasks (NULL: all) of a part, or (part NULL) whatever part they are in. */
+void gw_array_apply(struct gw_leader *l, struct live *v, struct part *p,
+                    const struct gw_spans *which, const struct gw_job_event *event);
 /* To all tasks, with what goes with the event. */
 void gw_array_apply_all(struct gw_leader *l, struct live *v, const struct gw_job_event *event,
                         const struct occasion *occasion);

@@ -114,12 +114,11 @@ void gw_leader_act(struct gw_leader *l, struct live *v)
 
 static void ask_again(struct gw_leader *l, struct live *v, struct part *p)
 {
-        static const struct gw_span all = {0, UINT32_MAX};
         bool unsent = (actions_of(v, p) & GW_ACTION_SUBMIT) && !(p->asked & GW_ACTION_SUBMIT);
         if (unsent && is_unwanted(v, p)) {
                 struct gw_job_event e = {
                         .type = GW_EVENT_NOT_SENT, .at_us = gw_clock_wall_us(), .exit_code = -1};
-                gw_leader_apply_part(l, v, p, all, &e);
+                gw_leader_apply_part(l, v, p, NULL, &e);
         } else if (unsent && p->send_before_us <= gw_clock_wall_us()) {
                 gw_leader_renew(l, v, p);
         } else {

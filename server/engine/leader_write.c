@@ -190,13 +190,26 @@ void gw_leader_apply(struct gw_leader *l, struct live *v, const struct gw_job_ev
 
 /* ---- parts --------------------------------------------------------------------------------- */
 
-void gw_leader_apply_part(struct gw_leader *l, struct live *v, struct part *p, struct gw_span span,
-                          const struct gw_job_event *event)
+/* What of a fact's span the array has: nothing it says of other ordinals is heard. */
+static void apply_span(struct gw_leader *l, struct live *v, struct part *p, struct gw_span span,
+                       const struct gw_job_event *event)
 {
-        if (v->array)
-                gw_array_apply(l, v, p, span, event);
-        else
+        struct gw_spans which = {.items = &span, .count = 1};
+        if (span.last >= v->array->tasks.total)
+                span.last = v->array->tasks.total - 1;
+        if (span.first <= span.last)
+                gw_array_apply(l, v, p, &which, event);
+}
+
+void gw_leader_apply_part(struct gw_leader *l, struct live *v, struct part *p,
+                          const struct gw_span *span, const struct gw_job_event *event)
+{
+        if (!v->array)
                 gw_leader_apply(l, v, event, NULL);
+        else if (span)
+                apply_span(l, v, p, *span, event);
+        else
+                gw_array_apply(l, v, p, NULL, event);
 }
 
 void gw_leader_renew(struct gw_leader *l, struct live *v, struct part *p)

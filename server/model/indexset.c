@@ -337,21 +337,3 @@ int gw_indexset_subset(const struct gw_indexset *all, const struct gw_spans *ord
         gw_index_builder_done(&b);
         return rc;
 }
-
-int gw_indexset_to_spans(const struct gw_indexset *set, struct gw_spans *ret, struct gw_error *err)
-{
-        struct gw_spans spans = GW_SPANS_INIT;
-        for (size_t i = 0; i < set->run_count; i++) {
-                const struct gw_index_run *r = &set->runs[i];
-                uint32_t width = r->step == 1 ? r->last - r->first : 0;
-                for (uint32_t k = 0; k <= (r->last - r->first) / r->step; k += width + 1) {
-                        uint32_t first = r->first + k * r->step;
-                        if (gw_spans_append(&spans, first, first + width, err)) {
-                                gw_spans_done(&spans);
-                                return -1;
-                        }
-                }
-        }
-        *ret = spans;
-        return 0;
-}

@@ -65,8 +65,4 @@ int gw_indexset_pick(const struct gw_indexset *all, const struct gw_indexset *so
 int gw_indexset_subset(const struct gw_indexset *all, const struct gw_spans *ordinals,
                        struct gw_indexset *ret, struct gw_error *err);
 
-/* The indices themselves as spans: reads what gw_spans_format() wrote. Returns 0, or -1 with
- * GW_ERR_NOMEM. */
-int gw_indexset_to_spans(const struct gw_indexset *set, struct gw_spans *ret, struct gw_error *err);
-
 #endif

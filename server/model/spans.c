@@ -159,3 +159,51 @@ void gw_spans_format(const struct gw_spans *s, struct gw_buf *out)
                 gw_buf_int(out, s->items[i].last);
         }
 }
+
+/* Takes an ordinal off the text. Returns 0, or -1 when there is none. */
+static int take_ordinal(const char **text, uint32_t *ret)
+{
+        uint64_t v = 0;
+        const char *p = *text;
+        while (*p >= '0' && *p <= '9' && v <= UINT32_MAX)
+                v = v * 10 + (uint64_t)(*p++ - '0');
+        if (p == *text || v > UINT32_MAX)
+                return -1;
+        *text = p;
+        *ret = (uint32_t)v;
+        return 0;
+}
+
+/* Takes "first" or "first-last" off the text; `above` all before. */
+static int take_span(const char **text, uint64_t above, struct gw_span *ret)
+{
+        if (take_ordinal(text, &ret->first) < 0)
+                return -1;
+        ret->last = ret->first;
+        if (**text == '-') {
+                (*text)++;
+                if (take_ordinal(text, &ret->last) < 0)
+                        return -1;
+        }
+        return ret->first >= above && ret->first <= ret->last ? 0 : -1;
+}
+
+int gw_spans_parse(const char *text, struct gw_spans *ret, struct gw_error *err)
+{
+        struct gw_span span;
+        uint64_t above = 0;
+        *ret = GW_SPANS_INIT;
+        while (*text) {
+                if (take_span(&text, above, &span) < 0 || (*text && *text != ',') ||
+                    (*text && !*++text)) {
+                        gw_spans_done(ret);
+                        return gw_fail(err, GW_ERR_INVALID, "these are no spans of ordinals");
+                }
+                if (gw_spans_append(ret, span.first, span.last, err) < 0) {
+                        gw_spans_done(ret);
+                        return -1;
+                }
+                above = (uint64_t)span.last + 1;
+        }
+        return 0;
+}

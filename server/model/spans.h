@@ -46,8 +46,13 @@ int gw_spans_union(const struct gw_spans *a, const struct gw_spans *b, struct gw
 int gw_spans_subtract(const struct gw_spans *a, const struct gw_spans *b, struct gw_spans *ret,
                       struct gw_error *err);
 
-/* "0-4,7": what the record holds as ordinals; gw_indexset_parse() and gw_indexset_to_spans()
- * read it back. */
+/* "0-4,7": what the record holds as ordinals; at most GW_SPAN_TEXT bytes for each span. */
+#define GW_SPAN_TEXT 22
 void gw_spans_format(const struct gw_spans *s, struct gw_buf *out);
+
+/* Reads what gw_spans_format() wrote of a set of any size, and nothing else: ordinals that rise.
+ * *ret is overwritten, and empty on failure. Returns 0, or -1 with GW_ERR_INVALID or
+ * GW_ERR_NOMEM. */
+int gw_spans_parse(const char *text, struct gw_spans *ret, struct gw_error *err);
 
 #endif

@@ -178,8 +178,10 @@ const struct gw_run *gw_tasks_run(const struct gw_tasks *t, uint32_t ordinal)
 
 void gw_tasks_effect_clear(struct gw_tasks_effect *e)
 {
-        for (size_t i = 0; i < e->change_count; i++)
+        for (size_t i = 0; i < e->change_count; i++) {
                 gw_spans_done(&e->changes[i].ordinals);
+                gw_spans_done(&e->changes[i].fresh);
+        }
         free(e->changes);
         free(e->attempts);
         *e = (struct gw_tasks_effect){0};
@@ -226,15 +228,26 @@ static struct gw_task_change *change_to(struct gw_tasks_effect *e, const struct 
         return c;
 }
 
+/* Pieces come in order; they are joined with what was there when the event has been to all. */
 static int note_change(struct gw_tasks_effect *e, const struct gw_run *piece, struct gw_error *err)
 {
         struct gw_task_change *c = change_to(e, &piece->task, err);
-        struct gw_span span = {piece->lo, piece->hi};
-        struct gw_spans one = {.items = &span, .count = 1, .cap = 1}, all;
-        if (!c || gw_spans_union(&c->ordinals, &one, &all, err) < 0)
-                return -1;
-        gw_spans_done(&c->ordinals);
-        c->ordinals = all;
+        return c ? gw_spans_append(&c->fresh, piece->lo, piece->hi, err) : -1;
+}
+
+static int join_changes(struct gw_tasks_effect *e, struct gw_error *err)
+{
+        for (size_t i = 0; i < e->change_count; i++) {
+                struct gw_task_change *c = &e->changes[i];
+                struct gw_spans all;
+                if (c->fresh.count == 0)
+                        continue;
+                if (gw_spans_union(&c->ordinals, &c->fresh, &all, err) < 0)
+                        return -1;
+                gw_spans_done(&c->ordinals);
+                gw_spans_done(&c->fresh);
+                c->ordinals = all;
+        }
         return 0;
 }
 
@@ -293,6 +306,7 @@ struct application {
         const struct gw_job_event *event;
         struct gw_tasks_effect *effect;
         struct gw_tasks_outcome *outcome;
+        struct gw_run row; /* the last that was noted; lo > hi: none */
 };
 
 static void observe(const struct application *a, const struct gw_run *piece,
@@ -312,8 +326,7 @@ static void observe(const struct application *a, const struct gw_run *piece,
 }
 
 /* The event comes to `piece`, which is of the run at index i. */
-static int apply_piece(const struct application *a, size_t i, struct gw_run *piece,
-                       struct gw_error *err)
+static int apply_piece(struct application *a, size_t i, struct gw_run *piece, struct gw_error *err)
 {
         struct gw_task before = piece->task;
         struct gw_job_effect of_one;
@@ -326,21 +339,21 @@ static int apply_piece(const struct application *a, size_t i, struct gw_run *pie
         observe(a, piece, &before, &job, &of_one);
         if (note_attempts(a->effect, piece, number, &of_one, err) < 0)
                 return -1;
-        if (of_one.changed) {
-                struct gw_run row = row_at(a->tasks, i);
-                note_range(a->effect, row.lo, row.hi);
+        if (of_one.changed && (piece->lo < a->row.lo || piece->hi > a->row.hi)) {
+                a->row = row_at(a->tasks, i);
+                note_range(a->effect, a->row.lo, a->row.hi);
         }
         return of_one.state_changed ? note_change(a->effect, piece, err) : 0;
 }
 
-/* Takes `lo … hi` of a run, if it has any of it. */
-static int add_part(struct list *out, const struct gw_run *run, uint32_t lo, uint32_t hi,
+/* Takes `lo … hi` of a run, if that is anything. */
+static int add_part(struct list *out, const struct gw_run *run, uint64_t lo, uint64_t hi,
                     struct gw_error *err)
 {
-        struct gw_run part = {.lo = run->lo > lo ? run->lo : lo,
-                              .hi = run->hi < hi ? run->hi : hi,
-                              .task = run->task};
-        return part.lo <= part.hi ? add(out, part, err) : 0;
+        uint64_t first = run->lo > lo ? run->lo : lo, last = run->hi < hi ? run->hi : hi;
+        if (first > last)
+                return 0;
+        return add(out, (struct gw_run){(uint32_t)first, (uint32_t)last, run->task}, err);
 }
 
 /* What of a run lies before a span, and behind it. */
@@ -353,22 +366,30 @@ static int add_before(struct list *out, const struct gw_run *run, struct gw_span
 static int add_behind(struct list *out, const struct gw_run *run, struct gw_span span,
                       struct gw_error *err)
 {
-        return span.last < UINT32_MAX ? add_part(out, run, span.last + 1, UINT32_MAX, err) : 0;
+        return add_part(out, run, (uint64_t)span.last + 1, UINT32_MAX, err);
 }
 
-static int apply_run(const struct application *a, size_t i, struct gw_span span, struct list *out,
-                     struct gw_error *err)
+/* The run at index i in pieces: what is in a span and what is not. *next: the first span that
+ * does not end before the run; moved on to the first that does not end in it. */
+static int apply_run(struct application *a, size_t i, const struct gw_spans *which, size_t *next,
+                     struct list *out, struct gw_error *err)
 {
         const struct gw_run *run = &a->tasks->runs[i];
-        struct gw_run inside = {.lo = run->lo > span.first ? run->lo : span.first,
-                                .hi = run->hi < span.last ? run->hi : span.last,
-                                .task = run->task};
-        if (add_before(out, run, span, err) < 0)
-                return -1;
-        if (inside.lo <= inside.hi &&
-            (apply_piece(a, i, &inside, err) < 0 || add(out, inside, err) < 0))
-                return -1;
-        return add_behind(out, run, span, err);
+        uint64_t at = run->lo;
+        while (*next < which->count && which->items[*next].first <= run->hi) {
+                struct gw_span span = which->items[*next];
+                struct gw_run piece = {.lo = span.first > at ? span.first : (uint32_t)at,
+                                       .hi = span.last < run->hi ? span.last : run->hi,
+                                       .task = run->task};
+                if ((piece.lo > at && add_part(out, run, at, piece.lo - 1, err) < 0) ||
+                    apply_piece(a, i, &piece, err) < 0 || add(out, piece, err) < 0)
+                        return -1;
+                at = (uint64_t)piece.hi + 1;
+                if (span.last > run->hi)
+                        break;
+                (*next)++;
+        }
+        return add_part(out, run, at, run->hi, err);
 }
 
 /* The runs of a span with their neighbours, which may be equal to them afterwards. */
@@ -391,21 +412,32 @@ static void widen(const struct gw_tasks *t, struct gw_tasks_effect *e)
         e->last = gw_tasks_row(t, e->last).hi;
 }
 
-int gw_tasks_apply(struct gw_tasks *t, const struct gw_job *job, struct gw_span span,
+int gw_tasks_apply(struct gw_tasks *t, const struct gw_job *job, const struct gw_spans *which,
                    uint32_t number, uint32_t claim, const struct gw_job_event *event,
                    struct gw_tasks_effect *effect, struct gw_tasks_outcome *outcome,
                    struct gw_error *err)
 {
-        assert(span.first <= span.last && span.last < t->total);
-        struct application a = {t, job, number, claim, event, effect, outcome};
-        struct window w = window_of(t, span);
+        struct gw_span all = {which->items[0].first, which->items[which->count - 1].last};
+        struct application a = {.tasks = t,
+                                .job = job,
+                                .number = number,
+                                .claim = claim,
+                                .event = event,
+                                .effect = effect,
+                                .outcome = outcome,
+                                .row = {.lo = 1}};
+        struct window w = window_of(t, all);
         struct list out = {0};
+        size_t next = 0;
         int rc = 0;
+        assert(which->count > 0 && all.last < t->total);
         *outcome = (struct gw_tasks_outcome){0};
         for (size_t i = w.first; i <= w.last && rc == 0; i++)
-                rc = apply_run(&a, i, span, &out, err);
+                rc = apply_run(&a, i, which, &next, &out, err);
         if (rc == 0)
                 rc = replace(t, w.first, w.last, &out, err);
+        if (rc == 0)
+                rc = join_changes(effect, err);
         free(out.items);
         widen(t, effect);
         return rc;

@@ -79,6 +79,7 @@ struct gw_task_change {
         enum gw_state state;
         enum gw_reason reason;
         struct gw_spans ordinals;
+        struct gw_spans fresh; /* private */
 };
 
 /* What is to be recorded. Begins as all zero, ends with gw_tasks_effect_clear(). */
@@ -101,13 +102,14 @@ struct gw_tasks_outcome {
 };
 
 /*
- * Applies one event to the ordinals first … last: to those that `number` has (answers and
- * facts), or to all of them (number 0: claims, wishes and timers). job: what all tasks share
- * (id, retry). For GW_EVENT_CLAIM, `claim` is the number of the submission they go into.
- * Attempts are rows of tasks that ran, or of a single task: a wide set that never ran leaves
- * none. Returns 0; or -1 with GW_ERR_NOMEM, after which `t` must be read from the record anew.
+ * Applies one event to the ordinals of `which`, not empty and all below total: to those that
+ * `number` has (answers and facts), or to all of them (number 0: claims, wishes and timers). job:
+ * what all tasks share (id, retry). For GW_EVENT_CLAIM, `claim` is the number of the submission
+ * they go into. Attempts are rows of tasks that ran, or of a single task: a wide set that never
+ * ran leaves none. One sweep, whatever the number of spans. Returns 0; or -1 with GW_ERR_NOMEM,
+ * after which `t` must be read from the record anew.
  */
-int gw_tasks_apply(struct gw_tasks *t, const struct gw_job *job, struct gw_span span,
+int gw_tasks_apply(struct gw_tasks *t, const struct gw_job *job, const struct gw_spans *which,
                    uint32_t number, uint32_t claim, const struct gw_job_event *event,
                    struct gw_tasks_effect *effect, struct gw_tasks_outcome *outcome,
                    struct gw_error *err);

@@ -176,7 +176,7 @@ static void some_tasks_are_cancelled(void **state)
         gw_id_format(id, text);
         snprintf(
                 sql, sizeof sql,
-                "INSERT INTO task_wishes (job_id, ordinals, by_user) VALUES ('%s', '1-2,60-69', %lld);"
+                "INSERT INTO task_wishes (job_id, indices, by_user) VALUES ('%s', '1-2,60-69', %lld);"
                 " UPDATE jobs SET wished = true, version = version + 1 WHERE id = '%s'",
                 text, (long long)test_user_id, text);
         test_exec(sql);

@@ -209,14 +209,11 @@ static json_t *answer_record(const json_t *question)
 {
         struct gw_spans spans = spans_at(question, 1), again;
         struct gw_buf out = GW_BUF_INIT(GW_MAX_INDEX_TEXT);
-        struct gw_indexset set;
         gw_spans_format(&spans, &out);
         gw_spans_done(&spans);
         json_t *text = show_text(&out);
-        expect(gw_indexset_parse(json_string_value(text), &set, NULL) == 0 &&
-                       gw_indexset_to_spans(&set, &again, NULL) == 0,
+        expect(gw_spans_parse(json_string_value(text), &again, NULL) == 0,
                "the text of spans cannot be read");
-        gw_indexset_done(&set);
         return json_pack("{s:o, s:o}", "text", text, "spans", show_spans(&again));
 }
 

@@ -156,10 +156,53 @@ static void test_format(void **state)
         gw_spans_done(&s);
 }
 
+static void test_parse(void **state)
+{
+        (void)state;
+        static const char *const bad[] = {
+                "-",     "1-",         "1,", "1,,2", ",1",    "2,1", "1,1", "3-2",
+                "1-2-3", "4294967296", "x",  "1 ",   "1-3,3", "0x1", "-1",  "99999999999999999999"};
+        static const char *const good[] = {"", "0", "0-4,7,9-10,4294967295", "0-4294967295"};
+        struct gw_spans s;
+        struct gw_error err = {0};
+        for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+                assert_int_equal(gw_spans_parse(bad[i], &s, &err), -1);
+                assert_int_equal(err.code, GW_ERR_INVALID);
+                assert_int_equal(s.count, 0);
+        }
+        for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+                struct gw_buf b = GW_BUF_INIT(100);
+                assert_int_equal(gw_spans_parse(good[i], &s, NULL), 0);
+                gw_spans_format(&s, &b);
+                assert_string_equal(b.data ? b.data : "", good[i]);
+                gw_buf_done(&b);
+                gw_spans_done(&s);
+        }
+}
+
+/* More spans than a client may write. */
+static void test_parse_many(void **state)
+{
+        (void)state;
+        struct gw_spans s = GW_SPANS_INIT, again;
+        struct gw_buf b = GW_BUF_INIT(200000 * GW_SPAN_TEXT);
+        for (uint32_t i = 0; i < 200000; i++)
+                assert_int_equal(gw_spans_append(&s, 4 * i, 4 * i + i % 2, NULL), 0);
+        gw_spans_format(&s, &b);
+        assert_true(gw_buf_ok(&b));
+        assert_int_equal(gw_spans_parse(b.data, &again, NULL), 0);
+        assert_true(gw_spans_equal(&s, &again));
+        gw_spans_done(&again);
+        gw_spans_done(&s);
+        gw_buf_done(&b);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_append_joins_neighbours),
+                cmocka_unit_test(test_parse),
+                cmocka_unit_test(test_parse_many),
                 cmocka_unit_test(test_operations_on_all_pairs),
                 cmocka_unit_test(test_highest_ordinals),
                 cmocka_unit_test(test_largest),

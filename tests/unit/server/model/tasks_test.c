@@ -45,13 +45,13 @@ static void model_init(struct model *m, const struct gw_tasks *t)
         }
 }
 
-static void model_apply(struct model *m, struct gw_span span, uint32_t number, uint32_t claim,
-                        const struct gw_job_event *event)
+static void model_apply(struct model *m, const struct gw_spans *which, uint32_t number,
+                        uint32_t claim, const struct gw_job_event *event)
 {
-        for (uint32_t i = span.first; i <= span.last; i++) {
+        for (uint32_t i = 0; i < N; i++) {
                 struct gw_job *j = &m->jobs[i];
                 struct gw_job_effect effect;
-                if (number && m->numbers[i] != number)
+                if (!gw_spans_contains(which, i) || (number && m->numbers[i] != number))
                         continue;
                 bool waited = j->step == GW_STEP_WAITING;
                 j->first_started_us = common.first_started_us;
@@ -164,12 +164,19 @@ static unsigned pick(unsigned n)
         return (unsigned)(random_state % n);
 }
 
-static struct gw_span random_span(void)
+/* One span, or several. */
+static struct gw_spans random_spans(void)
 {
-        uint32_t a = pick(N), b = pick(4) ? a + pick(6) : pick(N);
-        if (b >= N)
-                b = N - 1;
-        return (struct gw_span){a < b ? a : b, a < b ? b : a};
+        struct gw_spans s = GW_SPANS_INIT;
+        uint32_t at = pick(N);
+        unsigned count = 1 + pick(3) * pick(5);
+        while (count-- > 0 && at < N) {
+                uint32_t last = pick(4) ? at + pick(6) : at + pick(N);
+                last = last < N ? last : N - 1;
+                assert_int_equal(gw_spans_append(&s, at, last, NULL), 0);
+                at = last + 1 + pick(4);
+        }
+        return s;
 }
 
 static struct gw_job_event random_event(int64_t at_us)
@@ -208,14 +215,15 @@ static void walk(uint64_t seed)
         model_init(&m, &t);
         for (int i = 0; i < 400; i++) {
                 struct gw_job_event e = random_event(NOW + i * GW_SECOND);
-                struct gw_span span = random_span();
+                struct gw_spans which = random_spans();
                 struct gw_tasks_outcome outcome;
                 uint32_t number = is_of_submission(e.type) ? 1 + pick(last_number + 1) : 0;
                 uint32_t claim = e.type == GW_EVENT_CLAIM ? ++last_number : 0;
-                assert_int_equal(gw_tasks_apply(&t, &common, span, number, claim, &e, &effect,
+                assert_int_equal(gw_tasks_apply(&t, &common, &which, number, claim, &e, &effect,
                                                 &outcome, &err),
                                  0);
-                model_apply(&m, span, number, claim, &e);
+                model_apply(&m, &which, number, claim, &e);
+                gw_spans_done(&which);
                 check_tasks(&m, &t);
                 check_joined(&t);
                 if (pick(4) == 0)
@@ -239,9 +247,10 @@ static struct gw_tasks_outcome apply(struct gw_tasks *t, struct gw_tasks_effect 
                                      struct gw_job_event event)
 {
         struct gw_tasks_outcome o;
+        struct gw_spans which = {.items = &span, .count = 1};
         uint32_t claim = event.type == GW_EVENT_CLAIM ? 1 : 0;
         event.at_us = NOW;
-        assert_int_equal(gw_tasks_apply(t, &common, span, number, claim, &event, e, &o, NULL), 0);
+        assert_int_equal(gw_tasks_apply(t, &common, &which, number, claim, &event, e, &o, NULL), 0);
         return o;
 }
 
@@ -279,6 +288,30 @@ static void a_million_of_which_few_do_something(void **state)
         assert_int_equal(o.left, 999);
         assert_int_equal(e.attempt_count, 0);
         assert_int_equal(t.counts[GW_CANCELLED], 999);
+        gw_tasks_effect_clear(&e);
+        gw_tasks_done(&t);
+}
+
+/* As many pieces as there can be, in one sweep. */
+static void every_other_of_a_million(void **state)
+{
+        (void)state;
+        struct gw_tasks t;
+        struct gw_tasks_effect e = {0};
+        struct gw_tasks_outcome o;
+        struct gw_spans odd = GW_SPANS_INIT;
+        struct gw_job_event cancel = {
+                .type = GW_EVENT_CANCEL, .at_us = NOW, .reason = GW_REASON_CANCELLED_BY_USER};
+        for (uint32_t i = 1; i < 1000000; i += 2)
+                assert_int_equal(gw_spans_append(&odd, i, i, NULL), 0);
+        assert_int_equal(gw_tasks_init(&t, 1000000, false, 0, NULL), 0);
+        for (int i = 0; i < 2; i++)
+                assert_int_equal(gw_tasks_apply(&t, &common, &odd, 0, 0, &cancel, &e, &o, NULL), 0);
+        assert_int_equal(t.count, 1000000);
+        assert_int_equal(t.counts[GW_CANCELLED], 500000);
+        assert_int_equal(e.change_count, 1);
+        assert_true(gw_spans_equal(&e.changes[0].ordinals, &odd));
+        gw_spans_done(&odd);
         gw_tasks_effect_clear(&e);
         gw_tasks_done(&t);
 }
@@ -347,6 +380,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(runs_are_what_single_jobs_would_be),
                 cmocka_unit_test(a_million_of_which_few_do_something),
+                cmocka_unit_test(every_other_of_a_million),
                 cmocka_unit_test(the_whole_follows_from_the_tasks),
                 cmocka_unit_test(what_can_go_goes_with_its_like),
         };
