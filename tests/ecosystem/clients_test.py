@@ -39,8 +39,10 @@ def compile_typescript(desk, program):
 
 def assert_ten_minutes(desk, said):
     assert said.splitlines()[-1] == "ten minutes are over"
-    states = [job["state"] for job in desk.jobs()]
-    assert sorted(states) == ["cancelled", "failed", "succeeded", "succeeded", "succeeded"]
+    ended = [desk.member.client.wait(job["id"]) for job in desk.jobs()]
+    assert [(job["name"], job["state"]) for job in ended] == [
+        ("hello", "succeeded"), ("train", "succeeded"), ("sweep", "failed"), ("sweep", "failed"), ("job", "cancelled"),
+        ("job", "succeeded"), ("job", "failed")]
 
 
 def test_the_python_client(desk, generate):
@@ -53,6 +55,15 @@ def test_the_typescript_client(desk, generate):
     place = desk.folder / "clients/typescript"
     generate("typescript-fetch", place / "client", "--additional-properties", "importFileExtension=.js")
     assert_ten_minutes(desk, desk.run("node", compile_typescript(desk, place / "ten_minutes.ts"), cwd=place))
+
+
+def test_the_go_client(desk, generate):
+    place = desk.folder / "clients/go"
+    generate("go", place / "client", "--additional-properties", "packageName=client,withGoMod=false",
+             "--global-property", "apiTests=false")
+    desk.run("go", "vet", "./...", cwd=place)
+    desk.run("go", "build", "-o", "ten_minutes", ".", cwd=place)
+    assert_ten_minutes(desk, desk.run(place / "ten_minutes", cwd=place))
 
 
 def test_the_types_for_typescript(desk, gateway):

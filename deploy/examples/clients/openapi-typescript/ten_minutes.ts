@@ -51,6 +51,30 @@ const train = made(await api.POST("/v1/jobs", {
 assert.equal(train.succeeded, true);
 assert.equal(train.spec?.time_limit, "2h30m");
 
+// A sweep: a task for each combination, whose values are in its environment.
+const sweep = made(await api.POST("/v1/jobs", {
+  params: { query: { wait: 60 } },
+  body: {
+    name: "sweep",
+    command: ["sh", "-c", "echo lr=$lr seed=$seed; test $seed != 3"],
+    array: { matrix: { lr: [0.1, 0.01], seed: [1, 2, 3] }, max_parallel: 2 },
+  },
+}));
+assert.deepEqual([sweep.counts?.succeeded, sweep.counts?.failed], [4, 2]);
+const tasks = { id: sweep.id! };
+const said = await api.GET("/v1/jobs/{id}/logs", { params: { path: tasks, query: { task: 3 } }, parseAs: "text" });
+assert.equal(must(said), "lr=0.01 seed=1\n");
+const bad = must(await api.GET("/v1/jobs/{id}/tasks", { params: { path: tasks, query: { state: ["failed"] } } }));
+assert.deepEqual(bad.items.map((task) => task.index), [2, 5]);
+
+// Those that failed once more, as a new array, but for one of them.
+const rest = must(await api.POST("/v1/jobs/{id}/retry", { params: { path: tasks } }));
+assert.deepEqual([rest.retry_of, rest.task_count], [sweep.id, 2]);
+const again = { id: rest.id! };
+must(await api.POST("/v1/jobs/{id}/tasks/cancel", { params: { path: again }, body: { indices: "5" } }));
+const left = must(await api.GET("/v1/jobs/{id}/result", { params: { path: again, query: { wait: 60 } } }));
+assert.ok(left.terminal && !left.succeeded);
+
 // Find jobs.
 const found = must(await api.GET("/v1/jobs", {
   params: { query: { state: ["succeeded"], label: ["team=vision"], fields: ["state", "reason"] } },

@@ -31,6 +31,24 @@ with jobgate.ApiClient(configuration) as client:
     assert train.succeeded and train.spec.time_limit.actual_instance is not None
     assert tasks.get_job_logs(str(train.id), tail=1) == "step=3\n"
 
+    # A sweep: a task for each combination, whose values are in its environment.
+    matrix = {"lr": [jobgate.MatrixValue(lr) for lr in (0.1, 0.01)],
+              "seed": [jobgate.MatrixValue(seed) for seed in (1, 2, 3)]}
+    sweep = jobs.create_job(jobgate.JobSpec(
+        name="sweep", command=["sh", "-c", "echo lr=$lr seed=$seed; test $seed != 3"],
+        array=jobgate.JobArray(matrix=matrix, max_parallel=2)), wait=60)
+    assert (sweep.counts.succeeded, sweep.counts.failed) == (4, 2)
+    assert tasks.get_job_logs(str(sweep.id), task=3) == "lr=0.01 seed=1\n"
+    bad = tasks.list_tasks(str(sweep.id), state=[jobgate.State.FAILED])
+    assert [task.index for task in bad.items] == [2, 5]
+
+    # Those that failed once more, as a new array, but for one of them.
+    rest = jobs.retry_job(str(sweep.id))
+    assert rest.retry_of == sweep.id and rest.task_count == 2
+    tasks.cancel_tasks(str(rest.id), jobgate.TaskSelection(indices="5"))
+    rest = jobs.get_job_result(str(rest.id), wait=60)
+    assert rest.terminal and not rest.succeeded
+
     # Find jobs.
     found = jobs.list_jobs(state=[jobgate.State.SUCCEEDED], label=["team=vision"], fields=["state", "reason"])
     assert [job.id for job in found.items] == [train.id] and found.next is None

@@ -39,6 +39,27 @@ assert.equal(train.succeeded, true);
 assert.equal(train.spec?.timeLimit, "2h30m");
 assert.equal(await tasks.getJobLogs({ id: train.id!, tail: 1 }), "step=3\n");
 
+// A sweep: a task for each combination, whose values are in its environment.
+const sweep = await jobs.createJob({
+  wait: 60,
+  jobSpec: {
+    name: "sweep",
+    command: ["sh", "-c", "echo lr=$lr seed=$seed; test $seed != 3"],
+    array: { matrix: { lr: [0.1, 0.01], seed: [1, 2, 3] }, maxParallel: 2 },
+  },
+});
+assert.deepEqual([sweep.counts?.succeeded, sweep.counts?.failed], [4, 2]);
+assert.equal(await tasks.getJobLogs({ id: sweep.id!, task: 3 }), "lr=0.01 seed=1\n");
+const bad = await tasks.listTasks({ id: sweep.id!, state: [State.Failed] });
+assert.deepEqual(bad.items.map((task) => task.index), [2, 5]);
+
+// Those that failed once more, as a new array, but for one of them.
+const rest = await jobs.retryJob({ id: sweep.id! });
+assert.deepEqual([rest.retryOf, rest.taskCount], [sweep.id, 2]);
+await tasks.cancelTasks({ id: rest.id!, taskSelection: { indices: "5" } });
+const left = await jobs.getJobResult({ id: rest.id!, wait: 60 });
+assert.ok(left.terminal && !left.succeeded);
+
 // Find jobs.
 const found = await jobs.listJobs({ state: [State.Succeeded], label: ["team=vision"], fields: ["state", "reason"] });
 assert.deepEqual(found.items.map((job) => job.id), [train.id]);

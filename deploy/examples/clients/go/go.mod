@@ -1,0 +1,3 @@
+module jobgate.example/ten-minutes
+
+go 1.19
