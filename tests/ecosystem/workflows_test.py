@@ -15,8 +15,9 @@ def test_a_prefect_flow_runs_three_jobs(desk):
 def test_a_notebook_runs_a_sweep_and_plots_its_losses(desk):
     place = desk.folder / "notebook"
     desk.run("papermill", "--no-progress-bar", "sweep.ipynb", "out.ipynb", "-p", "folder", place, cwd=place)
-    assert sorted(job["name"] for job in desk.jobs(state="succeeded")) == [
-        "preprocess", "train-0.05", "train-0.1", "train-0.3", "train-0.6"]
+    assert [(job["name"], job["state"], job["task_count"]) for job in desk.jobs()] == [
+        ("preprocess", "succeeded", 1), ("train", "succeeded", 8)]
+    assert len(list(place.glob("model-0.*-[13]0.json"))) == 8
     assert (place / "losses.png").read_bytes().startswith(b"\x89PNG")
     outputs = [output for cell in json.loads((place / "out.ipynb").read_text())["cells"]
                for output in cell.get("outputs", [])]
