@@ -130,7 +130,7 @@ static enum gw_next route(struct gw_dispatch *d, struct gw_call *call)
 /* What a step is given beside the flight. */
 struct given {
         const char *data; /* of a body of lines */
-        size_t len;
+        size_t *len;
         struct gw_work *work; /* that came home */
 };
 
@@ -211,7 +211,7 @@ static enum gw_next take_part(struct flight *f, const struct given *given)
         return f->call.handler->part(&f->call, given->data, given->len);
 }
 
-static enum gw_next part(void *self, struct gw_exchange *x, const char *data, size_t len)
+static enum gw_next part(void *self, struct gw_exchange *x, const char *data, size_t *len)
 {
         (void)self;
         return with_faults(gw_exchange_state(x), take_part, &(struct given){data, len, NULL});

@@ -5,6 +5,10 @@
  * A job on its way to the record outlives the exchange whose client hangs up. So the lines have a
  * state of their own, which is freed when the exchange has ended and every job is home.
  *
+ * All that is held is counted against the budget of request bodies as it grows and shrinks. Who
+ * meets its end reads on as jobs come home, and gives up when none is out. What the jobs of a
+ * client that left hold stays counted until the last of them is home.
+ *
  * Invariants: the results that wait are in the order of their lines; the first of them is of a
  * job that is out, or there is none. The exchange is suspended only while there is one.
  */
@@ -24,6 +28,12 @@
 /* An answer that has grown to this names the fields at fault no more. */
 #define BRIEF_AFTER (16 * 1024 * 1024)
 
+/* What is on its way to the record. */
+struct job {
+        struct gw_submit submit;
+        json_t *key;
+};
+
 /* A line that is not in the answer yet. */
 struct result {
         struct result *next;
@@ -31,9 +41,10 @@ struct result {
         uint64_t line;
         unsigned status; /* 0: the job is out */
         bool replayed;
-        json_t *key;
-        struct gw_submit submit;
+        struct gw_id id;
+        struct job *job; /* NULL: it is home, or there is none */
         struct gw_buf problem;
+        size_t counted; /* in waiting_bytes */
 };
 
 struct batch {
@@ -41,35 +52,36 @@ struct batch {
         struct gw_loop *loop;
         struct gw_mailbox *home;
         struct gw_db_channel *channel;
-        struct gw_principal *principal; /* a reference: memberships are its */
         char request_id[GW_REQUEST_ID_TEXT];
 
         struct gw_lines lines;
         size_t received, taken; /* bytes; lines that are not blank */
+        uint64_t read_to;       /* the last line that has a result */
         bool full;              /* of lines: the rest is not looked at */
         bool whole;             /* the body has ended */
         bool waits;             /* the exchange is suspended */
+        bool over;              /* the budget, when it last grew, and nothing came home since */
         struct gw_error stop;   /* why the body is not read to its end; GW_OK: it is */
 
         struct result *first, **last;
         size_t waiting, waiting_bytes;
         uint64_t accepted;
         struct gw_buf answer;
-        size_t held; /* counted for the answer */
+        size_t held; /* counted still when the exchange has ended */
 };
 
 /* ---- the state ----------------------------------------------------------------------------- */
 
 static size_t held_bytes(const struct batch *b)
 {
-        return 2 * GW_MAX_LINES_OUT_BYTES + b->lines.max + b->answer.cap;
+        return sizeof *b + b->lines.held.cap + b->waiting_bytes + b->answer.cap;
 }
 
 static void free_batch(struct batch *b)
 {
         gw_lines_done(&b->lines);
         gw_buf_done(&b->answer);
-        gw_principal_unref(b->principal);
+        gw_loop_release_held(b->loop, b->held);
         gw_loop_release(b->loop);
         free(b);
 }
@@ -80,11 +92,27 @@ static void stop(struct batch *b, enum gw_error_code code, const char *message)
         gw_fail(&b->stop, code, "%s", message);
 }
 
+/* Counts what is held. */
+static void hold(struct batch *b)
+{
+        if (!gw_buf_ok(&b->answer))
+                stop(b, GW_ERR_NOMEM, "the results do not fit in memory");
+        if (b->call && gw_exchange_hold(b->call->exchange, held_bytes(b)))
+                b->over = true;
+}
+
 /* ---- results ------------------------------------------------------------------------------- */
 
-static size_t result_bytes(const struct result *r)
+static size_t job_bytes(const struct job *job)
 {
-        return r->submit.spec.text_len + r->problem.cap;
+        return sizeof *job + gw_submit_held(&job->submit) + json_string_length(job->key);
+}
+
+static void count_result(struct result *r)
+{
+        size_t bytes = sizeof *r + r->problem.cap + (r->job ? job_bytes(r->job) : 0);
+        r->batch->waiting_bytes += bytes - r->counted;
+        r->counted = bytes;
 }
 
 static void write_result(struct gw_buf *out, const struct result *r)
@@ -95,7 +123,7 @@ static void write_result(struct gw_buf *out, const struct result *r)
         gw_buf_str(out, ",\"status\":");
         gw_buf_int(out, r->status);
         if (r->status == 201) {
-                gw_id_format(r->submit.id, id);
+                gw_id_format(r->id, id);
                 gw_buf_str(out, ",\"id\":\"");
                 gw_buf_str(out, id);
                 gw_buf_str(out, r->replayed ? "\",\"replayed\":true}\n" : "\"}\n");
@@ -106,24 +134,22 @@ static void write_result(struct gw_buf *out, const struct result *r)
         }
 }
 
-static void free_result(struct result *r)
+static void free_job(struct job *job)
 {
-        gw_submit_done(&r->submit);
-        gw_buf_done(&r->problem);
-        json_decref(r->key);
-        free(r);
+        if (!job)
+                return;
+        gw_submit_done(&job->submit);
+        json_decref(job->key);
+        free(job);
 }
 
-/* Counts what the answer has grown to. */
-static void hold(struct batch *b)
+static void free_result(struct result *r)
 {
-        if (!gw_buf_ok(&b->answer))
-                stop(b, GW_ERR_NOMEM, "the results do not fit in memory");
-        if (!b->call || b->answer.cap == b->held)
-                return;
-        b->held = b->answer.cap;
-        if (gw_exchange_hold(b->call->exchange, held_bytes(b)))
-                stop(b, GW_ERR_OVERLOADED, "too many request bodies are being received");
+        r->batch->waiting--;
+        r->batch->waiting_bytes -= r->counted;
+        free_job(r->job);
+        gw_buf_done(&r->problem);
+        free(r);
 }
 
 /* Moves the results that are known, up to the first that is not, into the answer. */
@@ -134,8 +160,6 @@ static void flush(struct batch *b)
                 b->first = r->next;
                 if (!b->first)
                         b->last = &b->first;
-                b->waiting--;
-                b->waiting_bytes -= result_bytes(r);
                 if (b->call)
                         write_result(&b->answer, r);
                 free_result(r);
@@ -156,16 +180,32 @@ static struct result *add_result(struct batch *b, uint64_t line)
         *b->last = r;
         b->last = &r->next;
         b->waiting++;
+        b->read_to = line;
         return r;
+}
+
+/* Its outcome is known: the job's memory is needed no more. */
+static void settle(struct result *r, unsigned status)
+{
+        r->status = status;
+        free_job(GW_TAKE(r->job));
+        count_result(r);
 }
 
 static void refuse(struct batch *b, struct result *r, const struct gw_faults *faults,
                    const struct gw_error *err)
 {
         bool brief = b->answer.len > BRIEF_AFTER;
-        r->status = gw_problem_write_found(&r->problem, faults, err, brief, b->request_id);
+        settle(r, gw_problem_write_found(&r->problem, faults, err, brief, b->request_id));
         if (!gw_buf_ok(&r->problem))
                 stop(b, GW_ERR_NOMEM, "out of memory");
+}
+
+static void accept(struct batch *b, struct result *r)
+{
+        b->accepted++;
+        r->id = r->job->submit.id;
+        settle(r, 201);
 }
 
 /* ---- a job's way --------------------------------------------------------------------------- */
@@ -175,37 +215,27 @@ static enum gw_next after_return(struct batch *b);
 static int post(struct batch *b, struct result *r, struct gw_db_command *command,
                 struct gw_error *err);
 
-static void refuse_late(struct batch *b, struct result *r, const struct gw_error *err)
-{
-        static const struct gw_faults none;
-        b->waiting_bytes -= result_bytes(r);
-        refuse(b, r, &none, err);
-        b->waiting_bytes += result_bytes(r);
-}
-
 /* Returns false while the job is still out. */
 static bool take(struct batch *b, struct result *r)
 {
+        static const struct gw_faults none;
         struct gw_error err = {0};
-        switch (gw_submit_take(&r->submit, &err)) {
+        switch (gw_submit_take(&r->job->submit, &err)) {
         case GW_SUBMIT_UNSETTLED:
-                if (post(b, r, &r->submit.settle.cmd, &err) == 0)
+                if (post(b, r, &r->job->submit.settle.cmd, &err) == 0)
                         return false;
                 break;
         case GW_SUBMIT_REPLAYED:
                 r->replayed = true;
-                r->status = 201;
-                break;
+                accept(b, r);
+                return true;
         case GW_SUBMIT_RECORDED:
-                r->status = 201;
-                break;
+                accept(b, r);
+                return true;
         case GW_SUBMIT_REFUSED:
                 break;
         }
-        if (r->status == 201)
-                b->accepted++;
-        else
-                refuse_late(b, r, &err);
+        refuse(b, r, &none, &err);
         return true;
 }
 
@@ -215,6 +245,7 @@ static void come_home(struct gw_work *work)
         struct batch *b = r->batch;
         if (!take(b, r))
                 return;
+        b->over = false;
         flush(b);
         if (!b->call) {
                 if (!b->first)
@@ -260,16 +291,21 @@ static int submit(struct batch *b, struct result *r, const struct gw_line *line,
         json_auto_t *spec = decode(b, line, err);
         if (!spec)
                 return -1;
-        r->key = json_incref(json_object_get(spec, "idempotency_key"));
-        r->submit.key = json_string_value(r->key);
-        r->submit.key_field = "idempotency_key";
-        r->submit.request_id = b->request_id;
+        struct job *job = r->job = calloc(1, sizeof *job);
+        if (!job)
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        job->key = json_incref(json_object_get(spec, "idempotency_key"));
+        job->submit.key = json_string_value(job->key);
+        job->submit.key_field = "idempotency_key";
+        job->submit.request_id = b->request_id;
         json_object_del(spec, "idempotency_key");
-        if (!gw_submit_prepare(b->call, &r->submit, spec, err))
+        if (!gw_submit_prepare(b->call, &job->submit, spec, err))
                 return -1;
-        if (r->key)
+        if (job->key)
                 gw_token_hash(line->text, digest); /* a line that was decoded holds no NUL */
-        return post(b, r, gw_submit_command(b->call, &r->submit, digest), err);
+        struct gw_db_command *command = gw_submit_command(b->call, &job->submit, digest);
+        gw_submit_pack(&job->submit);
+        return post(b, r, command, err);
 }
 
 static int count_line(struct batch *b, struct gw_error *err)
@@ -283,18 +319,26 @@ static int count_line(struct batch *b, struct gw_error *err)
                        GW_MAX_LINES);
 }
 
-static void take_line(void *arg, const struct gw_line *line)
+static bool has_room(const struct batch *b)
+{
+        return !b->over && b->waiting < GW_MAX_LINES_OUT &&
+               b->waiting_bytes < GW_MAX_LINES_OUT_BYTES;
+}
+
+static bool take_line(void *arg, const struct gw_line *line)
 {
         struct batch *b = arg;
         struct gw_error err = {0};
-        struct result *r = b->full || b->stop.code ? NULL : add_result(b, line->no);
+        struct result *r = add_result(b, line->no);
         if (!r)
-                return;
+                return false;
         gw_faults_init(b->call->faults);
         if (count_line(b, &err) || submit(b, r, line, &err))
                 refuse(b, r, b->call->faults, &err);
-        b->waiting_bytes += result_bytes(r);
+        else
+                count_result(r);
         flush(b);
+        return has_room(b) && !b->full && !b->stop.code;
 }
 
 /* ---- what comes next ----------------------------------------------------------------------- */
@@ -305,7 +349,7 @@ static enum gw_next answer_stopped(struct batch *b)
                                  "%.160s; it was read up to line %" PRIu64 ", %" PRIu64
                                  " of these lines are accepted jobs: send the lines again with "
                                  "the same keys",
-                                 b->stop.message, b->lines.no, b->accepted);
+                                 b->stop.message, b->read_to, b->accepted);
 }
 
 static enum gw_next answer(struct batch *b)
@@ -315,19 +359,17 @@ static enum gw_next answer(struct batch *b)
                 return gw_call_fail_code(b->call, GW_ERR_INVALID,
                                          "a body is needed: a line for each job");
         char *content = gw_buf_take(&b->answer, &len);
+        hold(b);
         gw_respond(b->call->exchange, 200, LINES_TYPE, content, len);
         return GW_NEXT_RESPOND;
 }
 
-static bool has_room(const struct batch *b)
-{
-        return b->waiting < GW_MAX_LINES_OUT && b->waiting_bytes < GW_MAX_LINES_OUT_BYTES;
-}
-
 static enum gw_next after_bytes(struct batch *b)
 {
+        if (b->over && !b->first && !b->whole)
+                stop(b, GW_ERR_OVERLOADED, "too many request bodies are being received");
         bool ends = b->whole || b->stop.code;
-        if (ends ? b->first != NULL : !has_room(b)) {
+        if (b->first && (ends || !has_room(b))) {
                 b->waits = true;
                 return GW_NEXT_WAIT;
         }
@@ -373,7 +415,6 @@ static struct batch *new_batch(struct gw_call *call)
         b->loop = gw_exchange_keep_loop(call->exchange);
         b->home = gw_call_home(call);
         b->channel = call->service->lines;
-        b->principal = gw_principal_ref(call->principal);
         b->last = &b->first;
         gw_str_copy(b->request_id, sizeof b->request_id, gw_exchange_request_id(call->exchange));
         gw_lines_init(&b->lines, call->service->max_body_bytes, take_line, b);
@@ -399,18 +440,27 @@ static enum gw_next begin(struct gw_call *call)
         return GW_NEXT_BODY;
 }
 
-static enum gw_next part(struct gw_call *call, const char *data, size_t len)
+static void check_size(struct batch *b, size_t more)
+{
+        size_t max = b->call->service->max_lines_bytes;
+        char message[64];
+        snprintf(message, sizeof message, "the body is larger than %zu bytes", max);
+        if (b->received + more > max)
+                stop(b, GW_ERR_TOO_LARGE, message);
+}
+
+/* Reads lines while there is room for their results; what is not looked at is read all the same. */
+static enum gw_next part(struct gw_call *call, const char *data, size_t *len)
 {
         struct batch *b = *place(call);
-        size_t max = call->service->max_lines_bytes;
-        char message[64];
-        b->received += len;
-        if (b->received > max) {
-                snprintf(message, sizeof message, "the body is larger than %zu bytes", max);
-                stop(b, GW_ERR_TOO_LARGE, message);
+        check_size(b, *len);
+        if (!b->full && !b->stop.code) {
+                size_t taken = gw_lines_add(&b->lines, data, *len);
+                if (!b->full && !b->stop.code)
+                        *len = taken;
+                hold(b);
         }
-        if (!b->full && !b->stop.code)
-                gw_lines_add(&b->lines, data, len);
+        b->received += *len;
         return after_bytes(b);
 }
 
@@ -428,6 +478,10 @@ static void end(struct gw_call *call)
         struct batch *b = *place(call);
         if (!b)
                 return;
+        gw_lines_done(&b->lines);
+        gw_buf_done(&b->answer);
+        hold(b);
+        b->held = gw_exchange_keep_held(call->exchange);
         b->call = NULL;
         if (!b->first)
                 free_batch(b);

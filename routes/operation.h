@@ -21,7 +21,7 @@ struct gw_handler {
          * and GW_NEXT_BODY goes on. */
         enum gw_next (*begin)(struct gw_call *call);
         /* Of a body of lines: the next bytes, and its end. See struct gw_http_app. */
-        enum gw_next (*part)(struct gw_call *call, const char *data, size_t len);
+        enum gw_next (*part)(struct gw_call *call, const char *data, size_t *len);
         enum gw_next (*whole)(struct gw_call *call);
         /* A command came back. NULL when begin never waits. */
         enum gw_next (*resume)(struct gw_call *call, struct gw_work *work);

@@ -225,6 +225,20 @@ struct gw_db_command *gw_submit_command(struct gw_call *call, struct gw_submit *
         return &c->cmd;
 }
 
+void gw_submit_pack(struct gw_submit *s)
+{
+        gw_spec_pack(&s->spec);
+        gw_buf_done(&s->warnings);
+        s->membership = NULL;
+}
+
+size_t gw_submit_held(const struct gw_submit *s)
+{
+        const struct gw_spec *spec = &s->spec;
+        return spec->text_len + strlen(spec->name) + (spec->labels ? strlen(spec->labels) : 0) +
+               s->indices.cap;
+}
+
 /* ---- its outcome --------------------------------------------------------------------------- */
 
 static enum gw_submit_outcome fail(struct gw_submit *s, const struct gw_error *why,

@@ -62,6 +62,10 @@ struct gw_submission gw_submit_submission(const struct gw_submit *s);
 /* The insert, without its home. digest: of what the request says, kept with its key. */
 struct gw_db_command *gw_submit_command(struct gw_call *call, struct gw_submit *s,
                                         const uint8_t digest[32]);
+/* Gives up what the command, which was made, and its outcome do not need. */
+void gw_submit_pack(struct gw_submit *s);
+/* Bytes that a packed one holds beside itself. */
+size_t gw_submit_held(const struct gw_submit *s);
 /* The command that was out is home. GW_SUBMIT_REFUSED fills *err. */
 enum gw_submit_outcome gw_submit_take(struct gw_submit *s, struct gw_error *err);
 

@@ -13,16 +13,17 @@
         (256 * 1024 * 1024)                   /* all large answers not yet read by their clients */
 #define GW_MAX_LINES 100000                   /* jobs in one body of lines */
 #define GW_MAX_LINES_BYTES (64 * 1024 * 1024) /* one such body (setting max_lines) */
-#define GW_MAX_LINES_OUT 1024                 /* its jobs on their way to the record */
-#define GW_MAX_LINES_OUT_BYTES (4 * 1024 * 1024) /* and their specs; one more may be over it */
+#define GW_MAX_LINES_OUT 1024 /* its results that wait for a job on its way to the record */
+#define GW_MAX_LINES_OUT_BYTES (8 * 1024 * 1024) /* and those jobs; one more may be over it */
 #define GW_MAX_LINES_ANSWER (64 * 1024 * 1024)
 #define GW_MAX_HEADER_BYTES (8 * 1024) /* request line and fields together */
 #define GW_MAX_URI_BYTES (4 * 1024)
 #define GW_MAX_CONNECTIONS 10000 /* per process (setting max_connections) */
 #define GW_MAX_PARAMETERS 32     /* query parameters of one request */
-#define GW_BODY_TIMEOUT_MS 30000 /* from the header's end to the body's end */
-#define GW_IDLE_TIMEOUT_S 75     /* a keep-alive connection without a request */
-#define GW_MAX_WAIT_S 240        /* ?wait= */
+/* From the header's end to the body's end; in a body of lines from one part to the next. */
+#define GW_BODY_TIMEOUT_MS 30000
+#define GW_IDLE_TIMEOUT_S 75 /* a keep-alive connection without a request */
+#define GW_MAX_WAIT_S 240    /* ?wait= */
 
 /* JSON */
 #define GW_MAX_JSON_DEPTH 32
@@ -35,10 +36,12 @@
 
 /* Mailboxes */
 #define GW_MAX_QUEUED_COMMANDS 8192 /* waiting for one database connection */
-#define GW_MAX_QUEUED_LINES 65536   /* more than the budget of bodies lets wait */
-#define GW_MAX_BATCH_ROWS 128       /* of one kind in one statement */
-#define GW_MAX_WAITERS 20000        /* suspended long-polls (setting max_waiters) */
-#define GW_MAX_FOLLOWERS 1000       /* of logs; a slow one holds 64 KiB (setting max_followers) */
+/* Likewise, jobs of bodies of lines: more than the budget of bodies lets wait, which is half of it
+ * at no less than sizeof(struct gw_submit) each, and one for each connection. */
+#define GW_MAX_QUEUED_LINES 131072
+#define GW_MAX_BATCH_ROWS 128 /* of one kind in one statement */
+#define GW_MAX_WAITERS 20000  /* suspended long-polls (setting max_waiters) */
+#define GW_MAX_FOLLOWERS 1000 /* of logs; a slow one holds 64 KiB (setting max_followers) */
 
 /* Values */
 #define GW_MAX_NAME 63

@@ -39,33 +39,35 @@ static bool is_blank(const struct gw_buf *b)
         return b->len == 0 || strspn(b->data, " \t\r") == b->len;
 }
 
-static void end_line(struct gw_lines *l)
+static bool end_line(struct gw_lines *l)
 {
         struct gw_buf *b = &l->held;
+        bool more = true;
         l->no++;
         if (b->len > 0 && b->data[b->len - 1] == '\r')
                 b->data[--b->len] = '\0';
         if (b->len > l->max)
                 give_up(l);
         if (l->cut)
-                l->each(l->arg, &(struct gw_line){.no = l->no});
+                more = l->each(l->arg, &(struct gw_line){.no = l->no});
         else if (!is_blank(b))
-                l->each(l->arg, &(struct gw_line){b->data, b->len, l->no});
+                more = l->each(l->arg, &(struct gw_line){b->data, b->len, l->no});
         gw_buf_clear(b);
         l->cut = false;
+        return more;
 }
 
-void gw_lines_add(struct gw_lines *l, const char *data, size_t len)
+size_t gw_lines_add(struct gw_lines *l, const char *data, size_t len)
 {
-        const char *lf;
-        while (len > 0 && (lf = memchr(data, '\n', len))) {
-                size_t part = (size_t)(lf - data);
-                hold(l, data, part);
-                end_line(l);
-                data += part + 1;
-                len -= part + 1;
+        const char *at = data, *end = data + len, *lf;
+        while (at < end && (lf = memchr(at, '\n', (size_t)(end - at)))) {
+                hold(l, at, (size_t)(lf - at));
+                at = lf + 1;
+                if (!end_line(l))
+                        return (size_t)(at - data);
         }
-        hold(l, data, len);
+        hold(l, at, (size_t)(end - at));
+        return len;
 }
 
 void gw_lines_end(struct gw_lines *l)

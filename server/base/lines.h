@@ -19,7 +19,8 @@ struct gw_line {
         size_t len;       /* without its end */
         uint64_t no;      /* from 1, blank lines counted */
 };
-typedef void (*gw_line_fn)(void *arg, const struct gw_line *line);
+/* Returns false to be given no more for now. */
+typedef bool (*gw_line_fn)(void *arg, const struct gw_line *line);
 
 struct gw_lines {
         gw_line_fn each;
@@ -32,8 +33,9 @@ struct gw_lines {
 
 void gw_lines_init(struct gw_lines *l, size_t max, gw_line_fn each, void *arg);
 void gw_lines_done(struct gw_lines *l);
-/* Calls each() for every line that these bytes end. */
-void gw_lines_add(struct gw_lines *l, const char *data, size_t len);
+/* Calls each() for every line that these bytes end. Returns how many bytes were taken: all, or
+ * those up to the end of the line at which each() returned false. */
+size_t gw_lines_add(struct gw_lines *l, const char *data, size_t len);
 /* The stream has ended: a line that has begun is the last. */
 void gw_lines_end(struct gw_lines *l);
 

@@ -181,42 +181,58 @@ static enum MHD_Result in_head_wait(struct gw_exchange *x, const char *data, siz
         return after_head(x, x->next);
 }
 
+/* Counts more (or less, as size_t wraps) against the budget of all bodies; returns what they hold.
+ */
+static size_t count_held(struct gw_http *http, size_t more)
+{
+        gw_metric_add(http->bodies_held, 0, 0, (int64_t)more);
+        return atomic_fetch_add_explicit(&http->bodies_bytes, more, memory_order_relaxed) + more;
+}
+
+/* Streams, which may last, leave half of the budget to bodies that are collected. */
+static size_t most_held(const struct gw_exchange *x)
+{
+        size_t most = x->conn->loop->http->settings.max_bodies_bytes;
+        return x->in_parts ? most / 2 : most;
+}
+
+int gw_exchange_hold(struct gw_exchange *x, size_t bytes)
+{
+        size_t before = x->charged;
+        if (bytes == before)
+                return 0;
+        x->charged = bytes;
+        size_t held = count_held(x->conn->loop->http, bytes - before);
+        return bytes < before || held <= most_held(x) ? 0 : -1;
+}
+
+size_t gw_exchange_keep_held(struct gw_exchange *x)
+{
+        size_t bytes = x->charged;
+        x->charged = 0;
+        return bytes;
+}
+
+void gw_loop_release_held(struct gw_loop *loop, size_t bytes)
+{
+        count_held(loop->http, -bytes);
+}
+
 /* Makes room for len more bytes, which are counted in received. -1 over the budget of all
  * bodies, or without memory. */
 static int reserve_body(struct gw_exchange *x, size_t len)
 {
-        struct gw_http *http = x->conn->loop->http;
         size_t room = len;
         if (!x->body.data && !x->framing.chunked)
                 room = x->framing.length < FIRST_BODY_BYTES ? x->framing.length : FIRST_BODY_BYTES;
         if (gw_buf_reserve(&x->body, room > len ? room : len))
                 return -1;
-        size_t more = x->body.cap - x->charged;
-        if (more == 0)
-                return 0;
-        x->charged += more;
-        size_t held = atomic_fetch_add_explicit(&http->bodies_bytes, more, memory_order_relaxed);
-        return held + more > http->settings.max_bodies_bytes ? -1 : 0;
-}
-
-int gw_exchange_hold(struct gw_exchange *x, size_t bytes)
-{
-        struct gw_http *http = x->conn->loop->http;
-        size_t held = atomic_fetch_add_explicit(&http->bodies_bytes, bytes - x->charged,
-                                                memory_order_relaxed);
-        if (bytes <= x->charged || held - x->charged + bytes <= http->settings.max_bodies_bytes) {
-                x->charged = bytes;
-                return 0;
-        }
-        atomic_fetch_sub_explicit(&http->bodies_bytes, bytes - x->charged, memory_order_relaxed);
-        return -1;
+        return gw_exchange_hold(x, x->body.cap);
 }
 
 static void release_body(struct gw_exchange *x)
 {
-        struct gw_http *http = x->conn->loop->http;
-        atomic_fetch_sub_explicit(&http->bodies_bytes, x->charged, memory_order_relaxed);
-        x->charged = 0;
+        gw_exchange_hold(x, 0);
         gw_buf_done(&x->body);
 }
 
@@ -266,11 +282,14 @@ static enum MHD_Result in_parts(struct gw_exchange *x, const char *data, size_t 
 {
         if (*size == 0)
                 return in_body(x, data, size);
-        size_t len = take_size(size);
+        size_t len = *size;
+        notice_end(x);
+        enum gw_next next = app_of(x)->part(app_of(x)->self, x, data, &len);
+        assert(len == *size || (len < *size && next == GW_NEXT_WAIT));
+        *size -= len;
         x->received += len;
         gw_metric_add(x->conn->loop->http->body_bytes, 0, 0, (int64_t)len);
-        notice_end(x);
-        return after_part(x, app_of(x)->part(app_of(x)->self, x, data, len));
+        return after_part(x, next);
 }
 
 /* libmicrohttpd has more in its buffer: it stays there. */
@@ -410,10 +429,14 @@ static void go_on(struct gw_exchange *x, enum gw_next next)
 void gw_exchange_resume(struct gw_exchange *x, struct gw_work *work)
 {
         assert(x->phase == GW_PHASE_HEAD_WAIT || x->phase == GW_PHASE_BODY_WAIT ||
-               x->phase == GW_PHASE_STREAM_WAIT);
+               x->phase == GW_PHASE_PARTS_WAIT || x->phase == GW_PHASE_STREAM_WAIT);
         enum gw_next next = app_of(x)->resume(app_of(x)->self, x, work);
         if (next == GW_NEXT_WAIT)
                 return;
+        if (x->phase == GW_PHASE_PARTS_WAIT) {
+                gw_exchange_wake(x, next);
+                return;
+        }
         if (x->phase == GW_PHASE_STREAM_WAIT)
                 x->phase = GW_PHASE_SENT;
         go_on(x, next);

@@ -57,6 +57,10 @@ static void add_metrics(struct gw_http *http, struct gw_metrics *m)
         http->body_bytes =
                 gw_metrics_add(m, GW_METRIC_COUNTER, "jobgate_http_body_bytes",
                                "Bytes of request bodies received", NULL, NULL, NULL, NULL);
+        http->bodies_held = gw_metrics_add(
+                m, GW_METRIC_GAUGE, "jobgate_http_bodies_held_bytes",
+                "Memory that request bodies hold, and what is made of bodies of lines", NULL, NULL,
+                NULL, NULL);
         http->refused =
                 gw_metrics_add(m, GW_METRIC_COUNTER, "jobgate_http_refused",
                                "Requests refused before any route", "reason", refusals, NULL, NULL);

@@ -15,7 +15,8 @@
  *
  * While a body is streamed, work is out and the exchange is not suspended, so that reading and
  * working overlap. Such work has a done() of its own, and belongs to something that may outlive
- * the exchange (gw_exchange_keep_loop()); done() wakes the exchange when it is suspended.
+ * the exchange (gw_exchange_keep_loop()); done() wakes the exchange when it is suspended. Work that
+ * the body itself has to wait for comes home through resume, as ever.
  */
 #ifndef GW_HTTP_HTTP_H
 #define GW_HTTP_HTTP_H
@@ -48,9 +49,10 @@ struct gw_http_app {
         /* The header is complete, nothing of the body was read. May set
          * gw_exchange_limit_body(). */
         enum gw_next (*head)(void *self, struct gw_exchange *x);
-        /* Some bytes of a streamed body, borrowed; all of them are taken. After GW_NEXT_WAIT
-         * nothing more is read until gw_exchange_wake(). May be NULL without such bodies. */
-        enum gw_next (*part)(void *self, struct gw_exchange *x, const char *data, size_t len);
+        /* *len bytes of a streamed body, borrowed. After GW_NEXT_WAIT nothing more is read until
+         * gw_exchange_wake(), or a resume that says GW_NEXT_BODY; only with it may *len be set to
+         * fewer, and the rest is given again then. May be NULL without such bodies. */
+        enum gw_next (*part)(void *self, struct gw_exchange *x, const char *data, size_t *len);
         /* The body is complete. Not called when head answered. */
         enum gw_next (*body)(void *self, struct gw_exchange *x);
         /* Work came home. */
@@ -120,7 +122,8 @@ void gw_exchange_limit_body(struct gw_exchange *x, size_t max_bytes);
  * are over their budget. */
 void gw_exchange_stream_body(struct gw_exchange *x, size_t max_bytes);
 /* Counts what the application holds of such an exchange against the budget of all bodies, in
- * place of what was counted before. Returns 0, or -1 over the budget: nothing has changed. */
+ * place of what was counted before. Returns 0; or -1 when it has grown and the budget is exceeded,
+ * half of it where the body is streamed: it is counted all the same, and must not grow further. */
 int gw_exchange_hold(struct gw_exchange *x, size_t bytes);
 
 #define GW_REQUEST_ID_TEXT 33
@@ -136,6 +139,10 @@ unsigned gw_exchange_loop(const struct gw_exchange *x); /* number of its loop, f
  * released. Both on the loop's thread. */
 struct gw_loop *gw_exchange_keep_loop(struct gw_exchange *x);
 void gw_loop_release(struct gw_loop *loop);
+/* What such work holds: returns what is counted for the exchange, which counts nothing then; it is
+ * the caller's to give back before it releases the loop. */
+size_t gw_exchange_keep_held(struct gw_exchange *x);
+void gw_loop_release_held(struct gw_loop *loop, size_t bytes);
 /* Ends the wait of such an exchange, as a resume that returns `next` would. */
 void gw_exchange_wake(struct gw_exchange *x, enum gw_next next);
 

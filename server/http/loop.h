@@ -35,7 +35,7 @@ struct gw_http {
         uint16_t port;
         atomic_size_t bodies_bytes;  /* held by all bodies together */
         atomic_size_t answers_bytes; /* held by all large answers together */
-        struct gw_metric_family *connections, *exchanges, *body_bytes, *refused;
+        struct gw_metric_family *connections, *exchanges, *body_bytes, *bodies_held, *refused;
         unsigned loop_count;
         struct gw_loop *loops;
 };

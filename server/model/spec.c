@@ -274,6 +274,16 @@ int gw_spec_load(const char *text, size_t len, struct gw_spec *ret, struct gw_er
                        faults.items[0].pointer, faults.items[0].detail);
 }
 
+void gw_spec_pack(struct gw_spec *spec)
+{
+        json_t *name = json_incref(json_object_get(spec->json, "name"));
+        json_decref(spec->json);
+        spec->json = name;
+        spec->project = spec->backend = NULL;
+        spec->matrix = NULL;
+        gw_indexset_done(&spec->indices);
+}
+
 void gw_spec_done(struct gw_spec *spec)
 {
         json_decref(spec->json);

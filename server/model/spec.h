@@ -72,6 +72,10 @@ int gw_spec_resolve(json_t *spec, int64_t now_us, struct gw_spec *ret, struct gw
  * GW_ERR_INTERNAL when the record holds what no gw_spec_resolve() made, or GW_ERR_NOMEM. */
 int gw_spec_load(const char *text, size_t len, struct gw_spec *ret, struct gw_error *err);
 
+/* Gives up what is large beside the texts: json becomes the name alone, and project, backend, the
+ * indices and the matrix are gone. */
+void gw_spec_pack(struct gw_spec *spec);
+
 /* Accepts one that is all zero or done already. */
 void gw_spec_done(struct gw_spec *spec);
 

@@ -15,18 +15,19 @@ struct seen {
         uint64_t last, sum;
 };
 
-static void see(void *arg, const struct gw_line *line)
+static bool see(void *arg, const struct gw_line *line)
 {
         struct seen *seen = arg;
         assert(line->no > seen->last);
         seen->last = line->no;
         seen->sum = seen->sum * 31 + line->no + (line->text == NULL);
         if (!line->text)
-                return;
+                return true;
         assert(line->len <= MAX && line->text[line->len] == '\0');
         assert(!memchr(line->text, '\n', line->len));
         for (size_t i = 0; i < line->len; i++)
                 seen->sum = seen->sum * 31 + (unsigned char)line->text[i];
+        return true;
 }
 
 static struct seen cut(const char *data, size_t size, size_t part)

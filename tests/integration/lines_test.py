@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import socket
 import threading
 import time
@@ -39,6 +40,12 @@ def keyed(count, prefix="k"):
 
 def stored(api, name):
     return list(api.pages("/v1/jobs", name=name, limit=1000))
+
+
+def held(gateway):
+    """What all bodies hold, in bytes."""
+    text = gateway.client().get("/metrics").text
+    return int(re.search(r"^jobgate_http_bodies_held_bytes (\d+)$", text, re.MULTILINE)[1])
 
 
 class Raw:
@@ -143,7 +150,7 @@ def test_one_line_too_many_is_said_and_so_is_what_follows(api):
     assert [result["line"] for result in found] == [*range(1, 100_000), 100_001, 100_002]
     assert found[99_999]["status"] == 201
     assert (found[-1]["status"], found[-1]["problem"]["code"]) == (413, "too_large")
-    assert "not looked at" in found[-1]["problem"]["detail"]
+    assert "at most 100000 lines: this one and those after it" in found[-1]["problem"]["detail"]
     assert len(list(api.pages("/v1/jobs"))) == 1
 
 
@@ -331,6 +338,21 @@ def test_a_stop_waits_for_the_jobs_that_are_on_their_way(new_gateway, raw):
     request.say(whole[len(whole) // 2:])
     assert len(results(request.answer())) == 5000
     gateway.stop()
+
+
+def test_bodies_that_have_begun_leave_room_for_others(new_gateway, raw):
+    gateway = new_gateway(settings={"log": {"level": "warn"}}).start()
+    member = gateway.member("ana", "vision")
+    requests = [raw(of=gateway, token=member.token) for _ in range(60)]
+    for request in requests:
+        request.chunk(body(HELD | {"name": "first"}))
+    system.wait_until(lambda: len(stored(member.client, "first")) == len(requests), what="a job of each")
+    assert held(gateway) < 4 << 20
+    assert member.client.submit(["true"], hold=True)["state"] == "queued"
+    for request in requests:
+        request.say(b"0\r\n\r\n")
+        assert outcomes(request.answer()) == [(1, 201)]
+    system.wait_until(lambda: held(gateway) == 0, what="what was held to be given back")
 
 
 def test_a_slow_reader_of_lines_does_not_hold_up_others(gateway, member, raw):

@@ -16,7 +16,7 @@
 #define MAX 8
 
 /* Writes "no:text|" for each, "no:-|" for one that was too long. */
-static void note(void *arg, const struct gw_line *line)
+static bool note(void *arg, const struct gw_line *line)
 {
         struct gw_buf *seen = arg;
         if (line->text)
@@ -24,6 +24,7 @@ static void note(void *arg, const struct gw_line *line)
         gw_buf_printf(seen, "%d:", (int)line->no);
         gw_buf_add(seen, line->text ? line->text : "-", line->text ? line->len : 1);
         gw_buf_char(seen, '|');
+        return true;
 }
 
 /* parts: where the stream is cut, ascending, -1 at the end. */
@@ -136,6 +137,32 @@ static void an_endless_line_is_not_held(void **state)
         gw_buf_done(&seen);
 }
 
+/* Stops at each line that begins with '!'. */
+static bool note_and_stop(void *arg, const struct gw_line *line)
+{
+        note(arg, line);
+        return line->text[0] != '!';
+}
+
+static void no_more_for_now(void **state)
+{
+        (void)state;
+        static const char stream[] = "a\n!b\r\n\nc\n!\n!d";
+        static const size_t taken[] = {6, 5, 2};
+        struct gw_buf seen = GW_BUF_INIT(4096);
+        struct gw_lines lines;
+        size_t at = 0;
+        gw_lines_init(&lines, MAX, note_and_stop, &seen);
+        for (size_t i = 0; i < GW_COUNT(taken); at += taken[i++])
+                assert_int_equal(gw_lines_add(&lines, stream + at, sizeof stream - 1 - at),
+                                 taken[i]);
+        assert_string_equal(seen.data, "1:a|2:!b|4:c|5:!|");
+        gw_lines_end(&lines);
+        assert_string_equal(seen.data, "1:a|2:!b|4:c|5:!|6:!d|");
+        gw_lines_done(&lines);
+        gw_buf_done(&seen);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -144,6 +171,7 @@ int main(void)
                 cmocka_unit_test(byte_by_byte),
                 cmocka_unit_test(nul_is_a_byte),
                 cmocka_unit_test(an_endless_line_is_not_held),
+                cmocka_unit_test(no_more_for_now),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,11 @@
 /* Bodies that are read as they arrive. The site of this file takes a body in parts: '+' sends
- * work out, '.' waits for what is out, '!' answers in the middle. */
+ * work out, '.' waits for what is out and leaves what follows it, '?' waits for work of the
+ * exchange's own, '#' holds KEPT more bytes, '!' answers in the middle. */
 #include "tests/unit/server/http/harness.h"
 
 #include "server/base/cleanup.h"
+
+#define KEPT ((size_t)100 * 1024)
 
 struct stream {
         struct gw_exchange *x; /* NULL: ended */
@@ -12,6 +15,7 @@ struct stream {
         int out;
         bool waits, whole;
         size_t bytes, parts;
+        size_t held, held_still; /* for the exchange; after it */
 };
 
 struct errand {
@@ -23,6 +27,7 @@ static atomic_int streams; /* that are not freed */
 
 static void free_stream(struct stream *s)
 {
+        gw_loop_release_held(s->loop, s->held_still);
         gw_loop_release(s->loop);
         free(s);
         atomic_fetch_sub(&streams, 1);
@@ -56,13 +61,27 @@ static void come_home(struct gw_work *work)
         }
 }
 
-static void send_out(struct stream *s)
+static void post(struct stream *s, struct gw_work work)
 {
         struct errand *e = calloc(1, sizeof *e);
         e->stream = s;
-        e->work = (struct gw_work){.home = s->home, .done = come_home};
-        s->out++;
+        e->work = work;
         assert_int_equal(gw_mailbox_post(&s->site->inbox, &e->work), 0);
+}
+
+static void send_out(struct stream *s)
+{
+        s->out++;
+        post(s, (struct gw_work){.home = s->home, .done = come_home});
+}
+
+static enum gw_next stream_resume(void *self, struct gw_exchange *x, struct gw_work *work)
+{
+        (void)self;
+        struct errand *e = GW_CONTAINER(work, struct errand, work);
+        assert_ptr_equal(e->stream, gw_exchange_state(x));
+        free(e);
+        return GW_NEXT_BODY;
 }
 
 static enum gw_next stream_head(void *self, struct gw_exchange *x)
@@ -78,24 +97,44 @@ static enum gw_next stream_head(void *self, struct gw_exchange *x)
         return GW_NEXT_BODY;
 }
 
-static enum gw_next stream_part(void *self, struct gw_exchange *x, const char *data, size_t len)
+static enum gw_next take(struct stream *s, char c)
+{
+        switch (c) {
+        case '+':
+                send_out(s);
+                return GW_NEXT_BODY;
+        case '.':
+                return after(s, true);
+        case '?':
+                post(s, (struct gw_work){.home = s->home, .owner = s->x});
+                return GW_NEXT_WAIT;
+        case '#':
+                if (gw_exchange_hold(s->x, s->held += KEPT) == 0)
+                        return GW_NEXT_BODY;
+                respond_text(s->x, 503, "full");
+                return GW_NEXT_RESPOND;
+        case '!':
+                respond_text(s->x, 418, "enough");
+                return GW_NEXT_RESPOND;
+        default:
+                return GW_NEXT_BODY;
+        }
+}
+
+static enum gw_next stream_part(void *self, struct gw_exchange *x, const char *data, size_t *len)
 {
         struct stream *s = gw_exchange_state(x);
-        bool waits = false;
+        enum gw_next next = GW_NEXT_BODY;
+        size_t i = 0;
         (void)self;
-        assert_true(len > 0 && !s->waits && !s->whole);
+        assert_true(*len > 0 && !s->waits && !s->whole);
         s->parts++;
-        s->bytes += len;
-        for (size_t i = 0; i < len; i++) {
-                if (data[i] == '+')
-                        send_out(s);
-                waits = waits || data[i] == '.';
-                if (data[i] == '!') {
-                        respond_text(x, 418, "enough");
-                        return GW_NEXT_RESPOND;
-                }
-        }
-        return after(s, waits);
+        while (i < *len && next == GW_NEXT_BODY)
+                next = take(s, data[i++]);
+        if (next == GW_NEXT_WAIT)
+                *len = i;
+        s->bytes += *len;
+        return next;
 }
 
 static enum gw_next stream_body(void *self, struct gw_exchange *x)
@@ -110,13 +149,14 @@ static void stream_end(void *self, struct gw_exchange *x)
 {
         struct stream *s = gw_exchange_state(x);
         s->x = NULL;
+        s->held_still = gw_exchange_keep_held(x);
         if (s->out == 0)
                 free_stream(s);
         site_end(self, x);
 }
 
 /* The harness's site, with another application in front of it. */
-static struct site *open_site(struct gw_http_settings settings)
+static struct site *open_measured(struct gw_http_settings settings, struct gw_metrics *m)
 {
         struct site *site = site_open((struct gw_http_settings){0}, NULL);
         struct gw_error err = {0};
@@ -124,13 +164,19 @@ static struct site *open_site(struct gw_http_settings settings)
                                   .head = stream_head,
                                   .part = stream_part,
                                   .body = stream_body,
+                                  .resume = stream_resume,
                                   .refuse = site_refuse,
                                   .end = stream_end};
         gw_http_stop(site->http, 0);
         settings.address = "127.0.0.1";
-        site->http = gw_http_start(&settings, &app, NULL, &err);
+        site->http = gw_http_start(&settings, &app, m, &err);
         assert_non_null(site->http);
         return site;
+}
+
+static struct site *open_site(struct gw_http_settings settings)
+{
+        return open_measured(settings, NULL);
 }
 
 static void close_site(struct site *site)
@@ -159,7 +205,10 @@ static void bodies_of_all_kinds(void **state)
                 {"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\n\r\nabc", "3 bytes"},
                 {"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\n\r\n+++", "3 bytes"},
                 {"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\n+++.", "4 bytes"},
+                {"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\n+.+..+a.b", "9 bytes"},
+                {"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 6\r\n\r\n?a+??.", "6 bytes"},
                 {CHUNKED "0\r\n\r\n", "0 bytes"},
+                {CHUNKED "8\r\n+.??a+.b\r\n1\r\n?\r\n0\r\n\r\n", "9 bytes"},
                 {CHUNKED "1\r\na\r\n1\r\n+\r\n1\r\n.\r\n3\r\n+.+\r\n0\r\n\r\n", "6 bytes"},
                 {CHUNKED "2\r\n+.\r\n2\r\n+.\r\n2\r\n+.\r\n2\r\n+.\r\n0\r\n\r\n", "8 bytes"},
         };
@@ -288,6 +337,68 @@ static void stopped_with_work_out(void **state)
         close_site(site);
 }
 
+static void wait_held(struct gw_metrics *m, size_t bytes)
+{
+        int64_t deadline = now_ms() + PATIENCE_MS;
+        struct gw_buf text = GW_BUF_INIT(1 << 20);
+        char wanted[64];
+        snprintf(wanted, sizeof wanted, "jobgate_http_bodies_held_bytes %zu\n", bytes);
+        do {
+                assert_true(now_ms() < deadline);
+                gw_buf_clear(&text);
+                gw_metrics_write(m, &text);
+        } while (!strstr(text.data, wanted));
+        gw_buf_done(&text);
+}
+
+/* Streams have half of the budget, of which each is charged what it holds, as long as it does. */
+static void budget_of_streams(void **state)
+{
+        (void)state;
+        struct gw_metrics *m = gw_metrics_new();
+        struct site *site = open_measured(
+                (struct gw_http_settings){.loops = 2, .max_bodies_bytes = 6 * KEPT}, m);
+        struct client a = client_open(site), b = client_open(site), c = client_open(site);
+        client_say(&a, CHUNKED "2\r\n##\r\n");
+        client_say(&b, CHUNKED "1\r\n#\r\n");
+        client_say(&c, CHUNKED "1\r\nx\r\n");
+        wait_held(m, 3 * KEPT);
+        client_say(&c, "1\r\n#\r\n");
+        expect(&c, 503, "full");
+        client_close(&c);
+        wait_held(m, 3 * KEPT);
+        client_say(&b, "0\r\n\r\n");
+        expect(&b, 200, "1 bytes");
+        wait_held(m, 2 * KEPT);
+        client_say(&b, CHUNKED "1\r\n#\r\n0\r\n\r\n");
+        expect(&b, 200, "1 bytes");
+        client_close(&a);
+        client_close(&b);
+        wait_held(m, 0);
+        close_site(site);
+        gw_metrics_free(m);
+}
+
+/* What the work that is out holds is counted until it is home. */
+static void held_after_the_client_left(void **state)
+{
+        (void)state;
+        struct gw_metrics *m = gw_metrics_new();
+        struct site *site = open_measured((struct gw_http_settings){0}, m);
+        struct client c = client_open(site);
+        atomic_store(&site->hold, true);
+        client_say(&c, CHUNKED "3\r\n#+#\r\n");
+        while (gw_mailbox_count(&site->inbox) < 1)
+                poll(NULL, 0, 1);
+        client_close(&c);
+        wait_for(&site->ends, 1);
+        wait_held(m, 2 * KEPT);
+        atomic_store(&site->hold, false);
+        wait_held(m, 0);
+        close_site(site);
+        gw_metrics_free(m);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -298,6 +409,8 @@ int main(void)
                 cmocka_unit_test(a_slow_stream),
                 cmocka_unit_test(clients_that_hang_up),
                 cmocka_unit_test(stopped_with_work_out),
+                cmocka_unit_test(budget_of_streams),
+                cmocka_unit_test(held_after_the_client_left),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
