@@ -29,6 +29,13 @@ struct gw_lookup {
 
 /* ---- what a token may do ------------------------------------------------------------------ */
 
+/* Takes the reference. */
+static void set_principal(struct gw_call *call, struct gw_principal *p)
+{
+        gw_principal_unref(call->principal);
+        call->principal = p;
+}
+
 static enum gw_next check_scope(struct gw_call *call)
 {
         bool writes = call->operation->access == GW_ACCESS_WRITE;
@@ -77,16 +84,20 @@ static void add_membership(void *arg, const struct gw_membership_row *row)
 
 static enum gw_next look_up(struct gw_call *call, const uint8_t hash[32], struct gw_lookup **lookup)
 {
-        struct gw_lookup *l = gw_exchange_alloc(call->exchange, sizeof *l);
+        struct gw_lookup *l = calloc(1, sizeof *l);
         if (!l)
                 return gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
-        *lookup = l;
         l->generation = gw_auth_generation(call->service->auth);
         memcpy(l->principal.hash, hash, sizeof l->principal.hash);
         l->principal.each = add_membership;
         l->principal.arg = l;
         gw_db_principal_init(&l->principal);
-        return gw_call_read(call, &l->principal.cmd);
+        enum gw_next next = gw_call_read(call, &l->principal.cmd);
+        if (next == GW_NEXT_WAIT)
+                *lookup = l;
+        else
+                free(l);
+        return next;
 }
 
 static struct gw_principal *make_principal(const struct gw_lookup *l, struct gw_error *err)
@@ -130,9 +141,10 @@ static enum gw_next take_answer(struct gw_call *call, struct gw_lookup *l)
                 gw_auth_store(auth, l->principal.hash, l->generation, now, NULL);
                 return refuse(call);
         }
-        call->principal = make_principal(l, &err);
-        if (!call->principal)
+        struct gw_principal *p = make_principal(l, &err);
+        if (!p)
                 return gw_call_fail(call, &err);
+        set_principal(call, p);
         gw_auth_store(auth, l->principal.hash, l->generation, now, call->principal);
         return note_use(call, l);
 }
@@ -143,6 +155,7 @@ enum gw_next gw_authenticate_begin(struct gw_call *call, struct gw_lookup **look
 {
         char token[GW_TOKEN_TEXT];
         uint8_t hash[32];
+        struct gw_principal *p = NULL;
         struct gw_error err = {0};
         const char *field = gw_exchange_header(call->exchange, "Authorization");
         if (!field)
@@ -153,8 +166,9 @@ enum gw_next gw_authenticate_begin(struct gw_call *call, struct gw_lookup **look
         if (gw_token_from_header(field, token, &err))
                 return gw_call_fail(call, &err);
         gw_token_hash(token, hash);
-        switch (gw_auth_find(call->service->auth, hash, gw_clock_wall_us(), &call->principal)) {
+        switch (gw_auth_find(call->service->auth, hash, gw_clock_wall_us(), &p)) {
         case GW_AUTH_KNOWN:
+                set_principal(call, p);
                 return check_scope(call);
         case GW_AUTH_REFUSED:
                 return refuse(call);
@@ -166,9 +180,9 @@ enum gw_next gw_authenticate_begin(struct gw_call *call, struct gw_lookup **look
 
 enum gw_next gw_authenticate_resume(struct gw_call *call, struct gw_lookup *l)
 {
-        if (l->known)
-                return check_scope(call);
-        enum gw_next next = take_answer(call, l);
+        enum gw_next next = l->known ? check_scope(call) : take_answer(call, l);
         free(GW_TAKE(l->memberships));
+        if (next != GW_NEXT_WAIT)
+                free(l);
         return next;
 }

@@ -8,9 +8,10 @@
 struct gw_lookup;
 
 /* Returns GW_NEXT_BODY with call->principal set and its scopes checked; GW_NEXT_RESPOND with a
- * problem; or GW_NEXT_WAIT with *lookup set. */
+ * problem; or GW_NEXT_WAIT with *lookup set. May be called again in a request that lasts: the
+ * principal is then replaced by what it is now. */
 enum gw_next gw_authenticate_begin(struct gw_call *call, struct gw_lookup **lookup);
-/* The answer came home; returns as begin does. */
+/* The answer came home; returns as begin does. The lookup is freed unless it waits again. */
 enum gw_next gw_authenticate_resume(struct gw_call *call, struct gw_lookup *lookup);
 
 #endif

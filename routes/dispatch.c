@@ -163,13 +163,15 @@ static enum gw_next begin(struct flight *f, const struct given *given)
         return h->begin(call);
 }
 
-/* Who reads a body of lines begins before it. */
+/* Who reads a body of lines begins before it, and is asked who he is time and again. */
 static enum gw_next after_lookup(struct flight *f, enum gw_next next)
 {
         if (next == GW_NEXT_WAIT)
                 return next;
         f->lookup = NULL;
-        return next == GW_NEXT_BODY && f->call.handler->part ? with_faults(f, begin, NULL) : next;
+        return next == GW_NEXT_BODY && f->call.handler->part && !f->begun
+                       ? with_faults(f, begin, NULL)
+                       : next;
 }
 
 static enum gw_next head(void *self, struct gw_exchange *x)
@@ -211,10 +213,16 @@ static enum gw_next take_part(struct flight *f, const struct given *given)
         return f->call.handler->part(&f->call, given->data, given->len);
 }
 
+/* A body of lines may last for long: a token that is revoked meanwhile ends it. */
 static enum gw_next part(void *self, struct gw_exchange *x, const char *data, size_t *len)
 {
         (void)self;
-        return with_faults(gw_exchange_state(x), take_part, &(struct given){data, len, NULL});
+        struct flight *f = gw_exchange_state(x);
+        enum gw_next next = gw_authenticate_begin(&f->call, &f->lookup);
+        if (next == GW_NEXT_WAIT)
+                *len = 0;
+        return next == GW_NEXT_BODY ? with_faults(f, take_part, &(struct given){data, len, NULL})
+                                    : next;
 }
 
 static enum gw_next resume_handler(struct flight *f, const struct given *given)

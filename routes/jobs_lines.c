@@ -21,6 +21,7 @@
 #include "routes/call.h"
 #include "routes/problem.h"
 #include "routes/submit.h"
+#include "server/base/clock.h"
 #include "server/base/lines.h"
 #include "server/base/str.h"
 
@@ -449,11 +450,23 @@ static void check_size(struct batch *b, size_t more)
                 stop(b, GW_ERR_TOO_LARGE, message);
 }
 
+/* A client that sends a little now and then does not hold what is counted for it for ever. */
+static void check_time(struct batch *b)
+{
+        unsigned max_s = b->call->service->max_lines_s;
+        char message[64];
+        int64_t end_us = gw_exchange_started_us(b->call->exchange) + max_s * GW_SECOND;
+        snprintf(message, sizeof message, "the body took longer than %u seconds", max_s);
+        if (gw_clock_mono_us() > end_us)
+                stop(b, GW_ERR_REQUEST_TIMEOUT, message);
+}
+
 /* Reads lines while there is room for their results; what is not looked at is read all the same. */
 static enum gw_next part(struct gw_call *call, const char *data, size_t *len)
 {
         struct batch *b = *place(call);
         check_size(b, *len);
+        check_time(b);
         if (!b->full && !b->stop.code) {
                 size_t taken = gw_lines_add(&b->lines, data, *len);
                 if (!b->full && !b->stop.code)

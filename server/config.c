@@ -45,6 +45,8 @@ static const struct gw_setting settings[] = {
         {"listen.max_lines", GW_SETTING_SIZE, AT(listen_max_lines), "64Mi", 1024, 1 << 30, false,
          "The largest request body of many lines, each a job. It is read as it arrives and never "
          "held whole."},
+        {"listen.max_lines_time", GW_SETTING_SECONDS, AT(listen_max_lines_s), GW_MAX_LINES_TIME, 1,
+         86400, false, "The longest time that such a request may take to arrive."},
         {"database.serve", GW_SETTING_SECRET, AT(database_serve), NULL, 0, 0, true,
          "How to reach PostgreSQL as the role that serves requests, in either of libpq's forms. "
          "Passwords are better kept in a `passfile`."},

@@ -31,6 +31,7 @@ struct gw_service {
         unsigned max_wait_s;
         uint32_t max_array; /* the most tasks of a job */
         size_t max_body_bytes, max_lines_bytes;
+        unsigned max_lines_s; /* the longest time that a body of lines may take to arrive */
 };
 
 /* The configured backend of that name, or NULL. */

@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import select
 import socket
 import threading
 import time
@@ -353,6 +354,52 @@ def test_bodies_that_have_begun_leave_room_for_others(new_gateway, raw):
         request.say(b"0\r\n\r\n")
         assert outcomes(request.answer()) == [(1, 201)]
     system.wait_until(lambda: held(gateway) == 0, what="what was held to be given back")
+
+
+def drip(request, data):
+    """Sends it again and again, a moment apart, until there is an answer."""
+    def answered():
+        request.chunk(data)
+        return select.select([request.socket], [], [], 0.05)[0]
+
+    system.wait_until(answered, what="the answer")
+    return request.answer()
+
+
+def test_a_body_that_takes_too_long_is_ended(new_gateway, raw):
+    gateway = new_gateway(settings={"listen": {"max_lines_time": "2s"}, "log": {"level": "warn"}}).start()
+    member = gateway.member("ana", "vision")
+    request = raw(of=gateway, token=member.token)
+    request.chunk(body(HELD))
+    answer = drip(request, b" ")
+    assert (answer.status, answer.code) == (408, "request_timeout")
+    assert "longer than 2 seconds; it was read up to line 1, 1 of these lines are accepted" in answer.json()["detail"]
+    assert len(list(member.client.pages("/v1/jobs"))) == 1
+
+
+def test_a_token_that_is_revoked_in_the_middle_submits_no_more(gateway, member, raw):
+    token = gateway.token(member.user, "--name", "lost")
+    request = raw(token=token)
+    request.chunk(body(HELD | {"name": "before"}))
+    system.wait_until(lambda: len(stored(member.client, "before")) == 1, what="the job")
+    (line,) = [line for line in gateway.cli("token", "list", "--user", member.user).splitlines() if "lost" in line]
+    gateway.cli("token", "revoke", line.split()[0])
+    system.wait_until(lambda: gateway.client(token).get("/v1/me").status == 401, what="the revocation")
+    request.chunk(body(HELD | {"name": "after"}))
+    answer = request.answer()
+    assert (answer.status, answer.code) == (401, "unauthenticated")
+    assert stored(member.client, "after") == []
+
+
+def test_a_role_that_is_lost_in_the_middle_counts_from_then_on(gateway, member, raw):
+    request = raw()
+    request.chunk(body(HELD))
+    system.wait_until(lambda: len(list(member.client.pages("/v1/jobs"))) == 1, what="the job")
+    gateway.cli("project", "member", member.project, member.user, "viewer")
+    system.wait_until(lambda: member.client.post("/v1/jobs", HELD, dry_run="true").status == 403, what="the change")
+    request.chunk(body(HELD))
+    request.say(b"0\r\n\r\n")
+    assert outcomes(request.answer()) == [(1, 201), (2, 403)]
 
 
 def test_a_slow_reader_of_lines_does_not_hold_up_others(gateway, member, raw):
