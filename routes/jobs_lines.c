@@ -26,7 +26,7 @@
 #include "server/base/str.h"
 
 #define LINES_TYPE "application/x-ndjson"
-/* An answer that has grown to this names the fields at fault no more. */
+/* An answer that has grown to this names the fields at fault no more, and warns of nothing. */
 #define BRIEF_AFTER (16 * 1024 * 1024)
 
 /* What is on its way to the record. */
@@ -43,9 +43,9 @@ struct result {
         unsigned status; /* 0: the job is out */
         bool replayed;
         struct gw_id id;
-        struct job *job; /* NULL: it is home, or there is none */
-        struct gw_buf problem;
-        size_t counted; /* in waiting_bytes */
+        struct job *job;                 /* NULL: it is home, or there is none */
+        struct gw_buf problem, warnings; /* JSON; no warnings: empty */
+        size_t counted;                  /* in waiting_bytes */
 };
 
 struct batch {
@@ -111,28 +111,39 @@ static size_t job_bytes(const struct job *job)
 
 static void count_result(struct result *r)
 {
-        size_t bytes = sizeof *r + r->problem.cap + (r->job ? job_bytes(r->job) : 0);
+        size_t bytes = sizeof *r + r->problem.cap + r->warnings.cap;
+        if (r->job)
+                bytes += job_bytes(r->job);
         r->batch->waiting_bytes += bytes - r->counted;
         r->counted = bytes;
 }
 
-static void write_result(struct gw_buf *out, const struct result *r)
+static void write_accepted(struct gw_buf *out, const struct result *r)
 {
         char id[GW_ID_TEXT];
+        gw_id_format(r->id, id);
+        gw_buf_str(out, ",\"id\":\"");
+        gw_buf_str(out, id);
+        gw_buf_str(out, r->replayed ? "\",\"replayed\":true" : "\"");
+        if (r->warnings.len == 0 || out->len > BRIEF_AFTER)
+                return;
+        gw_buf_str(out, ",\"warnings\":");
+        gw_buf_add(out, r->warnings.data, r->warnings.len);
+}
+
+static void write_result(struct gw_buf *out, const struct result *r)
+{
         gw_buf_str(out, "{\"line\":");
         gw_buf_int(out, (int64_t)r->line);
         gw_buf_str(out, ",\"status\":");
         gw_buf_int(out, r->status);
         if (r->status == 201) {
-                gw_id_format(r->id, id);
-                gw_buf_str(out, ",\"id\":\"");
-                gw_buf_str(out, id);
-                gw_buf_str(out, r->replayed ? "\",\"replayed\":true}\n" : "\"}\n");
+                write_accepted(out, r);
         } else {
                 gw_buf_str(out, ",\"problem\":");
                 gw_buf_add(out, r->problem.data, r->problem.len);
-                gw_buf_str(out, "}\n");
         }
+        gw_buf_str(out, "}\n");
 }
 
 static void free_job(struct job *job)
@@ -150,6 +161,7 @@ static void free_result(struct result *r)
         r->batch->waiting_bytes -= r->counted;
         free_job(r->job);
         gw_buf_done(&r->problem);
+        gw_buf_done(&r->warnings);
         free(r);
 }
 
@@ -305,6 +317,10 @@ static int submit(struct batch *b, struct result *r, const struct gw_line *line,
         if (job->key)
                 gw_token_hash(line->text, digest); /* a line that was decoded holds no NUL */
         struct gw_db_command *command = gw_submit_command(b->call, &job->submit, digest);
+        if (job->submit.warned) {
+                r->warnings = job->submit.warnings;
+                job->submit.warnings = (struct gw_buf){0};
+        }
         gw_submit_pack(&job->submit);
         return post(b, r, command, err);
 }

@@ -172,6 +172,7 @@ bool gw_submit_prepare(struct gw_call *call, struct gw_submit *s, json_t *spec,
             gw_policy_check(call->principal, s->membership, GW_VERB_SUBMIT, true, err))
                 return false;
         write_warnings(&s->warnings, &warnings);
+        s->warned = warnings.count > 0;
         s->whole = (struct gw_span){0, s->spec.task_count - 1};
         gw_buf_init(&s->indices, GW_MAX_INDEX_TEXT + 1);
         if (s->spec.is_array)

@@ -37,6 +37,7 @@ struct gw_submit {
         struct gw_backend *backend;
         struct gw_spec spec;
         struct gw_buf warnings; /* JSON array */
+        bool warned;            /* it is not empty */
         struct gw_buf indices;  /* of an array, as text */
         struct gw_span whole;   /* all ordinals */
         int64_t now_us;

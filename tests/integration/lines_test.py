@@ -125,6 +125,17 @@ def test_a_bad_line_hurts_only_itself(api):
     assert len(list(api.pages("/v1/jobs"))) == 2
 
 
+def test_a_result_has_the_warnings_of_a_plain_submit(api):
+    spec = HELD | {"retry": {"limit": 50}}
+    plain = api.submit(spec["command"], hold=True, retry=spec["retry"])["warnings"]
+    assert {warning["rule"] for warning in plain} == {"time_limit", "retry_limit"}
+    quiet = HELD | {"time_limit": 60}
+    found = results(send(api, body(spec | {"idempotency_key": "a"}, quiet, spec | {"idempotency_key": "a"})))
+    assert [result["status"] for result in found] == [201] * 3
+    assert found[0]["warnings"] == found[2]["warnings"] == plain and found[2]["replayed"]
+    assert "warnings" not in found[1]
+
+
 def test_line_ends_blank_lines_and_no_final_newline(api):
     line = body(HELD).strip()
     answer = send(api, b"\r\n\n" + line + b"\r\n  \t\r\n\n" + line + b"\n\r\n" + line)
