@@ -6,7 +6,8 @@
  *
  * The header is sent when it is known that there is something to wait for. From then on a
  * problem cannot be told any more: it cuts the answer off, so that the client sees that it is
- * not complete. What passes, such as the database being away, is waited out.
+ * not complete, and so does the end of the gateway. What passes, such as the database being
+ * away, is waited out.
  */
 #include "routes/log_follow.h"
 
@@ -59,9 +60,8 @@ static ssize_t wait_for_event(struct gw_call *call, struct gw_log_follow *l)
                 .since = l->find.found == GW_LOG_AWAY ? gw_hub_now(call->service->hub) : l->since,
                 .until_us = gw_clock_mono_us() + longest_us(l->find.found),
         };
-        if (gw_follow_draining(call->service->follow))
-                return GW_STREAM_END;
-        if (gw_hub_wait(call->service->hub, &l->wait, NULL))
+        if (gw_follow_draining(call->service->follow) ||
+            gw_hub_wait(call->service->hub, &l->wait, NULL))
                 return GW_STREAM_CUT;
         l->stage = LOG_FOLLOW_WAIT;
         return GW_STREAM_WAIT;
@@ -72,8 +72,7 @@ static ssize_t wait_for_event(struct gw_call *call, struct gw_log_follow *l)
 /* All attempts until the job's end, unless one was asked for. */
 static bool is_done(const struct gw_call *call, const struct gw_log_follow *l)
 {
-        return gw_call_int(call, "attempt", 0) > 0 || gw_log_find_is_last(&l->find) ||
-               gw_follow_draining(call->service->follow);
+        return gw_call_int(call, "attempt", 0) > 0 || gw_log_find_is_last(&l->find);
 }
 
 /* The attempt has been sent. */
@@ -111,12 +110,13 @@ static ssize_t read_on(void *arg, char *out, size_t max)
                 return send_more(call, l, out, max);
         case LOG_FOLLOW_STAND:
                 return wait_for_event(call, l);
-        case LOG_FOLLOW_SEARCH:
-        case LOG_FOLLOW_WAIT:
         case LOG_FOLLOW_END:
+                return GW_STREAM_END;
+        case LOG_FOLLOW_SEARCH: /* it failed, and there was no memory to say so */
+        case LOG_FOLLOW_WAIT:
                 break;
         }
-        return GW_STREAM_END;
+        return GW_STREAM_CUT;
 }
 
 /* Sets the answer, the first time. */

@@ -81,6 +81,13 @@ static void detach(struct gw_follower *r)
         follow_log_release(log);
 }
 
+/* Known before the size is looked at: then nothing comes after. */
+static void end_log(struct follow_log *log)
+{
+        log->ended = true;
+        log->window.looked = 0;
+}
+
 /* The log's file is the one its first follower brought. -1 without memory. */
 static int attach(struct gw_follower *r)
 {
@@ -91,7 +98,8 @@ static int attach(struct gw_follower *r)
                 return -1;
         r->log = log;
         log->followers++;
-        log->ended = log->ended || r->complete;
+        if (r->complete)
+                end_log(log);
         if (!log->window.file)
                 log->window.file = follow_file_new(GW_TAKE_FD(r->fd));
         else
@@ -129,16 +137,21 @@ static void wait_for_more(struct gw_follower *r)
         r->log->waiting = r;
 }
 
-/* Whether the log had ended is known before its size is looked at: then nothing comes after. */
+/* It shall wait no longer, and what it has is not the whole. */
+static bool is_given_up(const struct gw_follower *r)
+{
+        return atomic_load(&r->abandoned) || (gw_follow_draining(r->follow) && !r->log->ended);
+}
+
 static void serve(struct gw_follower *r)
 {
         struct follow_log *log = r->log;
         size_t read = 0;
-        if (gw_follow_draining(r->follow) || atomic_load(&r->abandoned)) {
-                end_follower(r);
+        if (is_given_up(r)) {
+                fail_follower(r);
                 return;
         }
-        switch (follow_window_find(&log->window, r->position, &r->block, &read)) {
+        switch (follow_window_find(&log->window, r->follow->turn, r->position, &r->block, &read)) {
         case FOLLOW_FOUND:
                 gw_metric_add(r->follow->read_bytes, 0, 0, (int64_t)read);
                 send_home(r);
@@ -159,18 +172,36 @@ static void serve(struct gw_follower *r)
         }
 }
 
+static bool is_due(const struct gw_follower *r)
+{
+        return r->log->ended || r->position < r->log->window.size || is_given_up(r);
+}
+
+/* Those for whom there is something, whoever saw it first. */
 static void serve_waiting(struct follow_log *log)
 {
         struct gw_follower *next;
         for (struct gw_follower *r = GW_TAKE(log->waiting); r; r = next) {
                 next = r->next;
-                serve(r);
+                if (is_due(r))
+                        serve(r);
+                else
+                        wait_for_more(r);
+        }
+}
+
+static void fail_waiting(struct follow_log *log)
+{
+        struct gw_follower *next;
+        for (struct gw_follower *r = GW_TAKE(log->waiting); r; r = next) {
+                next = r->next;
+                fail_follower(r);
         }
 }
 
 void follow_log_end(struct follow_log *log)
 {
-        log->ended = true;
+        end_log(log);
         serve_waiting(log);
 }
 
@@ -220,10 +251,10 @@ static void each_log(struct gw_follow *f, void (*visit)(struct follow_log *log))
 
 static void tick(struct follow_log *log)
 {
-        uint64_t before = log->window.size;
         follow_watch_tick(log, gw_clock_mono_us());
-        if (log->waiting && (follow_window_look(&log->window) || log->window.size > before))
-                serve_waiting(log);
+        if (log->waiting && follow_window_look(&log->window, log->follow->turn))
+                fail_waiting(log);
+        serve_waiting(log);
 }
 
 static void *run(void *arg)
@@ -233,6 +264,7 @@ static void *run(void *arg)
         int64_t due_us = 0;
         while (!atomic_load(&f->stopping) || f->log_count > 0) {
                 (void)poll(&fd, 1, f->log_count > 0 ? TICK_MS : -1);
+                f->turn++;
                 /* Before the mail is taken: who was abandoned until now is in it, or waits. */
                 bool hurry = atomic_exchange(&f->hurry, false);
                 take_messages(f);

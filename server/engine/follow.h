@@ -40,8 +40,8 @@ struct gw_follow *gw_follow_start(const struct gw_follow_settings *settings, str
 /* Every follower was freed. Waits for what it asked the hub and the record, stops and frees. */
 void gw_follow_stop(struct gw_follow *follow); /* NULL allowed */
 
-/* From now on every follower is over as soon as it would wait: for the end of the process,
- * before the loops are stopped. Any thread. */
+/* From now on a follower fails unless its attempt has ended, for what it has would not be the
+ * whole: for the end of the process, before the loops are stopped. Any thread. */
 void gw_follow_drain(struct gw_follow *follow);
 bool gw_follow_draining(const struct gw_follow *follow);
 
@@ -60,8 +60,8 @@ void gw_follower_open(struct gw_follower *f, struct gw_log_source *source, uint6
 
 enum {
         GW_FOLLOW_WAIT = 0,    /* its work went out; read again when it has come home */
-        GW_FOLLOW_END = -1,    /* the attempt has ended, and that was all; or draining */
-        GW_FOLLOW_FAILED = -2, /* the file cannot be read, or there is no memory */
+        GW_FOLLOW_END = -1,    /* the attempt has ended, and that was all */
+        GW_FOLLOW_FAILED = -2, /* the file cannot be read, there is no memory, or draining */
 };
 /* Copies at most max (> 0) bytes from the position to out and moves the position; or one of the
  * above. May read the file, and does not wait for it to grow. Its work is at home. */

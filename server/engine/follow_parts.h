@@ -69,6 +69,7 @@ struct gw_follow {
         atomic_bool stopping, draining;
         atomic_bool hurry;   /* some follower was abandoned, or draining began */
         atomic_size_t count; /* of followers */
+        uint64_t turn;       /* the thread's, from 1: in each a file is looked at once */
         struct follow_log *logs[FOLLOW_BUCKETS];
         size_t log_count;
         struct gw_metric_family *followers_gauge, *logs_gauge, *read_bytes;

@@ -74,12 +74,15 @@ void follow_window_clear(struct follow_window *w)
         *w = (struct follow_window){0};
 }
 
-int follow_window_look(struct follow_window *w)
+int follow_window_look(struct follow_window *w, uint64_t turn)
 {
         struct stat st;
+        if (w->looked == turn)
+                return 0;
         if (fstat(w->file->fd, &st))
                 return -1;
         w->size = (uint64_t)st.st_size;
+        w->looked = turn;
         return 0;
 }
 
@@ -128,7 +131,7 @@ static struct follow_block *find_block(const struct follow_window *w, uint64_t p
         return block && position >= block->first ? block : NULL;
 }
 
-enum follow_found follow_window_find(struct follow_window *w, uint64_t position,
+enum follow_found follow_window_find(struct follow_window *w, uint64_t turn, uint64_t position,
                                      struct follow_block **ret_block, size_t *ret_read)
 {
         struct follow_block *block = find_block(w, position);
@@ -138,7 +141,7 @@ enum follow_found follow_window_find(struct follow_window *w, uint64_t position,
                 return FOLLOW_FOUND;
         }
         /* Always for one that is behind: the file may have become shorter than the pieces say. */
-        if ((position < w->end || position >= w->size) && follow_window_look(w))
+        if ((position < w->end || position >= w->size) && follow_window_look(w, turn))
                 return FOLLOW_UNREADABLE;
         if (position >= w->size)
                 return FOLLOW_NOTHING;

@@ -37,7 +37,8 @@ void follow_block_unref(struct follow_block *block); /* NULL allowed */
 /* Pieces are adjacent, `end` is behind the last. Zeroed: without a file. */
 struct follow_window {
         struct follow_file *file;
-        uint64_t size; /* of the file, when it was last looked at */
+        uint64_t size;   /* of the file, when it was last looked at */
+        uint64_t looked; /* the turn in which that was; 0: it counts no more */
         uint64_t end;
         struct follow_block *first, *last;
         size_t bytes, count;
@@ -46,8 +47,8 @@ struct follow_window {
 /* Without pieces and file. */
 void follow_window_clear(struct follow_window *w);
 
-/* Looks how large the file is now. Returns 0 or -1. */
-int follow_window_look(struct follow_window *w);
+/* Looks how large the file is now: once in a turn (> 0), however many ask. Returns 0 or -1. */
+int follow_window_look(struct follow_window *w, uint64_t turn);
 
 enum follow_found {
         FOLLOW_FOUND,     /* *ret_block holds the byte at the position; a reference */
@@ -57,7 +58,7 @@ enum follow_found {
 };
 /* What a follower at this position is given. Reads the next piece for the foremost;
  * *ret_read is how many bytes that were. */
-enum follow_found follow_window_find(struct follow_window *w, uint64_t position,
+enum follow_found follow_window_find(struct follow_window *w, uint64_t turn, uint64_t position,
                                      struct follow_block **ret_block, size_t *ret_read);
 
 #endif

@@ -81,7 +81,7 @@ class Client:
         sent = {name: value for name, value in sent.items() if value is not None}
         started = time.monotonic()
         got = self._exchange(method, target, payload, sent)
-        answer = Answer(got.status, got.headers, got.read(), time.monotonic() - started)
+        answer = Answer(got.status, got.headers, self._content(got), time.monotonic() - started)
         if self.contract is not None:
             self.contract.check(method, target, answer)
         return answer
@@ -105,8 +105,18 @@ class Client:
             self.close()
             raise
 
+    def _content(self, got):
+        try:
+            return got.read()
+        except BaseException:  # cut short: the connection is not one to ask again on
+            self.close()
+            raise
+
     def get(self, path, headers=None, **query):
         return self.request("GET", path, headers=headers, query=query)
+
+    def head(self, path, headers=None, **query):
+        return self.request("HEAD", path, headers=headers, query=query)
 
     def post(self, path, body=None, headers=None, **query):
         return self.request("POST", path, body, headers=headers, query=query)

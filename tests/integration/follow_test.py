@@ -1,11 +1,14 @@
 """GET /v1/jobs/{id}/logs?follow=true."""
 
 import concurrent.futures
+import contextlib
 import hashlib
 import itertools
 import os
 import pathlib
 import random
+import signal
+import socket
 import threading
 import time
 
@@ -34,8 +37,22 @@ def metric(gateway, name):
     return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
 
 
+def wait_for_no_followers(gateway, seconds=20):
+    """A log is closed when the last of its followers, and what was asked for them, is back."""
+    system.wait_until(lambda: metric(gateway, "jobgate_log_followers") == metric(gateway, "jobgate_logs_followed") == 0,
+                      seconds, "the end of the followers and of their logs")
+
+
 def descriptors(gateway):
     return len(os.listdir(f"/proc/{gateway.process.pid}/fd"))
+
+
+def listens(gateway):
+    try:
+        socket.create_connection(("127.0.0.1", gateway.port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def opened(gateway, name):
@@ -152,7 +169,9 @@ def test_output_that_becomes_shorter_does_not_hang(api, tmp_path_shared):
     with follow(api, job) as stream:
         stream.read_until(b"\n100000\n")
         system.own_file(gate)
-        system.wait_until(lambda: len(api.get(f"/v1/jobs/{job['id']}/logs").body) == 10, what="the shorter file")
+        # Its length only: the file may become shorter between that and its bytes.
+        system.wait_until(lambda: api.head(f"/v1/jobs/{job['id']}/logs").headers["Content-Length"] == "10",
+                          what="the shorter file")
         system.own_file(second)
         stream.rest()
 
@@ -329,6 +348,22 @@ def test_followers_share_one_file_and_one_read(new_gateway, tmp_path_shared):
         stream.close()
 
 
+def test_who_waits_is_sent_what_another_saw_first(api, tmp_path_shared):
+    gate, rounds = tmp_path_shared / "go", range(8)
+    job = api.sh("echo begin; " + "".join(f"{until(f'{gate}{n}')} echo {n}; " for n in rounds) + until(f"{gate}end") + ":")
+    with follow(api, job, timeout=10) as waiting:
+        assert waiting.read_until(b"\n") == b"begin\n"
+        for n in rounds:
+            line, seen = f"{n}\n".encode(), b""
+            with contextlib.ExitStack() as others:  # one that goes away makes all be looked at
+                system.own_file(f"{gate}{n}")
+                while seen != line:  # more often than the file is looked at for who waits
+                    seen = others.enter_context(follow(api, job, tail=1)).read_until(b"\n")
+                assert waiting.read_until(b"\n") == line
+        system.own_file(f"{gate}end")
+        assert waiting.rest() == b""
+
+
 def test_there_is_an_end_to_followers(new_gateway):
     gateway = new_gateway(settings={"max_followers": 2}).start()
     api = gateway.member("ana", "vision").client
@@ -356,14 +391,14 @@ def test_a_client_that_goes_away_leaves_nothing(new_gateway):
     api.get("/v1/me")
     with follow(api, running) as stream:
         stream.read_until(b"here\n")
-    system.wait_until(lambda: metric(gateway, "jobgate_log_followers") == 0, 20, "the end of the first")
+    wait_for_no_followers(gateway)
     before = descriptors(gateway)
     streams = [follow(api, job) for job in (running, waiting) for _ in range(25)]
     assert descriptors(gateway) >= before + 50
     for stream in streams:
         stream.close()
     system.wait_until(lambda: descriptors(gateway) <= before, 20, "the descriptors")
-    assert metric(gateway, "jobgate_log_followers") == 0 and metric(gateway, "jobgate_logs_followed") == 0
+    wait_for_no_followers(gateway)
     api.cancel(running["id"])
 
 
@@ -383,16 +418,31 @@ def test_the_database_away_is_waited_out(new_cluster, new_gateway, tmp_path_shar
         assert stream.rest() == b"begin 2\nend 2\n"
 
 
-def test_a_stopping_gateway_ends_its_streams(new_gateway):
+def test_a_stopping_gateway_cuts_its_streams(new_gateway):
     gateway = new_gateway().start()
     api = gateway.member("ana", "vision").client
     running, waiting = api.sh("echo here; sleep 60"), api.sh("true", hold=True)
     with follow(api, running) as first, follow(api, waiting) as second:
         first.read_until(b"here\n")
         gateway.stop()
-        assert first.rest() == b"" and second.rest() == b""
+        for stream in (first, second):
+            with pytest.raises(Cut):
+                stream.rest()
     for pid in gateway.shims():
         system.kill(pid)
+
+
+def test_a_stopping_gateway_sends_the_rest_of_what_has_ended(new_gateway):
+    gateway = new_gateway().start()
+    api = gateway.member("ana", "vision").client
+    job = api.sh("seq 1 1000000", query={"wait": 30})
+    with follow(api, job, receive_bytes=4096) as stream:
+        read = next(stream.pieces())
+        gateway.process.send_signal(signal.SIGTERM)
+        system.wait_until(lambda: not listens(gateway), what="the beginning of the end")
+        read += stream.rest()
+        assert read == "".join(f"{n}\n" for n in range(1, 1000001)).encode()
+    assert gateway.wait_end() == 0
 
 
 def churn(api, jobs, seed, stop):
@@ -428,9 +478,8 @@ def test_followers_that_come_and_go_leave_nothing(new_gateway):
             time.sleep(seconds / 2)
             stop.set()
             assert sum(result.result() for result in results) > threads
-            system.wait_until(lambda: metric(gateway, "jobgate_log_followers") == 0, 60, "the last follower's end")
+            wait_for_no_followers(gateway, 60)
             memory.append(gateway.rss_kib())
     system.wait_until(lambda: descriptors(gateway) <= quiet + 2, 60, "the descriptors")
-    assert metric(gateway, "jobgate_logs_followed") == 0
     assert memory[1] < memory[0] + 8 * 1024 + system.HELD_BACK_KIB
     api.post("/v1/jobs/cancel", {"project": "vision"})
