@@ -72,6 +72,8 @@ static void connection_closed(struct gw_loop *loop, struct gw_conn *conn)
         if (!conn)
                 return;
         loop->made_room = true;
+        if (conn->watched)
+                epoll_ctl(loop->streams_fd, EPOLL_CTL_DEL, conn->fd, NULL);
         gw_lane_leave(&conn->seat);
         *(conn->prev ? &conn->prev->next : &loop->conns) = conn->next;
         if (conn->next)

@@ -26,12 +26,25 @@ static int set(int fd, int level, int option, int value)
         return setsockopt(fd, level, option, &value, sizeof value);
 }
 
-/* Accepted sockets inherit TCP_NODELAY: no call per connection. */
+/* A client that vanished without a word is noticed after IDLE_S + PROBES * PROBE_S seconds. */
+#define IDLE_S 60
+#define PROBE_S 15
+#define PROBES 4
+
+static int watch_over(int fd)
+{
+        return set(fd, SOL_SOCKET, SO_KEEPALIVE, 1) || set(fd, IPPROTO_TCP, TCP_KEEPIDLE, IDLE_S) ||
+               set(fd, IPPROTO_TCP, TCP_KEEPINTVL, PROBE_S) ||
+               set(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
+}
+
+/* Accepted sockets inherit the options: no call per connection. */
 static int open_bound(const struct sockaddr *addr, socklen_t len, bool first)
 {
         gw_autoclose int fd =
                 socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
-        if (fd < 0 || set(fd, SOL_SOCKET, SO_REUSEADDR, 1) || set(fd, IPPROTO_TCP, TCP_NODELAY, 1))
+        if (fd < 0 || set(fd, SOL_SOCKET, SO_REUSEADDR, 1) ||
+            set(fd, IPPROTO_TCP, TCP_NODELAY, 1) || watch_over(fd))
                 return -1;
         if (addr->sa_family == AF_INET6 && set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0))
                 return -1;

@@ -402,6 +402,21 @@ def test_a_client_that_goes_away_leaves_nothing(new_gateway):
     api.cancel(running["id"])
 
 
+def test_a_client_that_vanishes_is_asked_for(api, gateway):
+    job = api.sh("echo here; sleep 60")
+    with follow(api, job) as stream:
+        stream.read_until(b"here\n")
+        ends = [f":{port:04X}" for port in (gateway.port, stream.socket.getsockname()[1])]
+
+        def timer():
+            rows = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+            found = [row[5] for row in rows if row[1].endswith(ends[0]) and row[2].endswith(ends[1])]
+            return found[0].partition(":")[0] if found else None
+        # 02: of what keeps the connection alive; 01 while something sent is not confirmed.
+        system.wait_until(lambda: timer() == "02", what="the timer that asks for the client")
+    api.cancel(job["id"])
+
+
 def test_the_database_away_is_waited_out(new_cluster, new_gateway, tmp_path_shared):
     cluster = new_cluster()
     gateway = new_gateway(cluster=cluster).start()
