@@ -37,8 +37,8 @@ enum gw_next gw_log_follow_begin(struct gw_call *call, struct gw_log_follow *l)
         struct gw_error err = {0};
         l->call = call;
         l->find.id = gw_call_path_id(call, 0);
-        l->follower =
-                gw_follower_new(call->service->follow, gw_call_home(call), call->exchange, &err);
+        l->follower = gw_follower_new(call->service->follow, call->principal->user_id,
+                                      gw_call_home(call), call->exchange, &err);
         return l->follower ? search(call, l) : gw_call_fail(call, &err);
 }
 

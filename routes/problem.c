@@ -38,6 +38,7 @@ static const struct row rows[GW_ERR_COUNT] = {
         [GW_ERR_NOT_ACCEPTABLE] = {406, "Not Acceptable", false, NULL},
         [GW_ERR_RANGE] = {416, "Range Not Satisfiable", true, NULL},
         [GW_ERR_REQUEST_TIMEOUT] = {408, "Request Timeout", true, NULL},
+        [GW_ERR_TOO_MANY] = {429, "Too Many Requests", true, "1"},
         [GW_ERR_OVERLOADED] = {503, "Service Unavailable", true, "1"},
         [GW_ERR_UNAVAILABLE] = {503, "Service Unavailable", true, "1"},
         [GW_ERR_NOMEM] = {503, "Service Unavailable", true, "1"},

@@ -326,7 +326,9 @@ static void stop_leaders(struct gw_app *app)
 
 static int start_follow(struct gw_app *app, struct gw_error *err)
 {
-        struct gw_follow_settings s = {.max_followers = (size_t)app->config->max_followers,
+        const struct gw_config *c = app->config;
+        struct gw_follow_settings s = {.max_followers = (size_t)c->max_followers,
+                                       .max_user_followers = (size_t)c->max_user_followers,
                                        .hub = app->service.hub,
                                        .reader = app->service.reader,
                                        .metrics = app->service.metrics};

@@ -71,7 +71,9 @@ static const struct gw_setting settings[] = {
         {"max_array", GW_SETTING_NUMBER, AT(max_array), TEXT(GW_MAX_ARRAY), 1, GW_MAX_ARRAY, false,
          "The most tasks that an array may have."},
         {"max_followers", GW_SETTING_NUMBER, AT(max_followers), TEXT(GW_MAX_FOLLOWERS), 1, 100000,
-         false, "How many requests may follow logs at a time."},
+         false, "How many logs may be followed at a time."},
+        {"max_user_followers", GW_SETTING_NUMBER, AT(max_user_followers),
+         TEXT(GW_MAX_USER_FOLLOWERS), 1, 100000, false, "How many of them may be one user's."},
 };
 
 static const struct gw_setting backend_settings[] = {

@@ -34,6 +34,7 @@ static const char *const names[GW_ERR_COUNT] = {
         [GW_ERR_NOT_ACCEPTABLE] = "not_acceptable",
         [GW_ERR_RANGE] = "range_not_satisfiable",
         [GW_ERR_REQUEST_TIMEOUT] = "request_timeout",
+        [GW_ERR_TOO_MANY] = "too_many",
         [GW_ERR_OVERLOADED] = "overloaded",
         [GW_ERR_UNAVAILABLE] = "unavailable",
         [GW_ERR_NOMEM] = "no_memory",

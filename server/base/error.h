@@ -31,6 +31,7 @@ enum gw_error_code {
         GW_ERR_NOT_ACCEPTABLE,
         GW_ERR_RANGE,           /* byte range outside the representation */
         GW_ERR_REQUEST_TIMEOUT, /* the client sent too slowly */
+        GW_ERR_TOO_MANY,        /* of what one user may have at a time */
         GW_ERR_OVERLOADED,      /* a bounded queue is full; try again soon */
         GW_ERR_UNAVAILABLE,     /* the database or a backend is away; try again */
         GW_ERR_NOMEM,

@@ -40,9 +40,10 @@
 /* Likewise, jobs of bodies of lines: more than the budget of bodies lets wait, which is half of it
  * at no less than sizeof(struct gw_submit) each, and one for each connection. */
 #define GW_MAX_QUEUED_LINES 131072
-#define GW_MAX_BATCH_ROWS 128 /* of one kind in one statement */
-#define GW_MAX_WAITERS 20000  /* suspended long-polls (setting max_waiters) */
-#define GW_MAX_FOLLOWERS 1000 /* of logs; a slow one holds 64 KiB (setting max_followers) */
+#define GW_MAX_BATCH_ROWS 128     /* of one kind in one statement */
+#define GW_MAX_WAITERS 20000      /* suspended long-polls (setting max_waiters) */
+#define GW_MAX_FOLLOWERS 1000     /* of logs; a slow one holds 64 KiB (setting max_followers) */
+#define GW_MAX_USER_FOLLOWERS 500 /* of one user (setting max_user_followers) */
 
 /* Values */
 #define GW_MAX_NAME 63

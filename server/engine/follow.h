@@ -30,10 +30,10 @@ struct gw_follow;
 struct gw_follower;
 
 struct gw_follow_settings {
-        size_t max_followers;
-        struct gw_hub *hub;           /* both are borrowed for its life */
-        struct gw_db_channel *reader; /* where the record is asked */
-        struct gw_metrics *metrics;   /* or NULL */
+        size_t max_followers, max_user_followers; /* in all; of one user */
+        struct gw_hub *hub;                       /* both are borrowed for its life */
+        struct gw_db_channel *reader;             /* where the record is asked */
+        struct gw_metrics *metrics;               /* or NULL */
 };
 
 struct gw_follow *gw_follow_start(const struct gw_follow_settings *settings, struct gw_error *err);
@@ -48,9 +48,9 @@ bool gw_follow_draining(const struct gw_follow *follow);
 /* ---- a follower: its exchange's loop thread ------------------------------------------------- */
 
 /* Follows nothing yet. home and owner are where its work comes home to. NULL with
- * GW_ERR_OVERLOADED when there are too many. */
-struct gw_follower *gw_follower_new(struct gw_follow *follow, struct gw_mailbox *home, void *owner,
-                                    struct gw_error *err);
+ * GW_ERR_OVERLOADED when there are too many, GW_ERR_TOO_MANY when this user has too many. */
+struct gw_follower *gw_follower_new(struct gw_follow *follow, int64_t user_id,
+                                    struct gw_mailbox *home, void *owner, struct gw_error *err);
 /* Its work is at home. NULL allowed. */
 void gw_follower_free(struct gw_follower *f);
 

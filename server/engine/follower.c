@@ -10,22 +10,33 @@
 #include "server/base/cleanup.h"
 #include "server/engine/follow_parts.h"
 
-struct gw_follower *gw_follower_new(struct gw_follow *follow, struct gw_mailbox *home, void *owner,
-                                    struct gw_error *err)
+/* Returns 0 when there is room for one more, which is then taken. */
+static int take_room(struct gw_follow *follow, int64_t user_id, struct gw_error *err)
 {
-        if (atomic_fetch_add(&follow->count, 1) >= follow->settings.max_followers) {
-                atomic_fetch_sub(&follow->count, 1);
-                gw_fail(err, GW_ERR_OVERLOADED, "too many logs are being followed already");
+        if (follow_share_take(&follow->shares, user_id, follow->settings.max_user_followers, err))
+                return -1;
+        if (atomic_fetch_add(&follow->count, 1) < follow->settings.max_followers)
+                return 0;
+        atomic_fetch_sub(&follow->count, 1);
+        follow_share_give(&follow->shares, user_id);
+        return gw_fail(err, GW_ERR_OVERLOADED, "too many logs are being followed already");
+}
+
+struct gw_follower *gw_follower_new(struct gw_follow *follow, int64_t user_id,
+                                    struct gw_mailbox *home, void *owner, struct gw_error *err)
+{
+        if (take_room(follow, user_id, err))
                 return NULL;
-        }
         struct gw_follower *f = calloc(1, sizeof *f);
         if (!f) {
                 atomic_fetch_sub(&follow->count, 1);
+                follow_share_give(&follow->shares, user_id);
                 gw_fail(err, GW_ERR_NOMEM, "out of memory");
                 return NULL;
         }
         f->work = (struct gw_work){.home = home, .owner = owner};
         f->follow = follow;
+        f->user = user_id;
         f->fd = -1;
         atomic_init(&f->abandoned, false);
         gw_metric_add(follow->followers_gauge, 0, 0, 1);
@@ -57,6 +68,7 @@ void gw_follower_free(struct gw_follower *f)
         if (f->fd >= 0)
                 close(GW_TAKE_FD(f->fd));
         gw_metric_add(f->follow->followers_gauge, 0, 0, -1);
+        follow_share_give(&f->follow->shares, f->user);
         if (f->log) {
                 f->closing = true;
                 f->work.home = NULL;

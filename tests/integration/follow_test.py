@@ -350,7 +350,8 @@ def test_followers_share_one_file_and_one_read(new_gateway, tmp_path_shared):
 
 def test_who_waits_is_sent_what_another_saw_first(api, tmp_path_shared):
     gate, rounds = tmp_path_shared / "go", range(8)
-    job = api.sh("echo begin; " + "".join(f"{until(f'{gate}{n}')} echo {n}; " for n in rounds) + until(f"{gate}end") + ":")
+    steps = "".join(f"{until(f'{gate}{n}')} echo {n}; " for n in rounds)
+    job = api.sh(f"echo begin; {steps} {until(f'{gate}end')} :")
     with follow(api, job, timeout=10) as waiting:
         assert waiting.read_until(b"\n") == b"begin\n"
         for n in rounds:
@@ -379,6 +380,26 @@ def test_there_is_an_end_to_followers(new_gateway):
             return stream.status == 200
     system.wait_until(again, 20, "room for another")
     api.cancel(job["id"])
+
+
+def test_a_user_leaves_others_room(new_gateway):
+    gateway = new_gateway(settings={"max_user_followers": 2}).start()
+    ana = gateway.member("ana", "vision").client
+    bob = gateway.member("bob", "vision", new_project=False).client
+    job = ana.sh("echo here; sleep 60")
+    with follow(ana, job) as first, follow(ana, job) as second:
+        assert first.read_until(b"here\n") == second.read_until(b"here\n") == b"here\n"
+        answer = ana.get(f"/v1/jobs/{job['id']}/logs", follow="true")
+        assert (answer.status, answer.code, answer.headers["Retry-After"]) == (429, "too_many", "1")
+        assert ana.get(f"/v1/jobs/{job['id']}/logs").status == 200
+        with follow(bob, job) as other:
+            assert other.read_until(b"here\n") == b"here\n"
+
+    def again():
+        with follow(ana, job) as stream:
+            return stream.status == 200
+    system.wait_until(again, 20, "room for another")
+    ana.cancel(job["id"])
 
 
 # ---- what goes wrong -------------------------------------------------------------------------------

@@ -61,6 +61,7 @@ static void test_the_statuses_clients_rely_on(void **state)
                 {GW_ERR_UNPROCESSABLE, 422, false},
                 {GW_ERR_IDEMPOTENCY_MISMATCH, 422, false},
                 {GW_ERR_HEADERS_TOO_LARGE, 431, false},
+                {GW_ERR_TOO_MANY, 429, true},
                 {GW_ERR_INTERNAL, 500, true},
                 {GW_ERR_OVERLOADED, 503, true},
                 {GW_ERR_UNAVAILABLE, 503, true},

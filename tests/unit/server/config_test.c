@@ -68,6 +68,7 @@ static void test_defaults(void **state)
         assert_int_equal(c.max_waiters, GW_MAX_WAITERS);
         assert_int_equal(c.max_array, GW_MAX_ARRAY);
         assert_int_equal(c.max_followers, GW_MAX_FOLLOWERS);
+        assert_int_equal(c.max_user_followers, GW_MAX_USER_FOLLOWERS);
         assert_int_equal(c.backend_count, 0);
         gw_config_done(&c);
 }
@@ -82,7 +83,7 @@ static void test_every_setting(void **state)
                                   "url: https://jobs.example\n"
                                   "cors: {origins: 'https://a.example, http://[::1]:3000'}\n"
                                   "retention: 0\nmax_wait: 1m\nmax_waiters: 9\nmax_array: 50\n"
-                                  "max_followers: 8\n"
+                                  "max_followers: 8\nmax_user_followers: 4\n"
                                   "backends:\n"
                                   "- {name: one, type: local, window: 5, cpus: 2, more: {a: [1]}}\n"
                                   "- {name: two, type: local, url: 'http://own'}\n");
@@ -100,6 +101,7 @@ static void test_every_setting(void **state)
         assert_int_equal(c.max_waiters, 9);
         assert_int_equal(c.max_array, 50);
         assert_int_equal(c.max_followers, 8);
+        assert_int_equal(c.max_user_followers, 4);
         assert_int_equal(c.backend_count, 2);
         assert_string_equal(c.backends[0].name, "one");
         assert_string_equal(c.backends[0].type, "local");
@@ -301,6 +303,7 @@ static void test_the_reference(void **state)
                 "max_waiters",
                 "max_array",
                 "max_followers",
+                "max_user_followers",
                 "name",
                 "type",
                 "window",
