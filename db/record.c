@@ -18,22 +18,33 @@
  * row by row (LIMIT keeps the planner from reading a whole table instead, whatever it believes
  * about sizes), so that of each partitioned table one partition is read. */
 #define MICROSECONDS(time) "(extract(epoch FROM " time ") * 1000000)::bigint"
-#define RECORD_COLUMNS                                                                                                                                    \
-        "j.id, j.project_id, j.user_id, p.name, j.name, j.version, j.state, j.reason, j.message,"                                                         \
-        " j.exit_code::int, j.signal::int, j.held, j.stop, j.submission, j.attempt, j.not_before,"                                                        \
-        " j.started_at, j.cancel_requested_at IS NOT NULL, j.cancel_requested_by, s.state, s.ref,"                                                        \
-        " s.send_before, sp.spec::text, pb.identity::text, at.started_at, at.restart, sp.index_set,"                                                      \
-        " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(t.lo, t.hi,"                                                          \
-        "  t.state, t.reason, t.submission, t.tries, t.attempt, t.stop, " MICROSECONDS(                                                                   \
-                "t.not_before") "  ) ORDER BY t.lo) FROM tasks t WHERE t.job_id = j.id)::text END,"                                                       \
-                                " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(o.no, o.state,"                               \
-                                "  o.ordinals, o.attempt, o.ref, " MICROSECONDS(                                                                          \
-                                        "o.send_before") ") ORDER BY o.no)"                                                                               \
-                                                         "  FROM submissions o WHERE o.job_id = j.id AND o.state NOT IN ('refused', 'closed'))::text"     \
-                                                         " END,"                                                                                          \
-                                                         " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(w.no,"               \
-                                                         "  w.indices, w.by_user) ORDER BY w.no) FROM (SELECT * FROM task_wishes w WHERE w.job_id = j.id" \
-                                                         "   ORDER BY w.no LIMIT 16) w)::text END"
+#define IS_OPEN(o) o ".state NOT IN ('refused', 'closed')"
+/* clang-format off */
+#define JOB_COLUMNS \
+        "j.id, j.project_id, j.user_id, p.name, j.name, j.version, j.state, j.reason, j.message," \
+        " j.exit_code::int, j.signal::int, j.held, j.stop, j.submission, j.attempt, j.not_before," \
+        " j.started_at, j.cancel_requested_at IS NOT NULL, j.cancel_requested_by, s.state, s.ref," \
+        " s.send_before, sp.spec::text, pb.identity::text, at.started_at, at.restart, sp.index_set"
+/* Of an array the oldest wishes about some of its tasks; its tasks and its open parts if `wanted`. */
+#define ARRAY_COLUMNS(wanted) \
+        " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(w.no, w.indices," \
+        "  w.by_user) ORDER BY w.no) FROM (SELECT * FROM task_wishes w WHERE w.job_id = j.id" \
+        "   ORDER BY w.no LIMIT 16) w)::text END," \
+        " CASE WHEN " wanted " THEN (SELECT json_agg(json_build_array(t.lo, t.hi, t.state, t.reason," \
+        "  t.submission, t.tries, t.attempt, t.stop, " MICROSECONDS("t.not_before") ") ORDER BY t.lo)" \
+        "  FROM tasks t WHERE t.job_id = j.id)::text END," \
+        " CASE WHEN " wanted " THEN (SELECT json_agg(json_build_array(o.no, o.state, o.ordinals, o.attempt," \
+        "  o.ref, " MICROSECONDS("o.send_before") ") ORDER BY o.no)" \
+        "  FROM submissions o WHERE o.job_id = j.id AND o.backend = j.backend AND " IS_OPEN("o") ")::text END"
+/* The leader has what is open, and is not told of it again. */
+#define OPEN_ARRAY \
+        "sp.index_set IS NOT NULL AND EXISTS (SELECT FROM submissions x WHERE x.job_id = j.id" \
+        "  AND x.backend = j.backend AND " IS_OPEN("x") ")"
+#define ALL_COLUMNS JOB_COLUMNS ", true," ARRAY_COLUMNS("sp.index_set IS NOT NULL")
+#define NEW_COLUMNS \
+        JOB_COLUMNS ", op.is," ARRAY_COLUMNS("sp.index_set IS NOT NULL AND NOT op.is")
+#define NEW_JOINS " CROSS JOIN LATERAL (SELECT " OPEN_ARRAY " AS is) op"
+/* clang-format on */
 #define RECORD_JOINS                                                                                \
         " JOIN LATERAL (SELECT * FROM job_specs sp WHERE sp.job_id = j.id LIMIT 1) sp ON true"      \
         " JOIN projects p ON p.id = j.project_id"                                                   \
@@ -42,7 +53,7 @@
         "  AND at.no = j.attempt LIMIT 1) at ON true"
 #define OPEN_SUBMISSION                                                                            \
         " LEFT JOIN LATERAL (SELECT * FROM submissions s WHERE s.job_id = j.id"                    \
-        "  AND s.no = j.submission AND s.state NOT IN ('refused', 'closed') LIMIT 1) s ON true"
+        "  AND s.no = j.submission AND " IS_OPEN("s") " LIMIT 1) s ON true"
 #define JOB(id) "LATERAL (SELECT * FROM jobs j WHERE j.id = " id " LIMIT 1) j"
 
 enum {
@@ -73,9 +84,10 @@ enum {
         C_STARTED,
         C_RESTART,
         C_INDEX_SET,
+        C_OPEN,
+        C_CANCELS,
         C_TASKS,
         C_PARTS,
-        C_CANCELS,
         C_TIMER
 };
 
@@ -145,6 +157,7 @@ static void read_row(struct gw_db_command *cmd, const struct gw_db_row *row)
                 .cancel_by = gw_db_get_int8(row, C_CANCEL_BY),
                 .timer = gw_db_get_text(row, C_TIMER, NULL),
                 .index_set = gw_db_get_text(row, C_INDEX_SET, NULL),
+                .is_open = gw_db_get_bool(row, C_OPEN),
                 .tasks = gw_db_get_text(row, C_TASKS, NULL),
                 .parts = gw_db_get_text(row, C_PARTS, NULL),
                 .cancels = gw_db_get_text(row, C_CANCELS, NULL),
@@ -173,9 +186,9 @@ static void read_row(struct gw_db_command *cmd, const struct gw_db_row *row)
 static const struct gw_db_kind read_kinds[] = {
         [GW_RECORD_OPEN] = READ_KIND(
                 "record_open",
-                "SELECT d.ord, " RECORD_COLUMNS ", NULL::text FROM {input} d, (SELECT DISTINCT o.job_id"
+                "SELECT d.ord, " ALL_COLUMNS ", NULL::text FROM {input} d, (SELECT DISTINCT o.job_id"
                 "  FROM {input} i JOIN submissions o ON o.backend = i.backend"
-                "  AND o.state NOT IN ('refused', 'closed')) o"
+                "  AND " IS_OPEN("o") ") o"
                 " JOIN " JOB("o.job_id") " ON true" OPEN_SUBMISSION RECORD_JOINS " ORDER BY j.id"),
         [GW_RECORD_CLAIM] = READ_KIND(
                 "record_claim",
@@ -197,18 +210,18 @@ static const struct gw_db_kind read_kinds[] = {
                 "   AND j.project_id = p.project_id ORDER BY j.priority DESC, j.id"
                 "   LIMIT (SELECT lim FROM {input} i)) f"
                 "  ORDER BY turn, served, p.project_id, f.place LIMIT (SELECT lim FROM {input} i))"
-                " SELECT 0, " RECORD_COLUMNS ", NULL::text FROM o JOIN " JOB("o.id") " ON true"
-                OPEN_SUBMISSION RECORD_JOINS " ORDER BY o.turn, o.served, o.project_id, o.place"),
+                " SELECT 0, " NEW_COLUMNS ", NULL::text FROM o JOIN " JOB("o.id") " ON true"
+                OPEN_SUBMISSION RECORD_JOINS NEW_JOINS " ORDER BY o.turn, o.served, o.project_id, o.place"),
         [GW_RECORD_WISHES] = READ_KIND(
                 "record_wishes",
-                "SELECT d.ord, " RECORD_COLUMNS ", NULL::text FROM {input} d"
-                " JOIN jobs j ON j.backend = d.backend AND j.wished" OPEN_SUBMISSION RECORD_JOINS
+                "SELECT d.ord, " NEW_COLUMNS ", NULL::text FROM {input} d"
+                " JOIN jobs j ON j.backend = d.backend AND j.wished" OPEN_SUBMISSION RECORD_JOINS NEW_JOINS
                 " ORDER BY j.id LIMIT (SELECT lim FROM {input} i)"),
         [GW_RECORD_TIMERS] = READ_KIND(
                 "record_timers",
-                "SELECT d.ord, " RECORD_COLUMNS ", t.kind FROM {input} d"
+                "SELECT d.ord, " NEW_COLUMNS ", t.kind FROM {input} d"
                 " JOIN timers t ON t.backend = d.backend AND t.due_at <= now()"
-                " JOIN " JOB("t.job_id") " ON true" OPEN_SUBMISSION RECORD_JOINS
+                " JOIN " JOB("t.job_id") " ON true" OPEN_SUBMISSION RECORD_JOINS NEW_JOINS
                 " ORDER BY t.due_at, t.job_id LIMIT (SELECT lim FROM {input} i)"),
 };
 /* clang-format on */

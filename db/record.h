@@ -27,6 +27,8 @@ struct gw_record_row {
         const char *timer;      /* gw_record_timers: the kind that is due */
         /* Of an array; NULL for a plain job. */
         const char *index_set;
+        bool is_open;        /* it has an open submission: tasks and parts are those of
+                                GW_RECORD_OPEN, and given there only */
         const char *tasks;   /* JSON rows, gw_record_tasks() reads them; or NULL */
         const char *parts;   /* JSON rows of the open submissions, likewise; or NULL */
         const char *cancels; /* JSON rows [number, indices, by whom] of wishes; or NULL */
@@ -104,7 +106,7 @@ struct gw_db_tasks_write {
         const char *backend;
         const struct gw_job *job; /* the whole, as the tasks make it */
         const struct gw_tasks *tasks;
-        const struct gw_tasks_effect *effect;
+        const struct gw_tasks_effect *effect; /* settled */
         const struct gw_indexset *indices;
         const struct gw_record_part *parts; /* that changed */
         size_t part_count;
@@ -115,8 +117,8 @@ struct gw_db_tasks_write {
         bool wish_read;
         int64_t wishes_read; /* task_wishes up to this number are granted; 0: none */
         const char *timer_fired;
-        int64_t delay_due_us;                                 /* 0: leave the timer */
-        char *rows, *parts_text, *attempts, *events, *counts; /* private */
+        int64_t delay_due_us;                                          /* 0: leave the timer */
+        char *ranges, *rows, *parts_text, *attempts, *events, *counts; /* private */
         /* out */
         int32_t new_version;
 };

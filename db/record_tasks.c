@@ -89,7 +89,7 @@ static int read_run(const json_t *row, const json_t *parts, bool held, struct gw
             reason_at(row, 3, &task->reason) < 0 || reason_at(row, 7, &task->stop) < 0)
                 return -1;
         task->step = gw_job_step_of(task->state, state_of(parts, task->submission));
-        task->held = task->step == GW_STEP_WAITING ? held : task->reason == GW_REASON_HELD;
+        task->held = held && task->step != GW_STEP_RUNNING && task->step != GW_STEP_ENDED;
         return 0;
 }
 
@@ -142,16 +142,15 @@ int gw_record_tasks(const struct gw_record_row *row, uint32_t total, struct gw_t
 /* ---- writing ------------------------------------------------------------------------------- */
 
 static const struct gw_db_column columns[] = {
-        {"lease", GW_DB_TEXT},     {"epoch", GW_DB_INT8},       {"backend", GW_DB_TEXT},
-        {"id", GW_DB_UUID},        {"version", GW_DB_INT4},     {"state", GW_DB_TEXT},
-        {"reason", GW_DB_TEXT},    {"stop", GW_DB_TEXT},        {"submission", GW_DB_INT4},
-        {"attempt", GW_DB_INT4},   {"not_before", GW_DB_TIME},  {"started_at", GW_DB_TIME},
-        {"ended_at", GW_DB_TIME},  {"claimable", GW_DB_BOOL},   {"intends", GW_DB_BOOL},
-        {"wish_read", GW_DB_BOOL}, {"wishes_read", GW_DB_INT8}, {"counts", GW_DB_JSON},
-        {"changed", GW_DB_BOOL},   {"lo", GW_DB_INT4},          {"hi", GW_DB_INT4},
-        {"runs", GW_DB_JSONB},     {"parts", GW_DB_JSONB},      {"attempts", GW_DB_JSONB},
-        {"events", GW_DB_JSONB},   {"delay_due", GW_DB_TIME},   {"timer_fired", GW_DB_TEXT},
-        {"ended", GW_DB_BOOL},
+        {"lease", GW_DB_TEXT},       {"epoch", GW_DB_INT8},       {"backend", GW_DB_TEXT},
+        {"id", GW_DB_UUID},          {"version", GW_DB_INT4},     {"state", GW_DB_TEXT},
+        {"reason", GW_DB_TEXT},      {"stop", GW_DB_TEXT},        {"submission", GW_DB_INT4},
+        {"attempt", GW_DB_INT4},     {"not_before", GW_DB_TIME},  {"started_at", GW_DB_TIME},
+        {"ended_at", GW_DB_TIME},    {"claimable", GW_DB_BOOL},   {"intends", GW_DB_BOOL},
+        {"wish_read", GW_DB_BOOL},   {"wishes_read", GW_DB_INT8}, {"counts", GW_DB_JSON},
+        {"ranges", GW_DB_JSONB},     {"runs", GW_DB_JSONB},       {"parts", GW_DB_JSONB},
+        {"attempts", GW_DB_JSONB},   {"events", GW_DB_JSONB},     {"delay_due", GW_DB_TIME},
+        {"timer_fired", GW_DB_TEXT}, {"ended", GW_DB_BOOL},
 };
 
 static void encode(const struct gw_db_command *cmd, struct gw_db_input *in)
@@ -176,9 +175,7 @@ static void encode(const struct gw_db_command *cmd, struct gw_db_input *in)
         gw_db_put_bool(in, c->wish_read);
         gw_db_put_int8(in, c->wishes_read);
         gw_db_put_text(in, c->counts);
-        gw_db_put_bool(in, c->effect->changed);
-        gw_db_put_int4(in, (int32_t)c->effect->first);
-        gw_db_put_int4(in, (int32_t)c->effect->last);
+        gw_db_put_text(in, c->ranges);
         gw_db_put_text(in, c->rows);
         gw_db_put_text(in, c->parts_text);
         gw_db_put_text(in, c->attempts);
@@ -199,7 +196,7 @@ static int order(const struct gw_db_command *a, const struct gw_db_command *b)
                              &GW_DB_COMMAND(b, struct gw_db_tasks_write)->job->id);
 }
 
-/* Rows of runs that begin in the range and are no more go; the others are written over. */
+/* Rows of runs that begin in one of the ranges and are no more go; the others are written over. */
 /* SQL keeps its own lines. */
 /* clang-format off */
 static const struct gw_db_kind kind = {
@@ -221,12 +218,13 @@ static const struct gw_db_kind kind = {
                " r AS MATERIALIZED (SELECT d.id, r.* FROM d JOIN u USING (id), jsonb_to_recordset(d.runs)"
                "  AS r (lo int, hi int, state text, reason text, submission int, tries int, attempt int,"
                "   stop text, not_before float8)),"
-               " g AS (DELETE FROM tasks t USING d JOIN u USING (id) WHERE t.job_id = d.id AND d.changed"
-               "  AND t.lo BETWEEN d.lo AND d.hi AND NOT EXISTS (SELECT FROM r WHERE r.id = d.id"
+               " g AS (DELETE FROM tasks t USING d JOIN u USING (id), jsonb_to_recordset(d.ranges)"
+               "  AS x (lo int, hi int) WHERE t.job_id = d.id"
+               "  AND t.lo BETWEEN x.lo AND x.hi AND NOT EXISTS (SELECT FROM r WHERE r.id = d.id"
                "   AND r.lo = t.lo) RETURNING 1),"
                " i AS (INSERT INTO tasks (job_id, lo, hi, state, reason, submission, tries, attempt, stop,"
-               "   not_before) SELECT r.id, r.lo, r.hi, r.state, r.reason, r.submission, r.tries, r.attempt,"
-               "   r.stop, to_timestamp(r.not_before / 1e6) FROM r"
+               "   not_before) SELECT r.id, r.lo, r.hi, r.state, r.reason, coalesce(r.submission, 0),"
+               "   r.tries, r.attempt, r.stop, to_timestamp(r.not_before / 1e6) FROM r"
                "  ON CONFLICT (job_id, lo) DO UPDATE SET hi = excluded.hi, state = excluded.state,"
                "   reason = excluded.reason, submission = excluded.submission, tries = excluded.tries,"
                "   attempt = excluded.attempt, stop = excluded.stop, not_before = excluded.not_before"
@@ -274,25 +272,44 @@ static void begin_item(struct gw_buf *b, bool *first)
         *first = false;
 }
 
+static void write_ranges(struct gw_buf *b, const struct gw_db_tasks_write *c)
+{
+        bool first = true;
+        const struct gw_spans *rows = &c->effect->rows;
+        for (size_t i = 0; i < rows->count; i++) {
+                begin_item(b, &first);
+                gw_buf_printf(b, "{\"lo\":%u,\"hi\":%u}", rows->items[i].first,
+                              rows->items[i].last);
+        }
+}
+
+static void write_run(struct gw_buf *b, const struct gw_run *row, bool *first)
+{
+        const struct gw_task *task = &row->task;
+        begin_item(b, first);
+        gw_buf_printf(b, "{\"lo\":%u,\"hi\":%u,\"tries\":%u,\"attempt\":%u", row->lo, row->hi,
+                      task->tries, task->attempt);
+        if (task->submission)
+                gw_buf_printf(b, ",\"submission\":%u", task->submission);
+        gw_record_put_text(b, "state", gw_state_name(task->state));
+        gw_record_put_text(b, "reason", gw_reason_name(task->reason));
+        gw_record_put_text(b, "stop", gw_reason_name(task->stop));
+        gw_record_put_time(b, "not_before", task->delayed_us);
+        gw_buf_char(b, '}');
+}
+
+/* What is now in the ranges. */
 static void write_runs(struct gw_buf *b, const struct gw_db_tasks_write *c)
 {
         bool first = true;
-        const struct gw_tasks_effect *e = c->effect;
-        for (uint32_t o = e->first; e->changed && o <= e->last;) {
-                struct gw_run row = gw_tasks_row(c->tasks, o);
-                const struct gw_task *task = &row.task;
-                o = row.hi + 1;
-                if (gw_task_untouched(task))
-                        continue;
-                begin_item(b, &first);
-                gw_buf_printf(b,
-                              "{\"lo\":%u,\"hi\":%u,\"submission\":%u,\"tries\":%u,\"attempt\":%u",
-                              row.lo, row.hi, task->submission, task->tries, task->attempt);
-                gw_record_put_text(b, "state", gw_state_name(task->state));
-                gw_record_put_text(b, "reason", gw_reason_name(task->reason));
-                gw_record_put_text(b, "stop", gw_reason_name(task->stop));
-                gw_record_put_time(b, "not_before", task->delayed_us);
-                gw_buf_char(b, '}');
+        const struct gw_spans *rows = &c->effect->rows;
+        for (size_t i = 0; i < rows->count; i++) {
+                for (uint64_t o = rows->items[i].first; o <= rows->items[i].last;) {
+                        struct gw_run row = gw_tasks_row(c->tasks, (uint32_t)o);
+                        o = (uint64_t)row.hi + 1;
+                        if (!gw_task_untouched(&row.task))
+                                write_run(b, &row, &first);
+                }
         }
 }
 
@@ -385,16 +402,19 @@ static char *list_of(const struct gw_db_tasks_write *c,
 int gw_db_tasks_write_init(struct gw_db_tasks_write *c)
 {
         c->cmd.kind = &kind;
+        c->ranges = list_of(c, write_ranges);
         c->rows = list_of(c, write_runs);
         c->parts_text = list_of(c, write_parts);
         c->attempts = list_of(c, write_attempts);
         c->events = list_of(c, write_events);
         c->counts = list_of(c, write_counts);
-        return c->rows && c->parts_text && c->attempts && c->events && c->counts ? 0 : -1;
+        bool all = c->ranges && c->rows && c->parts_text && c->attempts && c->events && c->counts;
+        return all ? 0 : -1;
 }
 
 void gw_db_tasks_write_done(struct gw_db_tasks_write *c)
 {
+        free(GW_TAKE(c->ranges));
         free(GW_TAKE(c->rows));
         free(GW_TAKE(c->parts_text));
         free(GW_TAKE(c->attempts));

@@ -5,7 +5,7 @@
 #include "server/base/buf.h"
 #include "server/model/job.h"
 
-/* Append `,"name":` and the value; NULL, "" and 0 are null. Times are in microseconds. */
+/* Append `,"name":` and the value; nothing for NULL, "" and 0. Times are in microseconds. */
 void gw_record_put_text(struct gw_buf *b, const char *name, const char *value);
 void gw_record_put_time(struct gw_buf *b, const char *name, int64_t us);
 /* Appends an object: a row for GW_SQL_ATTEMPTS. */

@@ -127,17 +127,18 @@ static const struct gw_db_kind write_kind = {
 
 void gw_record_put_text(struct gw_buf *b, const char *name, const char *value)
 {
+        if (!value || !*value)
+                return;
         gw_buf_printf(b, ",\"%s\":", name);
-        gw_buf_json_str(b, value && *value ? value : NULL);
+        gw_buf_json_str(b, value);
 }
 
 void gw_record_put_time(struct gw_buf *b, const char *name, int64_t us)
 {
+        if (us == 0)
+                return;
         gw_buf_printf(b, ",\"%s\":", name);
-        if (us)
-                gw_buf_int(b, us);
-        else
-                gw_buf_str(b, "null");
+        gw_buf_int(b, us);
 }
 
 void gw_record_put_attempt(struct gw_buf *b, const struct gw_attempt *a, uint32_t ordinal)
@@ -156,7 +157,9 @@ void gw_record_put_attempt(struct gw_buf *b, const struct gw_attempt *a, uint32_
                 gw_buf_printf(b, ",\"signal\":%d", a->signal);
         gw_record_put_time(b, "started", a->started_us);
         gw_record_put_time(b, "ended", a->ended_us);
-        gw_buf_printf(b, ",\"usage\":%s}", a->usage ? a->usage : "null");
+        if (a->usage)
+                gw_buf_printf(b, ",\"usage\":%s", a->usage);
+        gw_buf_char(b, '}');
 }
 
 #define ATTEMPTS_MAX (32 * 1024)

@@ -20,6 +20,7 @@
 /* What a submission that is there takes from its new row. */
 #define GW_SQL_SUBMISSION_AGAIN                                                                    \
         "  ON CONFLICT (job_id, no) DO UPDATE SET state = excluded.state, epoch = excluded.epoch," \
+        "   ordinals = excluded.ordinals,"                                                         \
         "   send_before = coalesce(excluded.send_before, submissions.send_before),"                \
         "   ref = coalesce(excluded.ref, submissions.ref), error = excluded.error RETURNING 1"
 

@@ -14,12 +14,14 @@
  * session. */
 struct answer {
         struct gw_leader *leader;
+        enum gw_record_what what;
         size_t count;
         struct found {
                 struct gw_id job;
-                struct live *live; /* a new one, not in the table; NULL: used */
+                struct live *live; /* a new one, not in the table; NULL: used, or known */
+                int64_t project_id;
                 int32_t version;
-                bool cancel, by_owner, hold;
+                bool is_array, cancel, by_owner, hold;
                 char *cancels; /* of single tasks; owned, or NULL */
                 char timer[24];
         } * rows;
@@ -39,8 +41,11 @@ static void collect(void *arg, const struct gw_record_row *row)
                 a->rows = rows;
                 a->cap = cap;
         }
-        struct live *v = gw_live_new(row);
-        if (!v) {
+        /* Of an open array the row says what the leader has, or should have. */
+        bool known = gw_live_find(&a->leader->live, row->job.id) != NULL;
+        bool unknown = a->what != GW_RECORD_OPEN && row->is_open && !known;
+        struct live *v = known || unknown ? NULL : gw_live_new(row);
+        if (!known && !v) {
                 a->leader->lost = true;
                 return;
         }
@@ -48,7 +53,9 @@ static void collect(void *arg, const struct gw_record_row *row)
         *f = (struct found){
                 .job = row->job.id,
                 .live = v,
+                .project_id = row->project_id,
                 .version = row->version,
+                .is_array = row->index_set != NULL,
                 .cancel = row->cancel,
                 .by_owner = row->cancel_by == row->user_id,
                 .hold = row->wants_hold,
@@ -63,7 +70,7 @@ static void ask(struct gw_leader *l, enum gw_record_what what, struct gw_db_reco
                 struct answer *a)
 {
         struct gw_error err = {0};
-        *a = (struct answer){.leader = l};
+        *a = (struct answer){.leader = l, .what = what};
         c->backend = l->backend->name;
         c->each = collect;
         c->arg = a;
@@ -75,7 +82,7 @@ static void ask(struct gw_leader *l, enum gw_record_what what, struct gw_db_reco
 }
 
 /* What the event goes to: the job the leader has, else the one just read. NULL: the leader had
- * it, and what was read is not true any more. */
+ * it, or something was made of it, and what was read is not true any more. */
 static struct live *known_or_read(struct gw_leader *l, struct found *f)
 {
         return gw_live_find(&l->live, f->job) ? gw_leader_find(l, f->job) : GW_TAKE(f->live);
@@ -101,6 +108,18 @@ static void release(struct answer *a)
 
 /* ---- wishes ---- */
 
+/* A wish about some tasks says nothing of holds. */
+static void grant_array(struct gw_leader *l, struct live *v, const struct found *f,
+                        const struct gw_job_event *event, const struct occasion *occasion)
+{
+        bool all = f->cancel || !f->cancels || !v->kept || v->job.held != f->hold;
+        gw_array_occasion(l, v, occasion);
+        if (f->cancels)
+                gw_array_cancel_tasks(l, v, f->cancels);
+        if (all && !l->lost)
+                gw_array_apply_all(l, v, event);
+}
+
 static void grant(struct gw_leader *l, struct found *f)
 {
         struct occasion o = {.wish_read = true, .version = f->version};
@@ -114,13 +133,10 @@ static void grant(struct gw_leader *l, struct found *f)
         } else {
                 e.type = f->hold ? GW_EVENT_HOLD : GW_EVENT_RELEASE;
         }
-        if (!v->array) {
+        if (v->array)
+                grant_array(l, v, f, &e, &o);
+        else
                 gw_leader_apply(l, v, &e, &o);
-                return;
-        }
-        if (f->cancels)
-                gw_array_cancel_tasks(l, v, f->cancels);
-        gw_array_apply_all(l, v, &e, &o);
 }
 
 /* ---- timers ---- */
@@ -150,12 +166,15 @@ static void fire(struct gw_leader *l, struct found *f)
                 }
         }
         /* The database's clock said that it is due; this machine's may be behind. */
-        if (e.at_us < v->job.delayed_us)
-                e.at_us = v->job.delayed_us;
-        if (v->array)
-                gw_array_apply_all(l, v, &e, &o);
-        else
+        int64_t due_us = v->array ? gw_tasks_next_delay(&v->array->tasks) : v->job.delayed_us;
+        if (e.at_us < due_us)
+                e.at_us = due_us;
+        if (!v->array) {
                 gw_leader_apply(l, v, &e, &o);
+                return;
+        }
+        gw_array_occasion(l, v, &o);
+        gw_array_apply_all(l, v, &e);
 }
 
 /* One page: what the backend says is not to wait for a hundred thousand wishes. */
@@ -188,23 +207,42 @@ void gw_leader_look(struct gw_leader *l)
 
 /* ---- claims ---- */
 
+/* How much of the window one array may fill, and how much is worth a part. */
+struct share {
+        size_t most, good;
+};
+
+/* Each project that has something gets an equal share of the room. */
+static struct share share_of(const struct gw_leader *l, const struct answer *a, size_t room)
+{
+        size_t projects = 0;
+        for (size_t i = 0; i < a->count; i++) {
+                bool again = false;
+                for (size_t k = 0; k < i && !again; k++)
+                        again = a->rows[k].project_id == a->rows[i].project_id;
+                projects += !again;
+        }
+        projects = projects ? projects : 1;
+        return (struct share){(room + projects - 1) / projects, l->settings.window / 4 / projects};
+}
+
 /* Returns how much of the window it fills. */
-static size_t claim_one(struct gw_leader *l, struct found *f, size_t room)
+static size_t claim_one(struct gw_leader *l, struct found *f, size_t room, struct share share)
 {
         struct gw_job_event e = {.type = GW_EVENT_CLAIM, .at_us = gw_clock_wall_us()};
         struct live *known = gw_live_find(&l->live, f->job);
-        bool more = false;
-        if (f->live->array) {
-                struct live *v = known ? known : GW_TAKE(f->live);
-                size_t taken = gw_array_claim(l, v, room, &more);
-                l->more_tasks = l->more_tasks || more;
-                if (!known && !v->writing)
-                        gw_live_free(v);
-                return taken;
+        struct live *v = known ? known : GW_TAKE(f->live);
+        if (!v || (known && !f->is_array))
+                return 0; /* what was read is not true any more */
+        if (!f->is_array) {
+                gw_leader_apply(l, v, &e, NULL);
+                return 1;
         }
-        if (!known)
-                gw_leader_apply(l, GW_TAKE(f->live), &e, NULL);
-        return 1;
+        size_t most = room < share.most ? room : share.most;
+        size_t taken = gw_array_claim(l, v, most, share.good);
+        if (!known && !v->writing)
+                gw_live_free(v);
+        return taken;
 }
 
 static void claim(struct gw_leader *l, int32_t limit, size_t room, const char *busy)
@@ -212,15 +250,18 @@ static void claim(struct gw_leader *l, int32_t limit, size_t room, const char *b
         struct gw_db_record_read c = {
                 .limit = limit, .busy = busy, .last_project = l->last_project};
         struct answer a;
+        size_t all = 0;
         ask(l, GW_RECORD_CLAIM, &c, &a);
-        l->more = a.count == (size_t)limit;
+        struct share share = share_of(l, &a, room);
         l->more_tasks = false;
-        for (size_t i = 0; i < a.count && room > 0 && !l->lost; i++) {
-                l->last_project = a.rows[i].live->project_id;
-                size_t taken = claim_one(l, &a.rows[i], room);
-                room = taken < room ? room - taken : 0;
+        for (size_t i = 0; i < a.count && all < room && !l->lost; i++) {
+                size_t taken = claim_one(l, &a.rows[i], room - all, share);
+                if (taken > 0)
+                        l->last_project = a.rows[i].project_id;
+                all += taken;
         }
-        gw_leader_flush(l);
+        l->more = a.count == (size_t)limit && all > 0;
+        gw_leader_flush(l); /* may find more tasks */
         release(&a);
 }
 

@@ -5,7 +5,8 @@
  *   leader.c          the thread: taking the lease, the loop, stepping down
  *   leader_inbox.c    what the backend says, copied into messages
  *   leader_live.c     the jobs that have an open submission
- *   leader_array.c    arrays: their parts, and all of the above for them
+ *   leader_array.c    arrays: their parts, and events to them
+ *   leader_array_write.c  their record, and claims of parts
  *   leader_read.c     questions to the record: wishes, timers, claims
  *   leader_write.c    an event to a job, and its record
  *   leader_tell.c     what the backend must be told then
@@ -217,10 +218,14 @@ void gw_leader_array_conclude(struct gw_leader *l);
  * only while it is being claimed; it is then looked up again by the caller. */
 int gw_array_load(struct live *v, const struct gw_record_row *row, struct gw_error *err);
 void gw_array_free(struct array *a);
+/* Takes the spans. NULL without memory. */
+struct part *gw_part_new(uint32_t number, uint32_t attempt, struct gw_spans *spans);
+void gw_part_free(struct part *p);                                  /* NULL is nothing */
 struct part *gw_array_part(const struct array *a, uint32_t number); /* or NULL */
 size_t gw_array_open(const struct array *a);                        /* parts */
 size_t gw_array_waiting(const struct array *a); /* tasks at the backend that neither run nor are
                                                    held there */
+size_t gw_array_handed(const struct array *a);  /* tasks at the backend, or on the way */
 unsigned gw_array_actions(const struct live *v, const struct part *p);
 /* Whether every task of the part is to end. */
 bool gw_array_unwanted(const struct array *a, const struct part *p);
@@ -229,15 +234,19 @@ int gw_array_stopped(const struct array *a, const struct part *p, struct gw_span
 /* An event to some tasks (NULL: all) of a part, or (part NULL) whatever part they are in. */
 void gw_array_apply(struct gw_leader *l, struct live *v, struct part *p,
                     const struct gw_spans *which, const struct gw_job_event *event);
-/* To all tasks, with what goes with the event. */
-void gw_array_apply_all(struct gw_leader *l, struct live *v, const struct gw_job_event *event,
-                        const struct occasion *occasion);
+void gw_array_apply_all(struct gw_leader *l, struct live *v, const struct gw_job_event *event);
+/* What goes with an event is recorded, whatever the event does. */
+void gw_array_occasion(struct gw_leader *l, struct live *v, const struct occasion *occasion);
 void gw_array_recover(struct gw_leader *l, struct live *v);
 void gw_array_synced(struct gw_leader *l, struct live *v, const struct message *m);
-/* Hands over at most `room` tasks. Returns how many; *ret_more: there are others that could go. */
-size_t gw_array_claim(struct gw_leader *l, struct live *v, size_t room, bool *ret_more);
 /* Cancels of single tasks, as the record's row gives them. */
 void gw_array_cancel_tasks(struct gw_leader *l, struct live *v, const char *cancels);
+
+/* leader_array_write.c
+ *
+ * Hands over at most `room` tasks, fewer than `good` only if none waits at the backend. Returns
+ * how many. */
+size_t gw_array_claim(struct gw_leader *l, struct live *v, size_t room, size_t good);
 /* The array's row goes with the next flush, whatever the tasks. */
 void gw_array_note(struct gw_leader *l, struct live *v);
 void gw_array_discard(struct gw_leader *l);

@@ -401,8 +401,8 @@ static void hold_waiting(struct gw_job *job, const struct gw_job_event *event,
 {
         (void)effect;
         bool hold = event->type == GW_EVENT_HOLD;
-        if (job->held == hold)
-                return;
+        if (!hold && !job->held && job->reason != GW_REASON_HELD)
+                return; /* it waits for something else */
         job->held = hold;
         job->reason = waiting_reason(job);
 }

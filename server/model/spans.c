@@ -47,6 +47,39 @@ int gw_spans_append(struct gw_spans *s, uint32_t first, uint32_t last, struct gw
         return 0;
 }
 
+int gw_spans_gather(struct gw_spans *s, uint32_t first, uint32_t last, struct gw_error *err)
+{
+        assert(first <= last);
+        if (s->count == s->cap && s->cap >= GW_MAX_ARRAY)
+                gw_spans_settle(s);
+        if (s->count == s->cap && grow(s, err))
+                return -1;
+        s->items[s->count++] = (struct gw_span){first, last};
+        return 0;
+}
+
+static int by_first(const void *a, const void *b)
+{
+        const struct gw_span *x = a, *y = b;
+        return (x->first > y->first) - (x->first < y->first);
+}
+
+void gw_spans_settle(struct gw_spans *s)
+{
+        size_t kept = 0;
+        if (s->count == 0)
+                return;
+        qsort(s->items, s->count, sizeof *s->items, by_first);
+        for (size_t i = 1; i < s->count; i++) {
+                struct gw_span *top = &s->items[kept], next = s->items[i];
+                if (next.first > (uint64_t)top->last + 1)
+                        s->items[++kept] = next;
+                else if (next.last > top->last)
+                        top->last = next.last;
+        }
+        s->count = kept + 1;
+}
+
 uint64_t gw_spans_total(const struct gw_spans *s)
 {
         uint64_t total = 0;

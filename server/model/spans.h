@@ -33,6 +33,11 @@ void gw_spans_done(struct gw_spans *s); /* frees; empty and usable again */
  * GW_ERR_NOMEM (all spans of the largest array fit). */
 int gw_spans_append(struct gw_spans *s, uint32_t first, uint32_t last, struct gw_error *err);
 
+/* Adds first … last to a list that is being gathered in any order; it is a set again after
+ * gw_spans_settle(), and until then for nothing else. Returns 0, or -1 with GW_ERR_NOMEM. */
+int gw_spans_gather(struct gw_spans *s, uint32_t first, uint32_t last, struct gw_error *err);
+void gw_spans_settle(struct gw_spans *s);
+
 uint64_t gw_spans_total(const struct gw_spans *s); /* how many ordinals */
 bool gw_spans_contains(const struct gw_spans *s, uint32_t ordinal);
 bool gw_spans_equal(const struct gw_spans *a, const struct gw_spans *b);

@@ -3,7 +3,7 @@
  * were a job, and the runs are put back with equal neighbours joined. Pure; any thread.
  *
  * Invariants: the runs are in order, cover 0 … total-1 without a gap, and no two neighbours are
- * equal; `counts` is their sum. Outside of an effect's range the runs are those of the record. A
+ * equal; `counts` is their sum. Outside of an effect's rows the runs are those of the record. A
  * task that is at no backend has submission, seen, restart, started_us and stop 0; one that has
  * ended has also held and delayed_us 0.
  */
@@ -176,24 +176,21 @@ const struct gw_run *gw_tasks_run(const struct gw_tasks *t, uint32_t ordinal)
 
 /* ---- what is to be recorded ---------------------------------------------------------------- */
 
+void gw_tasks_effect_settle(struct gw_tasks_effect *e)
+{
+        gw_spans_settle(&e->rows);
+        for (size_t i = 0; i < e->change_count; i++)
+                gw_spans_settle(&e->changes[i].ordinals);
+}
+
 void gw_tasks_effect_clear(struct gw_tasks_effect *e)
 {
-        for (size_t i = 0; i < e->change_count; i++) {
+        for (size_t i = 0; i < e->change_count; i++)
                 gw_spans_done(&e->changes[i].ordinals);
-                gw_spans_done(&e->changes[i].fresh);
-        }
+        gw_spans_done(&e->rows);
         free(e->changes);
         free(e->attempts);
         *e = (struct gw_tasks_effect){0};
-}
-
-static void note_range(struct gw_tasks_effect *e, uint32_t first, uint32_t last)
-{
-        if (!e->changed || first < e->first)
-                e->first = first;
-        if (!e->changed || last > e->last)
-                e->last = last;
-        e->changed = true;
 }
 
 static int note_attempts(struct gw_tasks_effect *e, const struct gw_run *piece, uint32_t number,
@@ -228,27 +225,10 @@ static struct gw_task_change *change_to(struct gw_tasks_effect *e, const struct 
         return c;
 }
 
-/* Pieces come in order; they are joined with what was there when the event has been to all. */
 static int note_change(struct gw_tasks_effect *e, const struct gw_run *piece, struct gw_error *err)
 {
         struct gw_task_change *c = change_to(e, &piece->task, err);
-        return c ? gw_spans_append(&c->fresh, piece->lo, piece->hi, err) : -1;
-}
-
-static int join_changes(struct gw_tasks_effect *e, struct gw_error *err)
-{
-        for (size_t i = 0; i < e->change_count; i++) {
-                struct gw_task_change *c = &e->changes[i];
-                struct gw_spans all;
-                if (c->fresh.count == 0)
-                        continue;
-                if (gw_spans_union(&c->ordinals, &c->fresh, &all, err) < 0)
-                        return -1;
-                gw_spans_done(&c->ordinals);
-                gw_spans_done(&c->fresh);
-                c->ordinals = all;
-        }
-        return 0;
+        return c ? gw_spans_gather(&c->ordinals, piece->lo, piece->hi, err) : -1;
 }
 
 /* ---- one event ----------------------------------------------------------------------------- */
@@ -306,7 +286,8 @@ struct application {
         const struct gw_job_event *event;
         struct gw_tasks_effect *effect;
         struct gw_tasks_outcome *outcome;
-        struct gw_run row; /* the last that was noted; lo > hi: none */
+        struct gw_spans rows; /* the record's rows that it changes, as they were */
+        struct gw_run row;    /* the last of them; lo > hi: none */
 };
 
 static void observe(const struct application *a, const struct gw_run *piece,
@@ -325,6 +306,17 @@ static void observe(const struct application *a, const struct gw_run *piece,
                 a->effect->delay_timer_us = due_us;
 }
 
+/* The piece, of the run at index i, changes its row. Pieces come in order. */
+static int note_row(struct application *a, size_t i, const struct gw_run *piece,
+                    struct gw_error *err)
+{
+        if (piece->lo >= a->row.lo && piece->hi <= a->row.hi)
+                return 0;
+        a->row = row_at(a->tasks, i);
+        a->effect->changed = true;
+        return gw_spans_append(&a->rows, a->row.lo, a->row.hi, err);
+}
+
 /* The event comes to `piece`, which is of the run at index i. */
 static int apply_piece(struct application *a, size_t i, struct gw_run *piece, struct gw_error *err)
 {
@@ -339,10 +331,9 @@ static int apply_piece(struct application *a, size_t i, struct gw_run *piece, st
         observe(a, piece, &before, &job, &of_one);
         if (note_attempts(a->effect, piece, number, &of_one, err) < 0)
                 return -1;
-        if (of_one.changed && (piece->lo < a->row.lo || piece->hi > a->row.hi)) {
-                a->row = row_at(a->tasks, i);
-                note_range(a->effect, a->row.lo, a->row.hi);
-        }
+        a->effect->changed = a->effect->changed || of_one.attempt_count > 0;
+        if (!recorded_equal(&before, &piece->task) && note_row(a, i, piece, err) < 0)
+                return -1;
         return of_one.state_changed ? note_change(a->effect, piece, err) : 0;
 }
 
@@ -403,13 +394,16 @@ static struct window window_of(const struct gw_tasks *t, struct gw_span span)
         return (struct window){from > 0 ? from - 1 : from, to + 1 < t->count ? to + 1 : to};
 }
 
-/* What is joined with a changed run is recorded with it. */
-static void widen(const struct gw_tasks *t, struct gw_tasks_effect *e)
+/* What is joined with a changed row now is recorded with it. */
+static int note_rows(const struct application *a, struct gw_error *err)
 {
-        if (!e->changed)
-                return;
-        e->first = gw_tasks_row(t, e->first).lo;
-        e->last = gw_tasks_row(t, e->last).hi;
+        for (size_t i = 0; i < a->rows.count; i++) {
+                uint32_t lo = gw_tasks_row(a->tasks, a->rows.items[i].first).lo;
+                uint32_t hi = gw_tasks_row(a->tasks, a->rows.items[i].last).hi;
+                if (gw_spans_gather(&a->effect->rows, lo, hi, err) < 0)
+                        return -1;
+        }
+        return 0;
 }
 
 int gw_tasks_apply(struct gw_tasks *t, const struct gw_job *job, const struct gw_spans *which,
@@ -437,9 +431,9 @@ int gw_tasks_apply(struct gw_tasks *t, const struct gw_job *job, const struct gw
         if (rc == 0)
                 rc = replace(t, w.first, w.last, &out, err);
         if (rc == 0)
-                rc = join_changes(effect, err);
+                rc = note_rows(&a, err);
+        gw_spans_done(&a.rows);
         free(out.items);
-        widen(t, effect);
         return rc;
 }
 
@@ -465,6 +459,11 @@ int gw_tasks_put(struct gw_tasks *t, const struct gw_run *run, struct gw_error *
 }
 
 /* ---- the whole ----------------------------------------------------------------------------- */
+
+bool gw_tasks_over(const struct gw_tasks *t)
+{
+        return t->counts[GW_SUCCEEDED] + t->counts[GW_FAILED] + t->counts[GW_CANCELLED] == t->total;
+}
 
 void gw_tasks_summary(const struct gw_tasks *t, enum gw_state *ret_state,
                       enum gw_reason *ret_reason)

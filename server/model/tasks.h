@@ -79,19 +79,21 @@ struct gw_task_change {
         enum gw_state state;
         enum gw_reason reason;
         struct gw_spans ordinals;
-        struct gw_spans fresh; /* private */
 };
 
-/* What is to be recorded. Begins as all zero, ends with gw_tasks_effect_clear(). */
+/* What is to be recorded. Begins as all zero, ends with gw_tasks_effect_clear(). The spans in it
+ * are sets after gw_tasks_effect_settle(). */
 struct gw_tasks_effect {
-        bool changed;         /* some run differs from the record, within … */
-        uint32_t first, last; /* … these ordinals, where rows begin and end, then and now */
+        bool changed;         /* there is something */
+        struct gw_spans rows; /* where rows differ from the record: rows begin and end where these
+                                 spans do, then and now */
         struct gw_task_attempt *attempts;
         size_t attempt_count, attempt_cap;
         struct gw_task_change *changes;
         size_t change_count, change_cap;
         int64_t delay_timer_us; /* the earliest that was asked for; 0: none */
 };
+void gw_tasks_effect_settle(struct gw_tasks_effect *e);
 void gw_tasks_effect_clear(struct gw_tasks_effect *e); /* empty and usable again */
 
 /* What of an event concerns a submission as a whole. */
@@ -115,6 +117,9 @@ int gw_tasks_apply(struct gw_tasks *t, const struct gw_job *job, const struct gw
                    struct gw_error *err);
 
 /* ---- the whole ----------------------------------------------------------------------------- */
+
+/* Whether all have ended. */
+bool gw_tasks_over(const struct gw_tasks *t);
 
 /* The job's state and reason, as its tasks make it: running if any runs, else pending, else
  * queued; when all have ended failed if any failed, else cancelled if any was, else succeeded.

@@ -165,21 +165,62 @@ static void no_more_run_than_wanted(void **state)
         tell_tasks(first, 1, 1, GW_PHASE_RUNNING, GW_REASON_NONE, -1);
         part(id, "2");
         await_text(id, COUNTS, "{7,1,1,1,0,0}");
+        await_text(id, "j.claimable", "false"); /* no question finds it before a place is free */
+}
+
+static void projects_share_the_window(void **state)
+{
+        (void)state;
+        int64_t other = test_project("other");
+        end_leader(leader);
+        struct gw_id a = test_submit(project, ARRAY("\"indices\":\"0-999\""));
+        struct gw_id b = test_submit(other, ARRAY("\"indices\":\"0-999\""));
+        leader = start_leader(&backend, 64);
+        await_lead(leader);
+        for (int i = 0; i < 2; i++) {
+                struct call c = await_call(GW_REQUEST_SUBMIT);
+                assert_string_equal(c.spans, "0-31");
+                answer(c, GW_ANSWER_DONE);
+        }
+        await_text(a, COUNTS, "{968,32,0,0,0,0}");
+        await_text(b, COUNTS, "{968,32,0,0,0,0}");
+}
+
+/* One task is seen before the answer: the backend has the others as well. */
+static void one_word_of_a_part_is_of_all(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-2\""));
+        struct call c = await_call(GW_REQUEST_SUBMIT);
+        tell_tasks(c.mark, 1, 1, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        await_text(id, ROWS, "0-0 pending 1, 1-1 succeeded completed 1, 2-2 pending 1");
+        await_text(id, "SELECT state || ' ' || ordinals FROM submissions s WHERE s.job_id = j.id",
+                   "accepted 0-2");
+        restart_leader(64);
+        pthread_mutex_lock(&backend.lock);
+        assert_true(backend.live_count == 1 && backend.accepted[0]);
+        pthread_mutex_unlock(&backend.lock);
+        assert_int_equal(calls_made(), 0);
+}
+
+static void cancel_tasks(struct gw_id id, const char *indices)
+{
+        char sql[256], text[GW_ID_TEXT];
+        gw_id_format(id, text);
+        snprintf(sql, sizeof sql,
+                 "INSERT INTO task_wishes (job_id, indices, by_user) VALUES ('%s', '%s', %lld);"
+                 " UPDATE jobs SET wished = true, version = version + 1 WHERE id = '%s'",
+                 text, indices, (long long)test_user_id, text);
+        test_exec(sql);
+        gw_leader_hint(leader);
 }
 
 static void some_tasks_are_cancelled(void **state)
 {
         (void)state;
-        char sql[256], text[GW_ID_TEXT];
         struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-199\""));
         struct gw_mark mark = part(id, "0-63");
-        gw_id_format(id, text);
-        snprintf(
-                sql, sizeof sql,
-                "INSERT INTO task_wishes (job_id, indices, by_user) VALUES ('%s', '1-2,60-69', %lld);"
-                " UPDATE jobs SET wished = true, version = version + 1 WHERE id = '%s'",
-                text, (long long)test_user_id, text);
-        test_exec(sql);
+        cancel_tasks(id, "1-2,60-69");
         struct call c = await_call(GW_REQUEST_CANCEL);
         assert_string_equal(c.spans, "1-2,60-63");
         answer(c, GW_ANSWER_DONE);
@@ -189,6 +230,52 @@ static void some_tasks_are_cancelled(void **state)
         await_text(id, "j.counts[6]", "12");
         await_text(id, "SELECT count(*) FROM task_wishes", "0");
         await_text(id, "NOT j.wished", "true");
+}
+
+/* What is cancelled before it was sent is not sent. */
+static void a_part_goes_without_what_was_cancelled(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-9\""));
+        struct call c = await_call(GW_REQUEST_SUBMIT);
+        answer(c, GW_ANSWER_BUSY);
+        cancel_tasks(id, "0,3-5");
+        await_text(id, COUNTS, "{6,0,0,0,0,4}");
+        await_text(id, "SELECT ordinals FROM submissions s WHERE s.job_id = j.id", "1-2,6-9");
+        struct gw_mark mark = part(id, "1-2,6-9");
+        assert_int_equal(mark.number, c.mark.number);
+        await_text(id, COUNTS, "{0,6,0,0,0,4}");
+        await_text(id, ATTEMPTS, "");
+}
+
+/* So does a part of which an answer was lost, when it never arrived. */
+static void what_never_arrived_goes_without_them(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-9\""));
+        answer(await_call(GW_REQUEST_SUBMIT), GW_ANSWER_UNKNOWN);
+        struct call c = await_call(GW_REQUEST_RESOLVE);
+        cancel_tasks(id, "9");
+        await_text(id, "SELECT string_agg(stop, ',') FROM tasks t WHERE t.job_id = j.id",
+                   "cancelled_by_user");
+        answer(c, GW_ANSWER_ABSENT);
+        part(id, "0-8");
+        await_text(id, COUNTS, "{0,9,0,0,0,1}");
+}
+
+/* A cancel of some is no word about holds. */
+static void a_hold_of_others_stays(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-3\""));
+        struct gw_mark mark = part(id, "0-3");
+        tell_tasks(mark, 2, 2, GW_PHASE_PENDING, GW_REASON_HELD, -1);
+        await_text(id, ROWS, "0-1 pending 1, 2-2 pending held 1, 3-3 pending 1");
+        cancel_tasks(id, "0");
+        assert_string_equal(await_call(GW_REQUEST_CANCEL).spans, "0");
+        tell_cancelled(mark, 0, 0);
+        await_text(id, COUNTS, "{0,3,0,0,0,1}");
+        assert_int_equal(calls_made(), 0);
 }
 
 static void cancelling_all_ends_what_waits_at_once(void **state)
@@ -316,7 +403,12 @@ int main(void)
                 STAGE_TEST(what_failed_is_retried_alone),
                 STAGE_TEST(a_retry_waits_for_its_delay),
                 STAGE_TEST(no_more_run_than_wanted),
+                STAGE_TEST(projects_share_the_window),
+                STAGE_TEST(one_word_of_a_part_is_of_all),
                 STAGE_TEST(some_tasks_are_cancelled),
+                STAGE_TEST(a_part_goes_without_what_was_cancelled),
+                STAGE_TEST(what_never_arrived_goes_without_them),
+                STAGE_TEST(a_hold_of_others_stays),
                 STAGE_TEST(cancelling_all_ends_what_waits_at_once),
                 STAGE_TEST(a_hold_keeps_what_waits),
                 STAGE_TEST(a_refused_part_fails_its_tasks),

@@ -13,6 +13,7 @@ static int note(struct gw_backend *b, struct call call)
 {
         struct scripted *s = scripted_of(b);
         pthread_mutex_lock(&s->lock);
+        s->early += !s->led;
         if (s->made < MAX_CALLS)
                 s->calls[s->made++] = call;
         pthread_mutex_unlock(&s->lock);
@@ -79,6 +80,7 @@ static void do_lead(struct gw_backend *b, uint64_t epoch, const struct gw_submis
         pthread_mutex_lock(&s->lock);
         s->epoch = epoch;
         s->leads++;
+        s->led = true;
         s->live_count = count;
         for (size_t i = 0; i < count && i < GW_COUNT(s->live); i++) {
                 s->live[i] = live[i].mark;
@@ -127,6 +129,7 @@ struct gw_leader *start_leader(struct scripted *s, unsigned window)
         assert_non_null(l);
         pthread_mutex_lock(&s->lock);
         s->host = gw_leader_host(l);
+        s->led = false;
         pthread_mutex_unlock(&s->lock);
         assert_int_equal(gw_leader_start(l, &s->base, &err), 0);
         return l;
@@ -166,6 +169,7 @@ int stage_end(void **state)
 {
         (void)state;
         end_leader(leader);
+        assert_int_equal(backend.early, 0);
         return 0;
 }
 

@@ -46,6 +46,8 @@ struct scripted {
         bool accepted[MAX_LIVE];
         size_t live_count;
         unsigned leads;
+        bool led;       /* by the leader that was started last … */
+        unsigned early; /* … and calls it made before */
         struct call calls[MAX_CALLS];
         size_t made, taken;
         uint64_t seen;

@@ -233,8 +233,15 @@ static void test_hold_waiting(void **state)
                 apply_type(&job, GW_EVENT_RELEASE);
                 assert_false(effect.changed);
         }
-        struct gw_job job = new_job(GW_STEP_WAITING); /* a reason of others stays */
-        job.reason = GW_REASON_DEPENDENCY;
+        struct gw_job job =
+                new_job(GW_STEP_WAITING); /* as read: the wish is known, its reason not */
+        job.held = true;
+        apply_type(&job, GW_EVENT_HOLD);
+        assert_int_equal(job.reason, GW_REASON_HELD);
+        job.held = false;
+        apply_type(&job, GW_EVENT_RELEASE);
+        assert_int_equal(job.reason, GW_REASON_NONE);
+        job.reason = GW_REASON_DEPENDENCY; /* a reason of others stays */
         apply_type(&job, GW_EVENT_RELEASE);
         assert_int_equal(job.reason, GW_REASON_DEPENDENCY);
 }

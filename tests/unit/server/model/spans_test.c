@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/base/limits.h"
 #include "server/model/spans.h"
@@ -197,12 +198,50 @@ static void test_parse_many(void **state)
         gw_buf_done(&b);
 }
 
+/* Any order, overlapping and touching: the set of all that was given. */
+static void test_gather(void **state)
+{
+        (void)state;
+        unsigned short seed[3] = {7, 7, 7};
+        for (int round = 0; round < 2000; round++) {
+                bool member[64] = {false};
+                struct gw_spans s = GW_SPANS_INIT;
+                for (long n = nrand48(seed) % 12; n > 0; n--) {
+                        uint32_t first = (uint32_t)(nrand48(seed) % 60);
+                        uint32_t last = first + (uint32_t)(nrand48(seed) % 4);
+                        assert_int_equal(gw_spans_gather(&s, first, last, NULL), 0);
+                        memset(member + first, true, last - first + 1);
+                }
+                gw_spans_settle(&s);
+                for (uint32_t i = 0; i < 64; i++)
+                        assert_int_equal(gw_spans_contains(&s, i), member[i]);
+                for (size_t i = 1; i < s.count; i++)
+                        assert_true(s.items[i].first > s.items[i - 1].last + 1);
+                gw_spans_done(&s);
+        }
+}
+
+/* More pieces than the largest array has: what is there is put together first. */
+static void test_gather_many(void **state)
+{
+        (void)state;
+        struct gw_spans s = GW_SPANS_INIT;
+        for (int round = 0; round < 3; round++)
+                for (uint32_t i = 0; i < 1000000; i += 2)
+                        assert_int_equal(gw_spans_gather(&s, i, i, NULL), 0);
+        gw_spans_settle(&s);
+        assert_int_equal(s.count, 500000);
+        gw_spans_done(&s);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_append_joins_neighbours),
                 cmocka_unit_test(test_parse),
                 cmocka_unit_test(test_parse_many),
+                cmocka_unit_test(test_gather),
+                cmocka_unit_test(test_gather_many),
                 cmocka_unit_test(test_operations_on_all_pairs),
                 cmocka_unit_test(test_highest_ordinals),
                 cmocka_unit_test(test_largest),

@@ -112,20 +112,26 @@ static void check_joined(const struct gw_tasks *t)
                                         sizeof t->runs[r].task);
 }
 
-/* Rows within the range are deleted, and those that are now there written in their place. */
+/* The rows of a span are deleted, and those that are now there written in their place. */
+static void record_span(struct model *m, const struct gw_tasks *t, struct gw_span span)
+{
+        assert_true(m->starts[span.first] && m->starts[span.last + 1]);
+        memset(m->starts + span.first, 0, span.last - span.first + 1);
+        for (uint32_t i = span.first; i <= span.last; i++) {
+                struct gw_run row = gw_tasks_row(t, i);
+                assert_true(row.lo >= span.first && row.hi <= span.last);
+                m->starts[row.lo] = true;
+                m->record[i] = row.task;
+        }
+}
+
 static void record(struct model *m, const struct gw_tasks *t, struct gw_tasks_effect *e)
 {
         size_t started = 0;
-        if (e->changed) {
-                assert_true(m->starts[e->first] && m->starts[e->last + 1]);
-                memset(m->starts + e->first, 0, e->last - e->first + 1);
-                for (uint32_t i = e->first; i <= e->last; i++) {
-                        struct gw_run row = gw_tasks_row(t, i);
-                        assert_true(row.lo >= e->first && row.hi <= e->last);
-                        m->starts[row.lo] = true;
-                        m->record[i] = row.task;
-                }
-        }
+        gw_tasks_effect_settle(e);
+        assert_int_equal(e->changed, e->rows.count + e->attempt_count > 0);
+        for (size_t i = 0; i < e->rows.count; i++)
+                record_span(m, t, e->rows.items[i]);
         for (uint32_t i = 0; i < N; i++) {
                 const struct gw_task *now = &gw_tasks_run(t, i)->task;
                 assert_int_equal(m->starts[i], gw_tasks_row(t, i).lo == i);
@@ -310,6 +316,7 @@ static void every_other_of_a_million(void **state)
         assert_int_equal(t.count, 1000000);
         assert_int_equal(t.counts[GW_CANCELLED], 500000);
         assert_int_equal(e.change_count, 1);
+        gw_tasks_effect_settle(&e);
         assert_true(gw_spans_equal(&e.changes[0].ordinals, &odd));
         gw_spans_done(&odd);
         gw_tasks_effect_clear(&e);

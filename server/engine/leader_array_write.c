@@ -1,0 +1,309 @@
+/*
+ * Arrays in the record: their writes, and the claim of a part of one. Leader's thread only.
+ *
+ * Events gather in the array until the batch is flushed, then all that differs is one write. A
+ * claim is a write of its own, because it alone may be turned down; the tasks are then what they
+ * were. How many tasks run at once (max_parallel) is kept by handing over no more.
+ */
+#include "server/engine/leader_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/cleanup.h"
+#include "server/base/clock.h"
+#include "server/base/crash.h"
+#include "server/base/log.h"
+
+/* ---- what may be handed over --------------------------------------------------------------- */
+
+/* How many may be handed over now, of at most `room`. */
+static size_t most_to_claim(const struct live *v, size_t room)
+{
+        const struct array *a = v->array;
+        if (v->job.held)
+                return 0;
+        if (a->max_parallel == 0)
+                return room;
+        size_t there = gw_array_handed(a);
+        size_t places = there < a->max_parallel ? a->max_parallel - there : 0;
+        return room < places ? room : places;
+}
+
+/* Returns 0, or -1 without memory. */
+static int can_claim(const struct live *v, bool *ret)
+{
+        struct gw_spans one = GW_SPANS_INIT;
+        int rc = 0;
+        if (most_to_claim(v, 1) > 0)
+                rc = gw_tasks_claimable(&v->array->tasks, gw_clock_wall_us(), 1, &one, NULL);
+        *ret = one.count > 0;
+        gw_spans_done(&one);
+        return rc;
+}
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+void gw_array_note(struct gw_leader *l, struct live *v)
+{
+        if (v->writing)
+                return;
+        v->writing = true;
+        v->array->next_write = l->array_writes;
+        l->array_writes = v;
+}
+
+static bool state_changed(const struct live *v)
+{
+        return v->job.state != v->array->recorded_state ||
+               v->job.reason != v->array->recorded_reason;
+}
+
+static int list_changed_parts(struct array *a, size_t *ret_count)
+{
+        struct part *p;
+        size_t n = 0;
+        struct gw_record_part *rows = calloc(gw_array_open(a) + 1, sizeof *rows);
+        if (!rows)
+                return -1;
+        LIST_FOREACH(p, &a->parts, link)
+        {
+                if (!p->changed)
+                        continue;
+                rows[n++] = (struct gw_record_part){
+                        .number = p->number,
+                        .attempt = p->attempt,
+                        .state = p->state,
+                        .send_before_us = p->send_before_us,
+                        .ordinals = p->ordinals,
+                        .ref = p->ref,
+                        .error = p->error,
+                };
+        }
+        free(a->changed_parts);
+        a->changed_parts = rows;
+        *ret_count = n;
+        return 0;
+}
+
+static int prepare(struct gw_leader *l, struct live *v)
+{
+        struct array *a = v->array;
+        size_t part_count = 0;
+        bool claimable = false;
+        if (list_changed_parts(a, &part_count) < 0 || can_claim(v, &claimable) < 0)
+                return -1;
+        gw_tasks_summary(&a->tasks, &v->job.state, &v->job.reason);
+        gw_tasks_effect_settle(&a->effect);
+        gw_db_tasks_write_done(&a->command);
+        a->command = (struct gw_db_tasks_write){
+                .lease = l->backend->name,
+                .epoch = l->epoch,
+                .backend = l->backend->name,
+                .job = &v->job,
+                .tasks = &a->tasks,
+                .effect = &a->effect,
+                .indices = &a->indices,
+                .parts = a->changed_parts,
+                .part_count = part_count,
+                .intends = a->claimed != NULL,
+                .claimable = claimable,
+                .state_changed = state_changed(v),
+                .version = a->wish_read ? a->version_read : v->version,
+                .wish_read = a->wish_read,
+                .wishes_read = a->wishes_read,
+                .timer_fired = a->timer_fired,
+                .delay_due_us = gw_tasks_next_delay(&a->tasks),
+        };
+        return gw_db_tasks_write_init(&a->command);
+}
+
+struct gw_work *gw_leader_array_chain(struct gw_leader *l)
+{
+        struct gw_work *first = NULL;
+        struct gw_work **end = &first;
+        for (struct live *v = l->array_writes; v; v = v->array->next_write) {
+                if (prepare(l, v) < 0) {
+                        l->lost = true; /* no memory: the record tells where things stand */
+                        return NULL;
+                }
+                *end = &v->array->command.cmd.work;
+                end = &v->array->command.cmd.work.next;
+        }
+        *end = NULL;
+        return first;
+}
+
+/* Nothing is due any more. */
+static void forget_write(struct array *a)
+{
+        gw_db_tasks_write_done(&a->command);
+        gw_tasks_effect_clear(&a->effect);
+        gw_tasks_done(&a->before);
+        a->claimed = NULL;
+        a->wish_read = false;
+        a->wishes_read = 0;
+        a->timer_fired = NULL;
+}
+
+/* The claim was turned down: the tasks are what they were. */
+static void unclaim(struct live *v)
+{
+        struct array *a = v->array;
+        struct part *p = GW_TAKE(a->claimed);
+        LIST_REMOVE(p, link);
+        gw_part_free(p);
+        gw_tasks_done(&a->tasks);
+        a->tasks = a->before;
+        a->before = (struct gw_tasks){0};
+        v->job.submission--;
+        v->job.attempt = a->attempt_before;
+        gw_tasks_summary(&a->tasks, &v->job.state, &v->job.reason);
+        forget_write(a);
+}
+
+static void close_parts(struct gw_leader *l, struct live *v)
+{
+        struct part *next;
+        for (struct part *p = LIST_FIRST(&v->array->parts); p; p = next) {
+                next = LIST_NEXT(p, link);
+                p->changed = false;
+                if (p->state != GW_SUBMISSION_CLOSED && p->state != GW_SUBMISSION_REFUSED)
+                        continue;
+                gw_crash_point("leader.recorded");
+                struct gw_mark mark = {v->job.id, p->number};
+                (void)l->backend->type->forget(l->backend, mark); /* else found at the next lead */
+                LIST_REMOVE(p, link);
+                gw_part_free(p);
+        }
+}
+
+/* Recorded: now the rest of the world follows. */
+static void settle(struct gw_leader *l, struct live *v)
+{
+        struct array *a = v->array;
+        v->version = a->command.new_version;
+        a->recorded_state = v->job.state;
+        a->recorded_reason = v->job.reason;
+        l->more_tasks = l->more_tasks || a->command.claimable;
+        forget_write(a);
+        close_parts(l, v);
+        if (!LIST_EMPTY(&a->parts)) {
+                if (!v->kept)
+                        gw_live_keep(&l->live, v);
+                gw_leader_act(l, v);
+                return;
+        }
+        if (v->kept)
+                gw_live_drop(&l->live, v);
+        gw_live_free(v);
+}
+
+static void turned_down(struct gw_leader *l, struct live *v)
+{
+        bool claim = v->array->claimed != NULL;
+        if (claim)
+                unclaim(v);
+        if (!claim && v->kept)
+                l->lost = true;
+        else
+                gw_leader_check_lease(l);
+        if (!v->kept)
+                gw_live_free(v);
+}
+
+void gw_leader_array_conclude(struct gw_leader *l)
+{
+        struct live *next;
+        for (struct live *v = GW_TAKE(l->array_writes); v; v = next) {
+                struct gw_db_command *c = &v->array->command.cmd;
+                next = v->array->next_write;
+                v->writing = false;
+                if (c->error.code != GW_OK) {
+                        gw_log_error("leader.write_failed", &c->error);
+                        l->lost = true;
+                }
+                if (l->lost && !v->kept)
+                        gw_live_free(v);
+                else if (!l->lost && c->rows == 0)
+                        turned_down(l, v);
+                else if (!l->lost)
+                        settle(l, v);
+        }
+}
+
+void gw_array_discard(struct gw_leader *l)
+{
+        struct live *next;
+        for (struct live *v = GW_TAKE(l->array_writes); v; v = next) {
+                next = v->array->next_write;
+                v->writing = false;
+                if (!v->kept)
+                        gw_live_free(v);
+        }
+}
+
+/* ---- claims -------------------------------------------------------------------------------- */
+
+static int copy_tasks(const struct gw_tasks *t, struct gw_tasks *ret)
+{
+        *ret = *t;
+        ret->runs = malloc(t->count * sizeof *t->runs);
+        ret->cap = t->count;
+        if (!ret->runs)
+                return -1;
+        memcpy(ret->runs, t->runs, t->count * sizeof *t->runs);
+        return 0;
+}
+
+static int claim_spans(struct live *v, struct part *p)
+{
+        struct array *a = v->array;
+        struct gw_tasks_outcome o;
+        struct gw_job_event e = {.type = GW_EVENT_CLAIM, .at_us = gw_clock_wall_us()};
+        p->left = (uint32_t)gw_spans_total(&p->spans);
+        return gw_tasks_apply(&a->tasks, &v->job, &p->spans, 0, p->number, &e, &a->effect, &o,
+                              NULL);
+}
+
+/* The first of the spans can all be handed over: on one attempt, into one part. */
+static int claim(struct live *v, struct gw_spans *spans)
+{
+        struct array *a = v->array;
+        uint32_t attempt = gw_tasks_run(&a->tasks, spans->items[0].first)->task.attempt + 1;
+        if (copy_tasks(&a->tasks, &a->before) < 0)
+                return -1;
+        struct part *p = gw_part_new(++v->job.submission, attempt, spans);
+        if (!p)
+                return -1;
+        p->state = GW_SUBMISSION_INTENDED;
+        p->changed = true;
+        p->intended_us = gw_clock_wall_us();
+        p->send_before_us = p->intended_us + LEADER_SEND_US;
+        LIST_INSERT_HEAD(&a->parts, p, link);
+        a->claimed = p;
+        a->attempt_before = v->job.attempt;
+        if (attempt > v->job.attempt)
+                v->job.attempt = attempt;
+        return claim_spans(v, p);
+}
+
+size_t gw_array_claim(struct gw_leader *l, struct live *v, size_t room, size_t good)
+{
+        struct gw_spans spans = GW_SPANS_INIT;
+        size_t taken = 0;
+        bool wait_for_room = room < good && gw_array_waiting(v->array) > 0;
+        size_t most = wait_for_room ? 0 : most_to_claim(v, room);
+        l->more_tasks = l->more_tasks || wait_for_room;
+        if (most > 0 && gw_tasks_claimable(&v->array->tasks, gw_clock_wall_us(), (uint32_t)most,
+                                           &spans, NULL) < 0)
+                l->lost = true;
+        if (spans.count > 0) {
+                taken = gw_spans_total(&spans);
+                if (claim(v, &spans) < 0)
+                        l->lost = true;
+                gw_array_note(l, v);
+        }
+        gw_spans_done(&spans);
+        return taken;
+}
