@@ -29,13 +29,15 @@ class Wanted:
 
 class Load:
     """kinds: plain, timed (starts a little later), repeated (fails once, is in its budget),
-    cancelled (would run for long), array (all its tasks succeed, one of them after a retry) and
-    cut (an array of which some tasks are cancelled)."""
+    cancelled (would run for long; at once, wherever it is by then), stopped (the same when it runs),
+    array (all its tasks succeed, one of them after a retry) and cut (an array of which some tasks
+    are cancelled). Of `count` jobs each kind has its share of the mix, in an order of chance."""
 
     def __init__(self, folder, clients, count, mix=("plain",), seed=1):
         self.folder, self.clients = folder, clients
-        choice = random.Random(seed)
-        self.jobs = [Wanted(f"load/{number}", choice.choice(mix)) for number in range(count)]
+        kinds = [mix[number % len(mix)] for number in range(count)]
+        random.Random(seed).shuffle(kinds)
+        self.jobs = [Wanted(f"load/{number}", kind) for number, kind in enumerate(kinds)]
         self._next = iter(self.jobs)
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -82,7 +84,7 @@ class Load:
     def spec(self, job):
         mark = f"echo $JOBGATE_ATTEMPT >> {self.mark(job)}"
         spec = {"resources": {"cpus": 0.5, "memory": "16Mi"}, "labels": {"kind": job.kind}}
-        if job.kind == "cancelled":
+        if job.kind in ("cancelled", "stopped"):
             return spec | {"command": ["/bin/sh", "-c", f"{mark}; exec sleep 600"]}
         if job.kind == "repeated":
             return spec | {"command": ["/bin/sh", "-c", f"{mark}; [ $JOBGATE_ATTEMPT != 1 ] || exit 75"],
@@ -123,11 +125,17 @@ class Load:
         if answer is None:
             return
         job.id = answer.json()["id"]
-        if job.kind == "cancelled":
+        if job.kind == "stopped":
+            self._wait_started(job)
+        if job.kind in ("cancelled", "stopped"):
             self._persist(lambda: client.post(f"/v1/jobs/{job.id}/cancel"), 202)
         if job.kind == "cut":
             some = {"indices": f"2-{TASKS - 1}"}
             self._persist(lambda: client.post(f"/v1/jobs/{job.id}/tasks/cancel", some), 202)
+
+    def _wait_started(self, job):
+        while not self._stop.is_set() and not self.mark(job).exists():
+            time.sleep(0.02)
 
     # -- the account -----------------------------------------------------------------------
 
@@ -170,7 +178,8 @@ class Load:
         outcome = (found["state"], found["reason"])
         expected = {"plain": (("succeeded", "completed"), [["1"]]), "timed": (("succeeded", "completed"), [["1"]]),
                     "repeated": (("succeeded", "completed"), [["1", "2"]]),
-                    "cancelled": (("cancelled", "cancelled_by_user"), [[], ["1"]])}[job.kind]
+                    "cancelled": (("cancelled", "cancelled_by_user"), [[], ["1"]]),
+                    "stopped": (("cancelled", "cancelled_by_user"), [["1"]])}[job.kind]
         if outcome != expected[0] or runs not in expected[1]:
             attempts = client.get(f"/v1/jobs/{job.id}/tasks/0/attempts").text
             return [f"{job.key} ({job.kind}) {job.id}: {outcome}, {found['message']}; ran as {runs}; {attempts}"]
