@@ -14,12 +14,15 @@
  *
  * A submission is an array of tasks, a plain job that of ordinal 0 alone, and one file has all
  * of it. First the task: fields "key=value", each ended by NUL, the last "end=". Behind it the
- * journal, to which every run appends two records, each one write(): its start (a run that has
- * this is never started again) and its outcome. What never ran and never will has the outcome
- * alone, one for a span of ordinals. A record is fields ended by newlines. The first names the
- * span in a fixed length, so that one that was cut is none; the last is there when the record is
- * whole. It begins a line of its own, because the one before it may have been cut; a start that
- * names its run but was cut counts, an outcome does not.
+ * journal, to which every run appends two records: its start ("run=", a run that has this is never
+ * started again) and its outcome ("over="). What never ran and never will has the outcome alone,
+ * one for a span of ordinals. A record is fields ended by newlines. The first says which of the two
+ * it is and names the span in a fixed length; the last is there when the record is whole.
+ *
+ * A record may be cut, by a full disk or a power cut, after any of its bytes. So each is one
+ * write(), never gone on with, and begins a line of its own. Of a start that was cut behind its
+ * first line just that line counts: whether the run began cannot be told. Of an outcome that was
+ * cut nothing counts.
  *
  * While a shim lives, it holds a lock on its run: an open file description's lock (fcntl) on the
  * byte of the task's file that has the ordinal for its offset, whether or not the file is so
@@ -80,16 +83,17 @@ enum gw_local_shim_status {
 /* A span of ordinals, in a fixed length: how a record begins, and a line of a cancel file. */
 #define GW_LOCAL_SPAN_FORMAT "%010u-%010u"
 #define GW_LOCAL_SPAN_LENGTH 21
-#define GW_LOCAL_RECORD_FORMAT "\nrun=" GW_LOCAL_SPAN_FORMAT "\n"
+#define GW_LOCAL_RUN_FORMAT "\nrun=" GW_LOCAL_SPAN_FORMAT "\n"
+#define GW_LOCAL_OVER_FORMAT "\nover=" GW_LOCAL_SPAN_FORMAT "\n"
 
 /* A start: the time in wall µs. */
 #define GW_LOCAL_STARTED_FORMAT                                                                    \
-        GW_LOCAL_RECORD_FORMAT "started=%lld\nboot=%s\nshim=%lld\ngpus=%s\nstarted_end=\n"
+        GW_LOCAL_RUN_FORMAT "started=%lld\nboot=%s\nshim=%lld\ngpus=%s\nstarted_end=\n"
 
 /* An outcome. */
 #define GW_LOCAL_ENDED_FORMAT                                                                      \
-        GW_LOCAL_RECORD_FORMAT "exit_code=%d\nsignal=%d\nreason=%s\nended=%lld\nmax_memory=%lld\n" \
-                               "cpu_us=%lld\nraw=%s\nend=\n"
+        GW_LOCAL_OVER_FORMAT "exit_code=%d\nsignal=%d\nreason=%s\nended=%lld\nmax_memory=%lld\n"   \
+                             "cpu_us=%lld\nraw=%s\nend=\n"
 
 #define GW_LOCAL_RECORD 1024 /* its most bytes, with a NUL */
 

@@ -71,23 +71,35 @@ struct reader {
         size_t behind; /* the last that was done with */
 };
 
-static int end_record(struct reader *r, bool ended, size_t behind)
+static int end_record(struct reader *r, size_t behind)
 {
         r->open = false;
-        r->record.ended = ended;
         if (r->found(r->arg, &r->record))
                 return -1;
         r->behind = behind;
         return 0;
 }
 
-/* One that was cut before is a start, for all that can be told. */
-static int begin_record(struct reader *r, const char *span, size_t begin)
+/* Its last field may be a part of what was written, and is read as the whole of it. */
+static int end_cut_record(struct reader *r, size_t behind)
 {
-        if (r->open && end_record(r, false, begin))
+        if (!r->record.ended) {
+                r->record = (struct gw_local_record){.span = r->record.span};
+                return end_record(r, behind);
+        }
+        r->open = false;
+        r->behind = behind;
+        return 0;
+}
+
+static int begin_record(struct reader *r, bool ended, const char *span, size_t begin)
+{
+        if (r->open && end_cut_record(r, begin))
                 return -1;
-        r->record = (struct gw_local_record){.exit_code = -1};
-        r->open = gw_local_read_span(span, &r->record.span.first, &r->record.span.last);
+        struct gw_local_record record = {.ended = ended, .exit_code = -1};
+        r->open = gw_local_read_span(span, &record.span.first, &record.span.last) &&
+                  (ended || record.span.first == record.span.last);
+        r->record = record;
         r->begin = begin;
         return 0;
 }
@@ -95,12 +107,12 @@ static int begin_record(struct reader *r, const char *span, size_t begin)
 static int take_field(struct reader *r, const char *key, const char *value, size_t begin,
                       size_t behind)
 {
-        if (strcmp(key, "run") == 0)
-                return begin_record(r, value, begin);
+        if (strcmp(key, "run") == 0 || strcmp(key, "over") == 0)
+                return begin_record(r, key[0] == 'o', value, begin);
         if (!r->open)
                 return 0;
-        if (strcmp(key, "started_end") == 0 || strcmp(key, "end") == 0)
-                return end_record(r, key[0] == 'e', behind);
+        if (strcmp(key, r->record.ended ? "end" : "started_end") == 0)
+                return end_record(r, behind);
         for (size_t i = 0; i < GW_COUNT(fields); i++)
                 if (strcmp(fields[i].key, key) == 0)
                         set_field(&fields[i], &r->record, value);
@@ -116,7 +128,7 @@ static int read_text(struct reader *r, char *text, size_t len, bool last)
                         return -1;
         if (!last)
                 return 0;
-        return r->open ? end_record(r, false, r->begin) : 0;
+        return r->open ? end_cut_record(r, r->begin) : 0;
 }
 
 int gw_local_journal_read(int task, int64_t *at,

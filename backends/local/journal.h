@@ -10,10 +10,10 @@
 #include "server/model/spans.h"
 #include "server/model/state.h"
 
-/* One record: a start, or an outcome. */
+/* One record: a start, of one ordinal, or a whole outcome. */
 struct gw_local_record {
         struct gw_span span;
-        bool ended; /* an outcome; else a start, which may have been cut after the span */
+        bool ended; /* an outcome; else a start: nothing else is set of one that was cut */
         /* of a start */
         int64_t started_us;
         pid_t shim;
@@ -25,9 +25,10 @@ struct gw_local_record {
         char raw[GW_LOCAL_RAW];
 };
 
-/* Calls found() for every record from *at on, which is moved behind those that were done with: a
- * cut start at the end is found again. found() returns 0, or -1 to stop before the record.
- * Returns 0; or -1 with errno, or when found() did. May block on the disk. */
+/* Calls found() for every record from *at on, which is moved behind those that were done with: one
+ * that is not whole at the end may still be, so a start there is found again. found() returns 0, or
+ * -1 to stop before the record. Returns 0; or -1 with errno, or when found() did. May block on the
+ * disk. */
 int gw_local_journal_read(int task, int64_t *at,
                           int (*found)(void *arg, const struct gw_local_record *record), void *arg);
 

@@ -149,6 +149,20 @@ bool gw_local_spool_locked(int task, struct gw_span span, uint32_t *ret)
         return true;
 }
 
+/* At the end of a file that others append to as well: what was cut is not gone on with, for
+ * something else may be behind it by now. */
+static int append(int fd, const struct gw_buf *text)
+{
+        if (!gw_buf_ok(text)) {
+                errno = ENOMEM;
+                return -1;
+        }
+        ssize_t n = write(fd, text->data, text->len);
+        if (n >= 0 && (size_t)n < text->len)
+                errno = ENOSPC;
+        return n >= 0 && (size_t)n == text->len ? 0 : -1;
+}
+
 int gw_local_spool_end(struct gw_local_spool *s, struct gw_mark mark, const struct gw_spans *spans,
                        enum gw_reason reason, const char *raw)
 {
@@ -161,8 +175,7 @@ int gw_local_spool_end(struct gw_local_spool *s, struct gw_mark mark, const stru
                 gw_buf_printf(&text, GW_LOCAL_ENDED_FORMAT, spans->items[i].first,
                               spans->items[i].last, -1, 0, gw_reason_name(reason), now, 0LL, 0LL,
                               raw);
-        errno = ENOMEM;
-        int rc = gw_buf_ok(&text) ? write_whole(fd, text.data, text.len) : -1;
+        int rc = append(fd, &text);
         gw_buf_done(&text);
         return rc;
 }
@@ -181,8 +194,7 @@ int gw_local_spool_cancel(struct gw_local_spool *s, struct gw_mark mark,
         for (size_t i = 0; i < spans->count; i++)
                 gw_buf_printf(&text, "\n" GW_LOCAL_SPAN_FORMAT "\n", spans->items[i].first,
                               spans->items[i].last);
-        errno = ENOMEM;
-        int rc = gw_buf_ok(&text) ? write_whole(fd, text.data, text.len) : -1;
+        int rc = append(fd, &text);
         gw_buf_done(&text);
         return rc;
 }

@@ -18,22 +18,30 @@
 /* The records of other runs are passed over. */
 struct reader {
         uint32_t ordinal;
-        bool ours;
+        bool start, outcome;         /* in such a record of ours */
+        char boot[GW_LOCAL_BOOT_ID]; /* of the start, which may be cut */
         struct gw_shim_journal *ret;
 };
 
-static void take_field(struct reader *r, const char *key, const char *value)
+static bool is_ours(const struct reader *r, const char *span)
 {
         uint32_t first, last;
-        if (strcmp(key, "run") == 0) {
-                r->ours = gw_local_read_span(value, &first, &last) && first <= r->ordinal &&
-                          r->ordinal <= last;
-                /* Cut short by a crash it counts, too: it cannot be told whether the job began. */
-                r->ret->started |= r->ours;
-        } else if (r->ours && strcmp(key, "end") == 0) {
+        return gw_local_read_span(span, &first, &last) && first <= r->ordinal && r->ordinal <= last;
+}
+
+static void take_field(struct reader *r, const char *key, const char *value)
+{
+        if (strcmp(key, "run") == 0 || strcmp(key, "over") == 0) {
+                r->start = key[0] == 'r' && is_ours(r, value);
+                r->outcome = key[0] == 'o' && is_ours(r, value);
+                /* Cut behind this it counts, too: it cannot be told whether the job began. */
+                r->ret->started |= r->start;
+        } else if (r->outcome && strcmp(key, "end") == 0) {
                 r->ret->ended = true;
-        } else if (r->ours && strcmp(key, "boot") == 0) {
-                snprintf(r->ret->boot, sizeof r->ret->boot, "%s", value);
+        } else if (r->start && strcmp(key, "boot") == 0) {
+                snprintf(r->boot, sizeof r->boot, "%s", value);
+        } else if (r->start && strcmp(key, "started_end") == 0) {
+                memcpy(r->ret->boot, r->boot, sizeof r->boot);
         }
 }
 

@@ -35,7 +35,7 @@ int gw_shim_run_init(struct gw_shim_run *run, int argc, char **argv)
         if (argc < ARGUMENTS || argv[1][0] != '/' || parse_mark(run, argv[2]) ||
             gw_str_int64(argv[3], 0, UINT32_MAX, &ordinal) ||
             gw_str_int64(argv[4], 0, INT64_MAX, &index) ||
-            gw_str_int64(argv[5], 1, INT64_MAX, &run->started_us) ||
+            gw_str_int64(argv[5], 0, INT64_MAX, &run->started_us) ||
             gw_str_int64(argv[7], 0, INT64_MAX, &run->journal) ||
             strlen(argv[6]) >= GW_LOCAL_GPU_TEXT ||
             strspn(argv[6], "0123456789,-") != strlen(argv[6]))

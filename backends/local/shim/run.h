@@ -16,7 +16,7 @@ struct gw_shim_run {
         const char *index;  /* JOBGATE_TASK_INDEX */
         int64_t journal;    /* where in the task's file something may be said of the run */
         char **values;      /* of a matrix: "NAME=value", NULL-ended */
-        int64_t started_us; /* when the gateway started it, wall */
+        int64_t started_us; /* when the gateway started it, wall; 0: of a start that was cut */
         const char *gpus;   /* "0,2", "" for none, or "-": the backend has none to give */
         pid_t gateway;      /* that started it; it may have ended since */
         int live_fd;        /* <directory>/live */

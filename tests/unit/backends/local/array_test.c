@@ -482,17 +482,20 @@ static void a_cut_record_is_its_runs_only(void **state)
         rig_task_path(rig, s.mark, path);
         FILE *f = fopen(path, "ae");
         assert_non_null(f);
-        fprintf(f, GW_LOCAL_RECORD_FORMAT "started=12", 2U, 2U);
+        fprintf(f, GW_LOCAL_RUN_FORMAT "started=12", 2U, 2U);
         fprintf(f, GW_LOCAL_ENDED_FORMAT, 1U, 1U, 7, 0, "exit_code", 5LL, 0LL, 0LL, "words");
         fprintf(f, "\nrun=0000");
+        fprintf(f, GW_LOCAL_OVER_FORMAT "exit_code=-1\nsignal=0\nreason=cancelled_b", 0U, 3U);
+        fprintf(f, "\nover=0000000000-000000");
         fclose(f);
         rig_open(rig);
         rig_lead(rig, &s, 1);
         struct told t = rig_wait_task(rig, s.mark, 1, GW_PHASE_ENDED);
         assert_int_equal(t.exit_code, 7);
         assert_string_equal(t.raw, "words");
-        assert_int_equal(rig_wait_task(rig, s.mark, 2, GW_PHASE_ENDED).reason,
-                         GW_REASON_NODE_FAILURE);
+        t = rig_wait_task(rig, s.mark, 2, GW_PHASE_ENDED);
+        assert_int_equal(t.reason, GW_REASON_NODE_FAILURE);
+        assert_int_equal(t.started_us, 0); /* 12 may be the beginning of it */
         gw_autofree char *out = rig_output_of(rig, s.mark, 2, "out");
         assert_null(out);
         change(&s, false, -1, 0);

@@ -492,22 +492,34 @@ static inline off_t rig_read_task(struct rig *r, struct gw_mark mark, char **ret
         return n < 0 ? -1 : atoll(*ret + GW_LOCAL_JOURNAL_AT + strlen("journal="));
 }
 
-/* The value of a field in what the journal says of a run, -1 when it is not there. */
+/* The value of a field in the last record that begins like this, -1 when there is none. */
+static inline long long rig_record(const char *journal, const char *record, const char *key)
+{
+        char wanted[64];
+        long long value = -1;
+        snprintf(wanted, sizeof wanted, "\n%s=", key);
+        for (const char *at = strstr(journal, record); at; at = strstr(at + 1, record)) {
+                /* Each begins with an empty line. */
+                const char *next = strstr(at + 1, "\n\n"), *found = strstr(at, wanted);
+                if (found && (!next || found < next))
+                        value = atoll(found + strlen(wanted));
+        }
+        return value;
+}
+
+/* The same of what the journal says of a run, its start and its outcome. */
 static inline long long rig_journal_of(struct rig *r, struct gw_mark mark, uint32_t ordinal,
                                        const char *key)
 {
         gw_autofree char *task = NULL;
-        char wanted[64], record[64];
+        char start[64], outcome[64];
         off_t journal = rig_read_task(r, mark, &task);
-        snprintf(record, sizeof record, GW_LOCAL_RECORD_FORMAT, ordinal, ordinal);
-        snprintf(wanted, sizeof wanted, "\n%s=", key);
-        for (const char *at = journal < 0 ? NULL : strstr(task + journal, record); at;
-             at = strstr(at + 1, record)) {
-                const char *next = strstr(at + 1, "\nrun="), *found = strstr(at, wanted);
-                if (found && (!next || found < next))
-                        return atoll(found + strlen(wanted));
-        }
-        return -1;
+        snprintf(start, sizeof start, GW_LOCAL_RUN_FORMAT, ordinal, ordinal);
+        snprintf(outcome, sizeof outcome, GW_LOCAL_OVER_FORMAT, ordinal, ordinal);
+        if (journal < 0)
+                return -1;
+        long long value = rig_record(task + journal, outcome, key);
+        return value >= 0 ? value : rig_record(task + journal, start, key);
 }
 
 static inline long long rig_journal(struct rig *r, struct gw_mark mark, const char *key)
