@@ -39,6 +39,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -86,9 +87,10 @@ enum gw_local_shim_status {
 #define GW_LOCAL_RUN_FORMAT "\nrun=" GW_LOCAL_SPAN_FORMAT "\n"
 #define GW_LOCAL_OVER_FORMAT "\nover=" GW_LOCAL_SPAN_FORMAT "\n"
 
-/* A start: the time in wall µs. */
+/* A start: the time in wall µs; the boot id, the shim's pid and when that process began (ticks
+ * since boot), which name it for ever. A shim that takes a run over writes a start of its own. */
 #define GW_LOCAL_STARTED_FORMAT                                                                    \
-        GW_LOCAL_RUN_FORMAT "started=%lld\nboot=%s\nshim=%lld\ngpus=%s\nstarted_end=\n"
+        GW_LOCAL_RUN_FORMAT "started=%lld\nboot=%s\nshim=%lld\nborn=%lld\ngpus=%s\nstarted_end=\n"
 
 /* An outcome. */
 #define GW_LOCAL_ENDED_FORMAT                                                                      \
@@ -146,6 +148,27 @@ static inline bool gw_local_names_run(int cancel, uint32_t ordinal)
                 memmove(text, line, kept);
         }
         return false;
+}
+
+/* When a process began, in ticks since boot; 0 when there is none of that pid or it has ended. */
+static inline long long gw_local_born(pid_t pid)
+{
+        char path[64], text[1024];
+        snprintf(path, sizeof path, "/proc/%d/stat", pid);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return 0;
+        ssize_t n = read(fd, text, sizeof text - 1);
+        close(fd);
+        text[n > 0 ? n : 0] = '\0';
+        /* The name in brackets may hold anything, brackets too. Behind it are words: the state is
+         * the first, the time the twentieth. */
+        const char *word = strrchr(text, ')'), *state = word ? word + 2 : text;
+        for (int i = 0; word && i < 20; i++)
+                word = strchr(word + 1, ' ');
+        if (!word || *state == 'Z' || *state == 'X')
+                return 0;
+        return strtoll(word + 1, NULL, 10);
 }
 
 /* "<number>.<ordinal>.<suffix>" into `out`. */

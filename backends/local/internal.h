@@ -37,6 +37,7 @@ struct gw_local_run {
         unsigned launches;         /* shims started for it by this process */
         uint64_t gpus;             /* set of those it has */
         pid_t shim;                /* by its own account, 0: not known */
+        int64_t born;              /* when that process began, in ticks since boot */
         enum gw_reason reason;     /* as reported */
         const char *words;         /* constant text about what runs, or NULL */
         int64_t started_us;

@@ -7,7 +7,7 @@
 #include "server/base/cleanup.h"
 #include "server/base/str.h"
 
-enum field_type { FIELD_TIME, FIELD_INT, FIELD_REASON, FIELD_GPUS, FIELD_RAW };
+enum field_type { FIELD_TIME, FIELD_INT, FIELD_REASON, FIELD_GPUS, FIELD_BOOT, FIELD_RAW };
 
 #define AT(member) offsetof(struct gw_local_record, member)
 
@@ -21,6 +21,7 @@ static const struct field {
         {"signal", FIELD_INT, AT(signal)},       {"max_memory", FIELD_TIME, AT(max_memory)},
         {"cpu_us", FIELD_TIME, AT(cpu_us)},      {"reason", FIELD_REASON, AT(reason)},
         {"gpus", FIELD_GPUS, AT(gpus)},          {"raw", FIELD_RAW, AT(raw)},
+        {"born", FIELD_TIME, AT(born)},          {"boot", FIELD_BOOT, AT(boot)},
 };
 
 static uint64_t parse_gpus(const char *s)
@@ -54,6 +55,9 @@ static void set_field(const struct field *f, struct gw_local_record *r, const ch
                 break;
         case FIELD_GPUS:
                 *(uint64_t *)place = parse_gpus(value);
+                break;
+        case FIELD_BOOT:
+                gw_str_copy(place, GW_LOCAL_BOOT_ID, value);
                 break;
         case FIELD_RAW:
                 gw_str_copy(place, GW_LOCAL_RAW, value);

@@ -17,6 +17,8 @@ struct gw_local_record {
         /* of a start */
         int64_t started_us;
         pid_t shim;
+        int64_t born; /* when the shim began, in ticks since boot */
+        char boot[GW_LOCAL_BOOT_ID];
         uint64_t gpus; /* a set */
         /* of an outcome */
         int64_t ended_us, max_memory, cpu_us;

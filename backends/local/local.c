@@ -252,11 +252,12 @@ static struct gw_backend *op_open(const char *name, const json_t *settings,
                 gw_fail(err, GW_ERR_NOMEM, "out of memory");
                 return NULL;
         }
-        *b = (struct gw_local){.head.type = &gw_local_type,
-                               .host = *host,
-                               .epoll = -1,
-                               .wake_at = INT64_MAX,
-                               .spool = {-1, -1, -1, -1, -1, false, false, 0}};
+        *b = (struct gw_local){
+                .head.type = &gw_local_type,
+                .host = *host,
+                .epoll = -1,
+                .wake_at = INT64_MAX,
+                .spool = {.live = -1, .jobs = -1, .trash = -1, .root = -1, .leader = -1}};
         gw_str_copy(b->head.name, sizeof b->head.name, name);
         TAILQ_INIT(&b->line);
         TAILQ_INIT(&b->report);

@@ -156,8 +156,11 @@ static void has_started(struct gw_local *b, struct gw_local_run *run,
         run->started = true;
         if (record->started_us > 0)
                 run->started_us = record->started_us;
-        if (record->shim > 0)
+        /* A process of another boot is none of those that are there now. */
+        if (record->shim > 0 && strcmp(record->boot, b->spool.boot) == 0) {
                 run->shim = record->shim;
+                run->born = record->born;
+        }
         /* Those of a shim that an earlier gateway started are known from now on. */
         run->gpus |= record->gpus;
         b->free_gpus &= ~run->gpus;

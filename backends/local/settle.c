@@ -18,14 +18,13 @@
 static const char supervisor_gone[] =
         "the job's supervisor is gone; what may be left of the job is being ended";
 
-/* The pid was written down by the shim that holds the lock: as long as the lock is held, it is
- * that process. Held still after the pidfd was made, so the pidfd is the shim's. */
-static bool find_shim(struct gw_local *b, struct gw_local_run *run, int task)
+/* The pid may be of another process by now. Its birth is looked at after the pidfd was made: if it
+ * is that of the shim, so is the pidfd. */
+static bool find_shim(struct gw_local *b, struct gw_local_run *run)
 {
-        uint32_t at;
         if (run->shim <= 0 || gw_local_run_watch(b, run, run->shim))
                 return false;
-        if (gw_local_spool_locked(task, run->span, &at))
+        if (gw_local_born(run->shim) == run->born && run->born > 0)
                 return true;
         gw_local_watch_end(b, run->watch);
         return false;
@@ -33,12 +32,12 @@ static bool find_shim(struct gw_local *b, struct gw_local_run *run, int task)
 
 /* Looked at again in a moment, if its shim cannot be watched: it has not said who it is, or has
  * just ended. */
-static void settle_held(struct gw_local *b, struct gw_local_run *run, int task)
+static void settle_held(struct gw_local *b, struct gw_local_run *run)
 {
         gw_local_run_no_doubt(b, run);
         if (run->watch)
                 return;
-        if (!find_shim(b, run, task))
+        if (!find_shim(b, run))
                 gw_local_run_doubt(b, run, LOOK_AGAIN_US);
         else if (run->cancelling)
                 gw_local_run_signal(run);
@@ -122,7 +121,7 @@ static void settle(struct gw_local *b, struct gw_local_run *run)
         if (rc)
                 gw_local_run_doubt(b, run, LAUNCH_AGAIN_US);
         else if (locked)
-                settle_held(b, run, task);
+                settle_held(b, run);
         else
                 settle_free(b, run);
 }

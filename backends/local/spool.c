@@ -80,6 +80,14 @@ static int open_all(struct gw_local_spool *s, const char *directory, struct gw_e
         return 0;
 }
 
+static void read_boot(int at, const char *path, char out[GW_LOCAL_BOOT_ID])
+{
+        gw_autoclose int fd = openat(at, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        ssize_t n = fd < 0 ? 0 : read(fd, out, GW_LOCAL_BOOT_ID - 1);
+        out[n > 0 ? n : 0] = '\0';
+        out[strcspn(out, "\n")] = '\0';
+}
+
 int gw_local_spool_open(struct gw_local_spool *s, const char *directory,
                         const struct gw_local_account *account, struct gw_error *err)
 {
@@ -89,6 +97,7 @@ int gw_local_spool_open(struct gw_local_spool *s, const char *directory,
                 gw_local_spool_close(s);
                 return -1;
         }
+        read_boot(AT_FDCWD, "/proc/sys/kernel/random/boot_id", s->boot);
         return 0;
 }
 
@@ -164,31 +173,18 @@ int gw_local_spool_scan(struct gw_local_spool *s, void (*found)(void *arg, struc
         return rc;
 }
 
-static void read_boot(int at, const char *path, char out[GW_LOCAL_BOOT_ID])
-{
-        gw_autoclose int fd = openat(at, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        ssize_t n = fd < 0 ? 0 : read(fd, out, GW_LOCAL_BOOT_ID - 1);
-        out[n > 0 ? n : 0] = '\0';
-        out[strcspn(out, "\n")] = '\0';
-}
-
-#define KERNEL_BOOT_ID "/proc/sys/kernel/random/boot_id"
-
 bool gw_local_spool_rebooted(const struct gw_local_spool *s)
 {
-        char now[GW_LOCAL_BOOT_ID], noted[GW_LOCAL_BOOT_ID];
-        read_boot(AT_FDCWD, KERNEL_BOOT_ID, now);
+        char noted[GW_LOCAL_BOOT_ID];
         read_boot(s->root, GW_LOCAL_BOOT, noted);
-        return noted[0] && strcmp(now, noted) != 0;
+        return noted[0] && strcmp(s->boot, noted) != 0;
 }
 
 void gw_local_spool_note_boot(struct gw_local_spool *s)
 {
-        char now[GW_LOCAL_BOOT_ID];
-        read_boot(AT_FDCWD, KERNEL_BOOT_ID, now);
         gw_autoclose int fd = openat(s->root, GW_LOCAL_BOOT,
                                      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
         /* Not noted, a restart is noticed once too seldom or too often: no harm. */
-        ssize_t ignored = fd < 0 ? 0 : write(fd, now, strlen(now));
+        ssize_t ignored = fd < 0 ? 0 : write(fd, s->boot, strlen(s->boot));
         (void)ignored;
 }

@@ -20,8 +20,9 @@ struct gw_local_spool {
         int live, jobs, trash, root; /* folders */
         int leader;                  /* the lock's file */
         bool leading;
-        bool untidy;      /* there may be something in trash/ */
-        uint64_t trashed; /* names made there */
+        bool untidy;                 /* there may be something in trash/ */
+        uint64_t trashed;            /* names made there */
+        char boot[GW_LOCAL_BOOT_ID]; /* of the machine, now */
 };
 
 /* Makes what is missing, the folder itself included, but not its parents; those must be

@@ -83,7 +83,8 @@ int gw_shim_journal_begin(const struct gw_shim_run *run)
         char text[GW_LOCAL_RECORD], boot[GW_LOCAL_BOOT_ID];
         gw_shim_boot_id(boot);
         int len = snprintf(text, sizeof text, GW_LOCAL_STARTED_FORMAT, run->ordinal, run->ordinal,
-                           (long long)run->started_us, boot, (long long)getpid(), run->gpus);
+                           (long long)run->started_us, boot, (long long)getpid(),
+                           gw_local_born(getpid()), run->gpus);
         return append(run, text, len, sizeof text);
 }
 

@@ -27,7 +27,7 @@ struct gw_shim_outcome {
 int gw_shim_journal_read(const struct gw_shim_run *run, const struct gw_shim_task *task,
                          struct gw_shim_journal *ret);
 
-/* Each returns 0, or -1 with errno. After begin the run has started. */
+/* Each returns 0, or -1 with errno. After begin the run has started, and this process has it. */
 int gw_shim_journal_begin(const struct gw_shim_run *run);
 int gw_shim_journal_end(const struct gw_shim_run *run, const struct gw_shim_outcome *outcome);
 

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "backends/local/format.h"
 #include "server/base/cleanup.h"
 #include "server/base/str.h"
 
@@ -44,18 +45,12 @@ static int read_process(pid_t pid, struct gw_proc *ret)
         long pages;
         if (!p || sscanf(p + 1,
                          " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-                         "%*d %llu %*u %ld",
+                         "%*d %lld %*u %ld",
                          &proc.state, &proc.parent, &proc.born, &pages) != 4)
                 return -1;
         proc.rss = pages * sysconf(_SC_PAGESIZE);
         *ret = proc;
         return 0;
-}
-
-static unsigned long long born_at(pid_t pid)
-{
-        struct gw_proc proc;
-        return read_process(pid, &proc) ? 0 : proc.born;
 }
 
 static int add_process(struct gw_procs *procs, const struct gw_proc *proc)
@@ -129,7 +124,7 @@ void gw_procs_choose_below(struct gw_procs *procs, void *arg)
 static void signal_process(const struct gw_proc *proc, int sig)
 {
         gw_autoclose int fd = pidfd_open(proc->pid, 0);
-        if (fd >= 0 && born_at(proc->pid) == proc->born)
+        if (fd >= 0 && gw_local_born(proc->pid) == proc->born)
                 pidfd_send_signal(fd, sig, NULL, 0);
 }
 

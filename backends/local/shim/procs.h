@@ -10,10 +10,10 @@
 
 struct gw_proc {
         pid_t pid, parent;
-        char state;              /* as in /proc/<pid>/stat */
-        bool ours;               /* set by a choice */
-        unsigned long long born; /* clock ticks since boot: pid and born name a process for ever */
-        int64_t rss;             /* bytes */
+        char state;     /* as in /proc/<pid>/stat */
+        bool ours;      /* set by a choice */
+        long long born; /* clock ticks since boot: pid and born name a process for ever */
+        int64_t rss;    /* bytes */
 };
 
 struct gw_procs {

@@ -1,6 +1,7 @@
 /* Leadership: taking over what runs, what ended meanwhile and what waits; one writer at a time;
  * shims that are killed; nothing runs twice. */
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "tests/unit/backends/local/rig.h"
@@ -294,7 +295,7 @@ static void a_restart_of_the_machine_is_noticed(void **state)
         FILE *f = fopen(path, "ae");
         assert_non_null(f);
         fprintf(f, GW_LOCAL_STARTED_FORMAT, 0U, 0U, 1000000LL,
-                "11111111-2222-3333-4444-555555555555", 1LL, "-");
+                "11111111-2222-3333-4444-555555555555", 1LL, 1LL, "-");
         fclose(f);
         snprintf(path, sizeof path, "%s/boot", rig->directory);
         f = fopen(path, "we");
@@ -372,6 +373,88 @@ static void nothing_runs_twice(void **state)
         assert_int_equal(start_shim(mark_text), GW_LOCAL_SHIM_DONE);
         rig_assert_output(rig, mark, "out", "once\n");
         assert_int_equal(rig_journal(rig, mark, "exit_code"), -1);
+}
+
+/* A process that keeps SIGUSR1 pending. */
+static pid_t start_bystander(void)
+{
+        pid_t pid = fork();
+        if (pid == 0) {
+                sigset_t set;
+                sigemptyset(&set);
+                sigaddset(&set, SIGUSR1);
+                sigprocmask(SIG_BLOCK, &set, NULL);
+                prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+                pause();
+                _exit(0);
+        }
+        return pid;
+}
+
+static bool has_pending_signal(pid_t pid)
+{
+        char path[64], line[256];
+        unsigned long long set = 0, own;
+        snprintf(path, sizeof path, "/proc/%d/status", pid);
+        FILE *f = fopen(path, "re");
+        assert_non_null(f);
+        while (fgets(line, sizeof line, f))
+                if (sscanf(line, "SigPnd: %llx", &own) == 1 ||
+                    sscanf(line, "ShdPnd: %llx", &own) == 1)
+                        set |= own;
+        fclose(f);
+        return set != 0;
+}
+
+static void read_boot(char out[GW_LOCAL_BOOT_ID])
+{
+        int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+        ssize_t n = read(fd, out, GW_LOCAL_BOOT_ID - 1);
+        close(fd);
+        assert_true(n > 0);
+        out[n] = '\0';
+        out[strcspn(out, "\n")] = '\0';
+}
+
+static void the_pid_of_a_dead_shim_is_not_taken_for_it(void **state)
+{
+        (void)state;
+        struct gw_mark mark = rig_mark();
+        struct gw_submission s = rig_submission(mark, "{\"command\": [\"echo\", \"ran\"]}");
+        s.held = true;
+        assert_int_equal(rig->b->type->submit(rig->b, &s), 0);
+        rig_wait_answer(rig, GW_REQUEST_SUBMIT, mark);
+        rig_close(rig);
+
+        /* It began under a shim whose pid another process has now, and a second shim, which has
+         * not said who it is yet, holds the run. */
+        char path[512], boot[GW_LOCAL_BOOT_ID];
+        pid_t bystander = start_bystander();
+        read_boot(boot);
+        rig_task_path(rig, mark, path);
+        FILE *f = fopen(path, "ae");
+        assert_non_null(f);
+        fprintf(f, GW_LOCAL_STARTED_FORMAT, 0U, 0U, 1000000LL, boot, (long long)bystander, 1LL,
+                "-");
+        fclose(f);
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        struct flock lock = gw_local_run_lock(F_WRLCK, 0, 0);
+        assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+        rig_open(rig);
+        rig_lead(rig, &s, 1);
+        rig_wait_phase(rig, mark, GW_PHASE_RUNNING);
+        assert_int_equal(rig_cancel(rig, mark), GW_ANSWER_DONE);
+        assert_false(has_pending_signal(bystander));
+
+        /* Nor is its end waited for; the next that takes the run over says who it is. */
+        close(fd);
+        assert_int_equal(rig_wait_phase(rig, mark, GW_PHASE_ENDED).reason, GW_REASON_NODE_FAILURE);
+        assert_true(rig_journal(rig, mark, "shim") > 0);
+        assert_int_not_equal(rig_journal(rig, mark, "shim"), bystander);
+        kill(bystander, SIGKILL);
+        assert_int_equal(waitpid(bystander, NULL, 0), bystander);
+        gw_autofree char *out = rig_output(rig, mark, "out");
+        assert_null(out);
 }
 
 static void a_run_whose_gateway_died_before_the_shim_began_is_started(void **state)
@@ -474,6 +557,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(a_restart_of_the_machine_is_noticed, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(nothing_runs_twice, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(the_pid_of_a_dead_shim_is_not_taken_for_it, set_up,
+                                                tear_down),
                 cmocka_unit_test_setup_teardown(
                         a_run_whose_gateway_died_before_the_shim_began_is_started, set_up,
                         tear_down),
