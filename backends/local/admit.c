@@ -79,13 +79,6 @@ static void explain(struct gw_local *b, struct gw_local_job *job, enum gw_reason
                 gw_local_wake_by(b, job->blocked_at + BLOCKED_US);
 }
 
-/* A cancel that could not be written when the submission was taken over. */
-static void cancel_late(struct gw_local *b, struct gw_local_job *job)
-{
-        if (gw_local_cancel(b, job, NULL, 0))
-                gw_local_wake_by(b, gw_clock_mono_us() + LAUNCH_AGAIN_US);
-}
-
 /* Returns whether those behind it may start. */
 static bool admit_some(struct gw_local *b, struct gw_local_job *job)
 {
@@ -103,9 +96,7 @@ void gw_local_admit(struct gw_local *b)
         struct gw_local_job *job, *next;
         for (job = TAILQ_FIRST(&b->line); job; job = next) {
                 next = TAILQ_NEXT(job, line);
-                if (job->cancelling)
-                        cancel_late(b, job);
-                else if (!admit_some(b, job))
+                if (!admit_some(b, job))
                         return;
         }
 }

@@ -10,6 +10,8 @@
 #include "server/base/cleanup.h"
 #include "server/base/crash.h"
 
+const char gw_local_never_started[] = "cancelled before it started";
+
 void gw_local_run_signal(const struct gw_local_run *run)
 {
         if (run->watch)
@@ -35,8 +37,7 @@ static int cancel_waiting(struct gw_local *b, struct gw_local_job *job,
         gw_autoclose int task = gw_local_spool_task(&b->spool, job->mark);
         int rc = task < 0 ? -1
                           : gw_local_spool_end(&b->spool, job->mark, &spans,
-                                               GW_REASON_CANCELLED_BY_USER,
-                                               "cancelled before it started");
+                                               GW_REASON_CANCELLED_BY_USER, gw_local_never_started);
         int error = errno;
         gw_spans_done(&spans);
         gw_crash_point("local.after_cancel");

@@ -65,18 +65,21 @@ struct gw_local_job {
         uint32_t running;                      /* how many are in runs */
         int64_t read;                          /* where in the file the journal is not read yet */
         bool held;
-        bool cancelling;          /* all of it is to be stopped */
+        bool stopping;            /* all of it is to be stopped: that is not written yet */
         bool closed;              /* nobody wants to hear of it: to be ended and removed */
+        bool unread;              /* its file could not be read: what it says is not known */
+        struct gw_spans named;    /* of the unread: which tasks the engine has in it */
         bool unreported, in_line; /* its waiting tasks are in these lists */
-        uint64_t place;           /* in line: the lower, the earlier */
-        enum gw_reason reason;    /* why the rest waits, as reported */
-        const char *words;        /* constant text about that, or NULL */
-        int64_t changed_at;       /* monotonic: when it became unreported */
-        uint64_t reported;        /* waiting ordinals below this were told since then */
-        enum gw_reason blocked;   /* why it cannot start its next now, since blocked_at */
-        int64_t blocked_at;       /* monotonic */
+        bool in_again;
+        uint64_t place;         /* in line: the lower, the earlier */
+        enum gw_reason reason;  /* why the rest waits, as reported */
+        const char *words;      /* constant text about that, or NULL */
+        int64_t changed_at;     /* monotonic: when it became unreported */
+        uint64_t reported;      /* waiting ordinals below this were told since then */
+        enum gw_reason blocked; /* why it cannot start its next now, since blocked_at */
+        int64_t blocked_at;     /* monotonic */
         struct gw_local_job *next_in_bucket;
-        TAILQ_ENTRY(gw_local_job) line, report;
+        TAILQ_ENTRY(gw_local_job) line, report, again;
 };
 
 TAILQ_HEAD(gw_local_jobs, gw_local_job);
@@ -157,6 +160,8 @@ struct gw_local {
         struct gw_local_map map;
         uint64_t last_place; /* given in line */
         struct gw_local_jobs line, report;
+        struct gw_local_jobs again; /* unread or stopping */
+        int64_t again_at;           /* monotonic: when to try these again */
         struct gw_local_runs run_report, doubt;
         LIST_HEAD(, gw_local_watch) watches;
         int64_t free_cpus_milli, free_memory; /* below 0 when settings shrank */
@@ -221,11 +226,26 @@ void gw_local_run_settle_doubtful(struct gw_local *b);
 void gw_local_watch_fired(struct gw_local *b, struct gw_local_watch *watch);
 
 /* cancel.c */
+extern const char gw_local_never_started[]; /* words about what was cancelled */
 /* Of a submission's tasks, those named end: what waits at once, what runs when it is stopped.
  * spans NULL: all. Returns 0, or -1 with errno when the spool cannot be written: ask again. */
 int gw_local_cancel(struct gw_local *b, struct gw_local_job *job, const struct gw_span *spans,
                     size_t span_count);
 void gw_local_run_signal(const struct gw_local_run *run); /* its shim looks whether to stop */
+
+/* takeover.c */
+/* Reads what the disk says of a submission that was found there. What cannot be read now is read
+ * again later. Returns 0, or -1 without memory. The job may be freed. */
+int gw_local_job_take_over(struct gw_local *b, struct gw_local_job *job);
+/* All tasks the engine has in it ended, and nobody knows how. Returns 0, or -1 without memory. */
+int gw_local_job_lost(struct gw_local *b, struct gw_local_job *job, const char *words);
+
+/* again.c: what the disk did not let be done at once. */
+void gw_local_job_again(struct gw_local *b, struct gw_local_job *job);
+/* Stops all of a submission, now or when that can be written. */
+void gw_local_job_stop(struct gw_local *b, struct gw_local_job *job);
+void gw_local_again(struct gw_local *b);
+bool gw_local_all_read(const struct gw_local *b);
 
 /* lead.c */
 void gw_local_take_wish(struct gw_local *b);

@@ -1,8 +1,8 @@
 /*
  * The submissions this backend knows, by mark, and what of them waits. The backend's thread.
  *
- * Invariants: a submission is in line exactly while it has tasks that wait and is not held;
- * whatever changed is in the report list until the host has it.
+ * Invariants: a submission is in line exactly while it has tasks that wait and may start; whatever
+ * changed is in the report list until the host has it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +100,8 @@ static void insert(struct gw_local *b, struct gw_local_job *job)
 
 void gw_local_job_line(struct gw_local *b, struct gw_local_job *job, bool anew)
 {
-        bool wanted = job->waiting.count > 0 && !job->held && !job->closed;
+        bool wanted = job->waiting.count > 0 && !job->held && !job->closed && !job->unread &&
+                      !job->stopping;
         if (job->in_line == wanted)
                 return;
         if (!wanted) {
@@ -120,7 +121,7 @@ void gw_local_job_waits(struct gw_local *b, struct gw_local_job *job, enum gw_re
         job->reason = reason;
         job->words = words;
         job->reported = 0;
-        if (job->closed || job->unreported || job->waiting.count == 0)
+        if (job->closed || job->unread || job->unreported || job->waiting.count == 0)
                 return;
         job->unreported = true;
         job->changed_at = gw_clock_mono_us();
@@ -136,7 +137,10 @@ static void release(struct gw_local *b, struct gw_local_job *job)
                 TAILQ_REMOVE(&b->line, job, line);
         if (job->unreported)
                 TAILQ_REMOVE(&b->report, job, report);
+        if (job->in_again)
+                TAILQ_REMOVE(&b->again, job, again);
         gw_local_array_done(&job->array);
+        gw_spans_done(&job->named);
         gw_spans_done(&job->waiting);
         free(job);
 }
@@ -153,7 +157,7 @@ void gw_local_job_remove(struct gw_local *b, struct gw_local_job *job)
 
 bool gw_local_job_leave(struct gw_local *b, struct gw_local_job *job)
 {
-        if (!job->closed || !LIST_EMPTY(&job->runs))
+        if (!job->closed || job->unread || !LIST_EMPTY(&job->runs))
                 return false;
         gw_local_spool_forget(&b->spool, job->mark);
         gw_local_job_remove(b, job);

@@ -11,10 +11,8 @@
 #include <string.h>
 
 #include "backends/local/internal.h"
-#include "server/base/cleanup.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
-#include "server/base/str.h"
 
 #define TRY_AGAIN_US (GW_SECOND / 10)
 
@@ -47,19 +45,31 @@ static int keep(struct scan *scan, struct gw_local_job *job)
         return 0;
 }
 
+static int name_tasks(struct gw_local_job *job, const struct gw_local_live *live)
+{
+        if (!live->spans)
+                return gw_spans_append(&job->named, 0, 0, NULL);
+        for (size_t i = 0; i < live->span_count; i++)
+                if (gw_spans_append(&job->named, live->spans[i].first, live->spans[i].last, NULL))
+                        return -1;
+        return 0;
+}
+
 /* A task that cannot be read is still known by its name. */
 static void found_task(void *arg, struct gw_mark mark)
 {
         struct scan *scan = arg;
         const struct gw_local_live *live = find_live(scan->b, mark);
         struct gw_local_job *job = gw_local_job_add(scan->b, mark);
-        if (!job || keep(scan, job)) {
+        if (!job || keep(scan, job) || (live && name_tasks(job, live))) {
                 scan->failed = true;
                 return;
         }
-        gw_local_spool_get(&scan->b->spool, mark, &job->head);
+        /* Its place in line. What cannot be read now has the last. */
+        if (gw_local_spool_get(&scan->b->spool, mark, &job->head))
+                job->head = (struct gw_local_task_head){.arrival_us = INT64_MAX};
         job->closed = !live;
-        job->cancelling = !live || live->cancelling;
+        job->stopping = !live || live->cancelling;
         job->held = live && live->held;
 }
 
@@ -70,29 +80,6 @@ static int compare_arrivals(const void *a, const void *b)
         return (x > y) - (x < y);
 }
 
-/* Nobody knows more of these than that they are over. Returns 0, or -1 without memory. */
-static int end_lost(struct gw_local *b, struct gw_local_job *job, const struct gw_local_live *live,
-                    const char *words)
-{
-        static const struct gw_span plain = {0, 0};
-        const struct gw_span *spans = live->spans ? live->spans : &plain;
-        size_t count = live->spans ? live->span_count : 1;
-        struct gw_local_record outcome = {
-                .exit_code = -1, .reason = GW_REASON_NODE_FAILURE, .ended_us = gw_clock_wall_us()};
-        gw_str_copy(outcome.raw, sizeof outcome.raw, words);
-        gw_spans_done(&job->waiting);
-        for (size_t i = 0; i < count; i++)
-                if (gw_spans_append(&job->waiting, spans[i].first, spans[i].last, NULL))
-                        return -1;
-        while (job->waiting.count > 0) {
-                struct gw_local_run *run = gw_local_run_add(b, job, job->waiting.items[0], 0);
-                if (!run)
-                        return -1;
-                gw_local_run_ended(b, run, &outcome);
-        }
-        return 0;
-}
-
 /* Nothing runs across a restart of the machine, and what was not yet on the disk is gone. */
 static int report_vanished(struct gw_local *b)
 {
@@ -101,90 +88,12 @@ static int report_vanished(struct gw_local *b)
                 struct gw_local_job *job;
                 if (!live->accepted || gw_local_job_find(b, live->mark))
                         continue;
-                if (!(job = gw_local_job_add(b, live->mark)) ||
-                    end_lost(b, job, live,
-                             "the machine was restarted, and nothing of the job was left"))
+                if (!(job = gw_local_job_add(b, live->mark)) || name_tasks(job, live) ||
+                    gw_local_job_lost(b, job,
+                                      "the machine was restarted, and nothing of the job was left"))
                         return -1;
         }
         return 0;
-}
-
-/* Which of its tasks there are. Returns 0, or -1 when the file does not tell. */
-static int read_tasks(struct gw_local *b, struct gw_local_job *job)
-{
-        if (job->head.journal == 0)
-                return -1;
-        job->read = job->head.journal;
-        if (job->head.array)
-                return gw_local_spool_get_array(&b->spool, job->mark, &job->head, &job->array,
-                                                &job->waiting);
-        return gw_spans_append(&job->waiting, 0, 0, NULL);
-}
-
-static int add_held(struct gw_local *b, struct gw_local_job *job, uint32_t ordinal)
-{
-        if (!gw_spans_contains(&job->waiting, ordinal))
-                return 0;
-        struct gw_local_run *run = gw_local_run_add(b, job, (struct gw_span){ordinal, ordinal}, 0);
-        if (!run)
-                return -1;
-        gw_local_run_doubt(b, run, 0);
-        return 0;
-}
-
-/* Whatever a shim holds has begun or is about to. A question names one of several locks, so each
- * answer divides the span; as deep as there are locks. */
-static int find_held(struct gw_local *b, struct gw_local_job *job, int task, struct gw_span span)
-{
-        uint32_t at;
-        if (!gw_local_spool_locked(task, span, &at))
-                return 0;
-        if (add_held(b, job, at))
-                return -1;
-        if (at > span.first && find_held(b, job, task, (struct gw_span){span.first, at - 1}))
-                return -1;
-        return at < span.last ? find_held(b, job, task, (struct gw_span){at + 1, span.last}) : 0;
-}
-
-/* What was to be stopped still is. */
-static void restore_cancels(struct gw_local *b, struct gw_local_job *job)
-{
-        struct gw_local_run *run;
-        LIST_FOREACH(run, &job->runs, link)
-        {
-                run->cancelling = gw_local_spool_cancelled(&b->spool, job->mark, run->span.first);
-        }
-        /* What cannot be written now is tried again by admit.c. */
-        if (job->cancelling)
-                gw_local_cancel(b, job, NULL, 0);
-}
-
-static int restore(struct gw_local *b, struct gw_local_job *job)
-{
-        gw_autoclose int task = gw_local_spool_task(&b->spool, job->mark);
-        if (task < 0)
-                return -1;
-        struct gw_span all = {0, UINT32_MAX};
-        if (find_held(b, job, task, all) || gw_local_job_catch_up(b, job, task))
-                return -1;
-        restore_cancels(b, job);
-        gw_local_job_line(b, job, true);
-        gw_local_job_waits(b, job, job->held ? GW_REASON_HELD : GW_REASON_PRIORITY, NULL);
-        return 0;
-}
-
-static int restore_or_end(struct gw_local *b, struct gw_local_job *job)
-{
-        const struct gw_local_live *live = find_live(b, job->mark);
-        int rc = 0;
-        if (read_tasks(b, job) == 0)
-                rc = restore(b, job);
-        else if (live)
-                rc = end_lost(b, job, live,
-                              "the job's task was lost, as in a restart of the machine");
-        if (rc == 0)
-                gw_local_job_leave(b, job);
-        return rc;
 }
 
 static int restore_all(struct gw_local *b, struct scan *scan)
@@ -192,7 +101,7 @@ static int restore_all(struct gw_local *b, struct scan *scan)
         if (scan->count > 0)
                 qsort(scan->jobs, scan->count, sizeof(*scan->jobs), compare_arrivals);
         for (size_t i = 0; i < scan->count; i++)
-                if (restore_or_end(b, scan->jobs[i]))
+                if (gw_local_job_take_over(b, scan->jobs[i]))
                         return -1;
         gw_local_run_settle_doubtful(b);
         return gw_local_spool_rebooted(&b->spool) ? report_vanished(b) : 0;

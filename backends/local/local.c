@@ -263,6 +263,7 @@ static struct gw_backend *op_open(const char *name, const json_t *settings,
         TAILQ_INIT(&b->report);
         TAILQ_INIT(&b->run_report);
         TAILQ_INIT(&b->doubt);
+        TAILQ_INIT(&b->again);
         LIST_INIT(&b->watches);
         pthread_mutex_init(&b->wish_lock, NULL);
         if (gw_local_settings_init(&b->settings, settings, err) ||

@@ -54,6 +54,7 @@ static void turn(struct gw_local *b)
                 gw_local_request_run(b, r);
         }
         if (b->epoch) {
+                gw_local_again(b);
                 gw_local_run_settle_doubtful(b);
                 gw_local_admit(b);
                 gw_local_report(b);

@@ -172,6 +172,6 @@ void gw_local_report(struct gw_local *b)
                 else
                         mark_reported(b, &batch);
         }
-        if (b->epoch && b->unsynced && !b->refused && all_reported(b))
+        if (b->epoch && b->unsynced && !b->refused && all_reported(b) && gw_local_all_read(b))
                 report_synced(b);
 }

@@ -11,6 +11,7 @@
 
 #define RETRY_US GW_SECOND
 
+static const char unread[] = "the submission's file in the spool cannot be read now";
 static const char not_leading[] = "the backend's spool is still led by another gateway";
 
 static void answer(struct gw_local *b, const struct gw_local_request *r, enum gw_answer answer,
@@ -148,6 +149,8 @@ static void run_cancel(struct gw_local *b, struct gw_local_request *r)
         struct gw_local_job *job = gw_local_job_find(b, r->mark);
         if (!job)
                 answer(b, r, GW_ANSWER_ABSENT, NULL);
+        else if (job->unread)
+                answer(b, r, GW_ANSWER_BUSY, unread);
         else if (gw_local_cancel(b, job, r->spans, r->span_count))
                 answer(b, r, GW_ANSWER_BUSY, "the backend's spool cannot be written");
         else
@@ -177,21 +180,20 @@ static void change_hold(struct gw_local *b, struct gw_local_job *job, bool held)
         gw_local_job_waits(b, job, held ? GW_REASON_HELD : GW_REASON_PRIORITY, NULL);
 }
 
+/* Also when nothing waits: what seems to run may turn out not to have begun. */
 static void run_change(struct gw_local *b, struct gw_local_request *r)
 {
         struct gw_local_job *job = gw_local_job_find(b, r->mark);
         if (!job) {
                 answer(b, r, GW_ANSWER_ABSENT, NULL);
-                return;
-        }
-        if (job->waiting.count > 0) {
-                if (write_changes(b, job, r)) {
-                        answer(b, r, GW_ANSWER_BUSY, "the backend's spool cannot be written");
-                        return;
-                }
+        } else if (job->unread) {
+                answer(b, r, GW_ANSWER_BUSY, unread);
+        } else if (write_changes(b, job, r)) {
+                answer(b, r, GW_ANSWER_BUSY, "the backend's spool cannot be written");
+        } else {
                 change_hold(b, job, r->held);
+                answer(b, r, GW_ANSWER_DONE, NULL);
         }
-        answer(b, r, GW_ANSWER_DONE, NULL);
 }
 
 /* What still runs is stopped first, and all is removed when it has ended. */
@@ -201,8 +203,8 @@ static void run_forget(struct gw_local *b, struct gw_local_request *r)
         if (job) {
                 job->closed = true;
                 gw_local_job_line(b, job, false);
-                if (!LIST_EMPTY(&job->runs))
-                        gw_local_cancel(b, job, NULL, 0);
+                if (job->unread || !LIST_EMPTY(&job->runs))
+                        gw_local_job_stop(b, job);
                 gw_local_job_leave(b, job);
         } else {
                 gw_local_spool_forget(&b->spool, r->mark);
@@ -257,6 +259,8 @@ static int read_ended(const struct gw_local *b, const struct gw_log_source *log,
         const struct gw_local_job *job = gw_local_job_find(b, log->mark);
         struct gw_local_task_head head;
         struct search search = {.ordinal = log->ordinal};
+        if (job && job->unread)
+                return 0;
         if (job) {
                 *ret = !gw_local_run_find(job, log->ordinal) &&
                        !gw_spans_contains(&job->waiting, log->ordinal);

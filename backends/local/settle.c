@@ -11,6 +11,7 @@
 #include "backends/local/internal.h"
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
+#include "server/base/str.h"
 
 #define LOOK_AGAIN_US (GW_SECOND / 10)
 #define LAUNCH_AGAIN_US GW_SECOND
@@ -43,27 +44,33 @@ static void settle_held(struct gw_local *b, struct gw_local_run *run)
                 gw_local_run_signal(run);
 }
 
-/* It has not begun, and no shim of ours was started for it. */
-static void settle_fresh(struct gw_local *b, struct gw_local_run *run)
-{
-        if (gw_local_run_put_back(b, run))
-                gw_local_run_doubt(b, run, LAUNCH_AGAIN_US);
-}
-
-/* Shims came and went, and none got as far as to start it. Written first: none may do so later. */
-static void settle_unstartable(struct gw_local *b, struct gw_local_run *run)
+/* One that has not begun. Written first: no shim may start it later. */
+static void end_unstarted(struct gw_local *b, struct gw_local_run *run, enum gw_reason reason,
+                          const char *words)
 {
         struct gw_local_record outcome = {
                 .exit_code = -1,
-                .reason = GW_REASON_LAUNCH_FAILED,
-                .raw = "the job's supervisor cannot start it",
+                .reason = reason,
                 .ended_us = gw_clock_wall_us(),
         };
         const struct gw_spans span = {.items = &run->span, .count = 1};
+        gw_str_copy(outcome.raw, sizeof outcome.raw, words);
         if (gw_local_spool_end(&b->spool, run->job->mark, &span, outcome.reason, outcome.raw))
                 gw_local_run_doubt(b, run, LAUNCH_AGAIN_US);
         else
                 gw_local_run_ended(b, run, &outcome);
+}
+
+/* It has not begun, and no shim of ours was started for it. */
+static void settle_fresh(struct gw_local *b, struct gw_local_run *run)
+{
+        struct gw_local_job *job = run->job;
+        if (run->cancelling)
+                end_unstarted(b, run, GW_REASON_CANCELLED_BY_USER, gw_local_never_started);
+        else if (gw_local_run_put_back(b, run))
+                gw_local_run_doubt(b, run, LAUNCH_AGAIN_US);
+        else
+                gw_local_job_waits(b, job, job->held ? GW_REASON_HELD : GW_REASON_PRIORITY, NULL);
 }
 
 /* It has begun, or a shim was started for it, and nobody cares for it. */
@@ -80,9 +87,13 @@ static void settle_orphan(struct gw_local *b, struct gw_local_run *run)
                 gw_local_run_doubt(b, run, LAUNCH_AGAIN_US);
 }
 
-/* The task's file is gone, and nobody cares for the run. */
+/* The task's file is gone, and the lock with it. */
 static void settle_lost(struct gw_local *b, struct gw_local_run *run)
 {
+        if (run->watch || find_shim(b, run)) {
+                gw_local_run_no_doubt(b, run);
+                return;
+        }
         struct gw_local_record outcome = {
                 .exit_code = -1,
                 .reason = GW_REASON_NODE_FAILURE,
@@ -97,7 +108,8 @@ static void settle_free(struct gw_local *b, struct gw_local_run *run)
         if (!run->started && run->launches == 0)
                 settle_fresh(b, run);
         else if (!run->started && run->launches >= GW_LOCAL_QUICK_LAUNCHES)
-                settle_unstartable(b, run);
+                end_unstarted(b, run, GW_REASON_LAUNCH_FAILED,
+                              "the job's supervisor cannot start it");
         else
                 settle_orphan(b, run);
 }

@@ -43,16 +43,18 @@ int gw_local_spool_scan(struct gw_local_spool *s, void (*found)(void *arg, struc
 /* Puts a task in place, so that it is there wholly or not at all. Returns 0, or -1 with
  * errno: it is not there. */
 int gw_local_spool_put(struct gw_local_spool *s, struct gw_mark mark, const struct gw_buf *text);
+
+/* Read the head of a task. Return 0; or -1 with errno, EBADMSG: it was read, and is no task. */
 int gw_local_spool_get(struct gw_local_spool *s, struct gw_mark mark,
                        struct gw_local_task_head *ret);
 int gw_local_spool_read_head(int task, struct gw_local_task_head *ret);
+
+/* Whether there is such a task, or may be. */
 bool gw_local_spool_has(const struct gw_local_spool *s, struct gw_mark mark);
 
-/* What tells its tasks from each other, as it was given. Returns 0, or -1 when it cannot be read.
- */
-int gw_local_spool_get_array(struct gw_local_spool *s, struct gw_mark mark,
-                             const struct gw_local_task_head *head, struct gw_local_array *ret,
-                             struct gw_spans *ret_spans);
+/* What tells its tasks from each other, as it was given. Returns as above. */
+int gw_local_spool_get_array(int task, const struct gw_local_task_head *head,
+                             struct gw_local_array *ret, struct gw_spans *ret_spans);
 
 /* Changes the time limit of the tasks that have not started. Return 0, or -1 with errno. */
 int gw_local_spool_limit(struct gw_local_spool *s, struct gw_mark mark, int64_t seconds);

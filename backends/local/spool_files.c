@@ -56,7 +56,12 @@ int gw_local_spool_read_head(int task, struct gw_local_task_head *ret)
 {
         char text[GW_LOCAL_TASK_HEAD];
         ssize_t n = pread(task, text, sizeof text, 0);
-        return n < 0 ? -1 : gw_local_task_parse(text, (size_t)n, ret);
+        if (n < 0)
+                return -1;
+        int rc = gw_local_task_parse(text, (size_t)n, ret);
+        if (rc)
+                errno = EBADMSG;
+        return rc;
 }
 
 int gw_local_spool_get(struct gw_local_spool *s, struct gw_mark mark,
@@ -71,18 +76,18 @@ bool gw_local_spool_has(const struct gw_local_spool *s, struct gw_mark mark)
         char name[GW_LOCAL_NAME];
         struct stat st;
         task_name(name, mark, "task");
-        return fstatat(s->live, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+        return fstatat(s->live, name, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
-int gw_local_spool_get_array(struct gw_local_spool *s, struct gw_mark mark,
-                             const struct gw_local_task_head *head, struct gw_local_array *ret,
-                             struct gw_spans *ret_spans)
+int gw_local_spool_get_array(int task, const struct gw_local_task_head *head,
+                             struct gw_local_array *ret, struct gw_spans *ret_spans)
 {
-        if (head->journal <= 0 || head->journal > GW_LOCAL_MAX_TASK)
+        if (head->journal > GW_LOCAL_MAX_TASK) {
+                errno = EBADMSG;
                 return -1;
-        gw_autoclose int fd = gw_local_spool_task(s, mark);
+        }
         gw_autofree char *text = malloc((size_t)head->journal);
-        ssize_t n = fd < 0 || !text ? -1 : pread(fd, text, (size_t)head->journal, 0);
+        ssize_t n = !text ? -1 : pread(task, text, (size_t)head->journal, 0);
         return n < 0 ? -1 : gw_local_task_parse_array(text, (size_t)n, ret, ret_spans);
 }
 

@@ -1,6 +1,7 @@
 /* Tasks as text. The backend's thread. */
 #include "backends/local/task.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,14 +164,14 @@ int gw_local_task_parse(char *text, size_t len, struct gw_local_task_head *ret)
                 }
                 if (strcmp(key, "head_end") == 0) {
                         *ret = head;
-                        return 0;
+                        return head.journal > 0 ? 0 : -1;
                 }
         }
         return -1;
 }
 
 /* "0-4,7", as it was written above. */
-static int parse_spans(const char *text, struct gw_spans *ret)
+static int parse_spans(const char *text, struct gw_spans *ret, struct gw_error *err)
 {
         uint64_t next = 0;
         for (const char *p = text;; p++) {
@@ -179,7 +180,7 @@ static int parse_spans(const char *text, struct gw_spans *ret)
                 if (*end == '-')
                         last = strtoul(end + 1, &end, 10);
                 if (first < next || last < first || last > UINT32_MAX ||
-                    gw_spans_append(ret, (uint32_t)first, (uint32_t)last, NULL))
+                    gw_spans_append(ret, (uint32_t)first, (uint32_t)last, err))
                         return -1;
                 next = (uint64_t)last + 1;
                 if (*end != ',')
@@ -188,11 +189,27 @@ static int parse_spans(const char *text, struct gw_spans *ret)
         }
 }
 
-static int parse_array(const char *spans, const char *indices, const json_t *matrix,
-                       struct gw_local_array *ret, struct gw_spans *ret_spans)
+struct array_text {
+        const char *spans, *indices, *matrix; /* or NULL */
+};
+
+static int parse_matrix(const char *text, json_t **ret, struct gw_error *err)
 {
-        return spans && parse_spans(spans, ret_spans) == 0 &&
-                               gw_local_array_init(ret, indices, matrix, NULL) == 0 &&
+        json_error_t why;
+        *ret = json_loads(text, 0, &why);
+        if (!*ret && json_error_code(&why) == json_error_out_of_memory)
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        return *ret ? 0 : -1;
+}
+
+static int parse_array(const struct array_text *text, struct gw_local_array *ret,
+                       struct gw_spans *ret_spans, struct gw_error *err)
+{
+        json_auto_t *matrix = NULL;
+        if (!text->spans || parse_spans(text->spans, ret_spans, err) ||
+            (text->matrix && parse_matrix(text->matrix, &matrix, err)))
+                return -1;
+        return gw_local_array_init(ret, text->indices, matrix, err) == 0 &&
                                gw_local_array_has(ret, ret_spans->items, ret_spans->count)
                        ? 0
                        : -1;
@@ -202,23 +219,24 @@ int gw_local_task_parse_array(char *text, size_t len, struct gw_local_array *ret
                               struct gw_spans *ret_spans)
 {
         char *p = text, *key, *value;
-        const char *spans = NULL, *indices = NULL;
-        json_auto_t *matrix = NULL;
+        struct array_text found = {0};
+        struct gw_error err = {0};
         bool whole = false;
         while (!whole && gw_local_next_field(&p, text + len, '\0', &key, &value)) {
                 if (strcmp(key, "spans") == 0)
-                        spans = value;
+                        found.spans = value;
                 else if (strcmp(key, "indices") == 0)
-                        indices = value;
-                else if (strcmp(key, "matrix") == 0 && !matrix)
-                        matrix = json_loads(value, 0, NULL);
+                        found.indices = value;
+                else if (strcmp(key, "matrix") == 0)
+                        found.matrix = value;
                 whole = strcmp(key, "array_end") == 0;
         }
         *ret = (struct gw_local_array){0};
         *ret_spans = GW_SPANS_INIT;
-        if (whole && parse_array(spans, indices, matrix, ret, ret_spans) == 0)
+        if (whole && parse_array(&found, ret, ret_spans, &err) == 0)
                 return 0;
         gw_spans_done(ret_spans);
         gw_local_array_done(ret);
+        errno = err.code == GW_ERR_NOMEM ? ENOMEM : EBADMSG;
         return -1;
 }

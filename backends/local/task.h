@@ -23,11 +23,11 @@ int gw_local_task_write(const struct gw_local_plan *plan, const struct gw_submis
                         const struct gw_local_account *account, int64_t arrival_us,
                         struct gw_buf *out, struct gw_error *err);
 
-/* Reads the head, changing the text. Returns 0, or -1 when there is none. */
+/* Reads the head, changing the text. Returns 0, or -1 when there is no whole one. */
 int gw_local_task_parse(char *text, size_t len, struct gw_local_task_head *ret);
 
-/* Reads which tasks an array's file is for, changing the text. Returns 0, or -1 when it does not
- * say, or without memory. The caller ends both. */
+/* Reads which tasks an array's file is for, changing the text. Returns 0, and the caller ends both;
+ * or -1 with errno: EBADMSG when it does not say, ENOMEM. */
 int gw_local_task_parse_array(char *text, size_t len, struct gw_local_array *ret,
                               struct gw_spans *ret_spans);
 

@@ -507,6 +507,159 @@ static void a_wish_to_stop_outlives_the_gateway_that_took_it(void **state)
         assert_null(out);
 }
 
+static void hide_task(struct gw_mark mark, bool hide)
+{
+        char path[512], kept[520];
+        rig_task_path(rig, mark, path);
+        snprintf(kept, sizeof kept, "%s.kept", path);
+        if (hide) {
+                /* No link is followed, so the name is there and cannot be opened. */
+                assert_int_equal(rename(path, kept), 0);
+                assert_int_equal(symlink(kept, path), 0);
+        } else {
+                assert_int_equal(rename(kept, path), 0);
+        }
+}
+
+static void a_task_that_cannot_be_read_is_not_lost(void **state)
+{
+        (void)state;
+        struct told t;
+        struct gw_mark running = rig_submit(
+                rig,
+                "{\"resources\": {\"cpus\": 4}, \"command\": [\"sh\", \"-c\", \"echo go; while [ "
+                "! -e end ]; do sleep 0.02; done; exit 3\"]}");
+        rig_wait_output(rig, running, "go");
+        struct gw_mark waiting = rig_submit(rig, "{\"command\": [\"echo\", \"ran\"]}");
+        struct gw_mark gone = rig_submit(rig, "{\"command\": [\"true\"]}");
+        struct gw_mark other = rig_submit(rig, "{\"command\": [\"true\"]}");
+        rig_close(rig);
+        hide_task(running, true);
+        hide_task(waiting, true);
+        char path[512], id[GW_ID_TEXT];
+        rig_task_path(rig, gone, path);
+        assert_int_equal(truncate(path, 0), 0);
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        struct flock lock = gw_local_run_lock(F_WRLCK, 0, 0);
+        assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+
+        /* The rest goes on, but nobody is told that this was all. */
+        rig_open(rig);
+        rig->epoch++;
+        rig->synced = 0;
+        rig->told_count = 0;
+        struct gw_submission lives[4] = {live(running), live(waiting), live(gone), live(other)};
+        rig->b->type->lead(rig->b, rig->epoch, lives, 4, NULL);
+        assert_int_equal(rig_wait_phase(rig, other, GW_PHASE_ENDED).reason, GW_REASON_COMPLETED);
+        assert_int_equal(rig_cancel(rig, waiting), GW_ANSWER_BUSY);
+        assert_false(rig_last_told(rig, running, &t));
+        assert_false(rig_last_told(rig, waiting, &t));
+        assert_false(rig_last_told(rig, gone, &t));
+        assert_int_equal(rig->synced, 0);
+
+        /* What can be read later is as it was; what is surely gone is told so. */
+        hide_task(running, false);
+        rig_wait_phase(rig, running, GW_PHASE_RUNNING);
+        assert_int_equal(rig->synced, 0);
+        hide_task(waiting, false);
+        close(fd);
+        assert_int_equal(rig_wait_phase(rig, gone, GW_PHASE_ENDED).reason, GW_REASON_NODE_FAILURE);
+        rig_wait(rig, rig_is_synced, NULL, "synced");
+        gw_id_format(running.job, id);
+        snprintf(path, sizeof path, "%s/jobs/%s/1.0.work/end", rig->directory, id);
+        close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+        assert_int_equal(rig_wait_phase(rig, running, GW_PHASE_ENDED).exit_code, 3);
+        assert_int_equal(rig_wait_phase(rig, waiting, GW_PHASE_ENDED).reason, GW_REASON_COMPLETED);
+        rig_assert_output(rig, waiting, "out", "ran\n");
+}
+
+/* The wish is tried again, also when nobody is left to ask for it. */
+static void a_stop_that_could_not_be_written_is_written_later(void **state)
+{
+        (void)state;
+        struct gw_mark marks[2];
+        pid_t pids[2];
+        char path[2][512];
+        for (int i = 0; i < 2; i++) {
+                marks[i] = rig_submit(
+                        rig, "{\"command\": [\"sh\", \"-c\", \"echo pid=$$; exec sleep 1000\"]}");
+                rig_wait_output(rig, marks[i], "pid=");
+                pids[i] = rig_output_number(rig, marks[i], "pid=");
+                rig_task_path(rig, marks[i], path[i]);
+                strcpy(strrchr(path[i], '.'), ".cancel");
+                assert_int_equal(mkdir(path[i], 0700), 0);
+        }
+        assert_int_equal(rig_cancel(rig, marks[0]), GW_ANSWER_BUSY);
+        assert_int_equal(rig->b->type->forget(rig->b, marks[0]), 0);
+        assert_int_equal(rig_wait_answer(rig, GW_REQUEST_FORGET, marks[0]).answer, GW_ANSWER_DONE);
+        assert_true(rig_alive(pids[0]));
+        assert_int_equal(rmdir(path[0]), 0);
+        rig_wait_dead(pids[0]);
+
+        /* Nor whom a leader was told of at the beginning, one that runs and has nothing left that
+         * waits. */
+        struct gw_submission s = live(marks[1]);
+        s.cancelling = true;
+        restart(&s, 1);
+        rig_wait_phase(rig, marks[1], GW_PHASE_RUNNING);
+        assert_true(rig_alive(pids[1]));
+        assert_int_equal(rmdir(path[1]), 0);
+        assert_int_equal(rig_wait_phase(rig, marks[1], GW_PHASE_ENDED).reason,
+                         GW_REASON_CANCELLED_BY_USER);
+}
+
+/* Holds a run as a gateway does that is about to start its shim; to be closed. */
+static int hold_run(struct gw_mark mark)
+{
+        char path[512];
+        rig_task_path(rig, mark, path);
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        struct flock lock = gw_local_run_lock(F_WRLCK, 0, 0);
+        assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+        return fd;
+}
+
+static bool is_held(struct rig *r, void *arg)
+{
+        struct told t;
+        return rig_last_told(r, *(struct gw_mark *)arg, &t) && t.phase == GW_PHASE_PENDING &&
+               t.reason == GW_REASON_HELD;
+}
+
+static void what_turns_out_not_to_have_begun_is_cancelled_or_held(void **state)
+{
+        (void)state;
+        struct gw_mark blocker = rig_submit(
+                rig, "{\"resources\": {\"cpus\": 4}, \"command\": [\"sleep\", \"1000\"]}");
+        rig_wait_phase(rig, blocker, GW_PHASE_RUNNING);
+        struct gw_mark cancelled = rig_submit(rig, "{\"command\": [\"echo\", \"ran\"]}");
+        struct gw_mark held = rig_submit(rig, "{\"command\": [\"echo\", \"ran\"]}");
+        rig_close(rig);
+        int fds[2] = {hold_run(cancelled), hold_run(held)};
+        rig_open(rig);
+        struct gw_submission lives[3] = {live(cancelled), live(held), live(blocker)};
+        rig_lead(rig, lives, 3);
+        rig_wait_phase(rig, cancelled, GW_PHASE_RUNNING);
+        rig_wait_phase(rig, held, GW_PHASE_RUNNING);
+        assert_int_equal(rig_cancel(rig, cancelled), GW_ANSWER_DONE);
+        assert_int_equal(rig->b->type->change(rig->b, held, true, -1, 0), 0);
+        assert_int_equal(rig_wait_answer(rig, GW_REQUEST_CHANGE, held).answer, GW_ANSWER_DONE);
+        close(fds[0]);
+        close(fds[1]);
+
+        /* At once, although there is no room to start anything. */
+        struct told t = rig_wait_phase(rig, cancelled, GW_PHASE_ENDED);
+        assert_int_equal(t.reason, GW_REASON_CANCELLED_BY_USER);
+        assert_int_equal(t.started_us, 0);
+        rig_wait(rig, is_held, &held, "a hold");
+        rig_cancel(rig, blocker);
+        rig_wait_phase(rig, blocker, GW_PHASE_ENDED);
+        assert_int_equal(rig_run(rig, "{\"command\": [\"true\"]}").reason, GW_REASON_COMPLETED);
+        rig_wait(rig, is_held, &held, "a hold");
+        gw_autofree char *out = rig_output(rig, held, "out");
+        assert_null(out);
+}
+
 static void a_task_that_was_lost_is_no_failed_job(void **state)
 {
         (void)state;
@@ -564,6 +717,12 @@ int main(void)
                         tear_down),
                 cmocka_unit_test_setup_teardown(a_wish_to_stop_outlives_the_gateway_that_took_it,
                                                 set_up, tear_down),
+                cmocka_unit_test_setup_teardown(a_task_that_cannot_be_read_is_not_lost, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(a_stop_that_could_not_be_written_is_written_later,
+                                                set_up, tear_down),
+                cmocka_unit_test_setup_teardown(
+                        what_turns_out_not_to_have_begun_is_cancelled_or_held, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_task_that_was_lost_is_no_failed_job, set_up,
                                                 tear_down),
         };
