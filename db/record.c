@@ -24,7 +24,8 @@
         "j.id, j.project_id, j.user_id, p.name, j.name, j.version, j.state, j.reason, j.message," \
         " j.exit_code::int, j.signal::int, j.held, j.stop, j.submission, j.attempt, j.not_before," \
         " j.started_at, j.cancel_requested_at IS NOT NULL, j.cancel_requested_by, s.state, s.ref," \
-        " s.send_before, sp.spec::text, pb.identity::text, at.started_at, at.restart, sp.index_set"
+        " s.send_before, sp.spec::text, pb.identity::text, at.started_at, at.restart, sp.index_set," \
+        " (sp.spec->'array'->>'max_parallel')::int"
 /* Of an array the oldest wishes about some of its tasks; its tasks and its open parts if `wanted`. */
 #define ARRAY_COLUMNS(wanted) \
         " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(w.no, w.indices," \
@@ -84,6 +85,7 @@ enum {
         C_STARTED,
         C_RESTART,
         C_INDEX_SET,
+        C_MAX_PARALLEL,
         C_OPEN,
         C_CANCELS,
         C_TASKS,
@@ -157,6 +159,7 @@ static void read_row(struct gw_db_command *cmd, const struct gw_db_row *row)
                 .cancel_by = gw_db_get_int8(row, C_CANCEL_BY),
                 .timer = gw_db_get_text(row, C_TIMER, NULL),
                 .index_set = gw_db_get_text(row, C_INDEX_SET, NULL),
+                .max_parallel = gw_db_get_int4(row, C_MAX_PARALLEL),
                 .is_open = gw_db_get_bool(row, C_OPEN),
                 .tasks = gw_db_get_text(row, C_TASKS, NULL),
                 .parts = gw_db_get_text(row, C_PARTS, NULL),

@@ -27,11 +27,12 @@ struct gw_record_row {
         const char *timer;      /* gw_record_timers: the kind that is due */
         /* Of an array; NULL for a plain job. */
         const char *index_set;
-        bool is_open;        /* it has an open submission: tasks and parts are those of
-                                GW_RECORD_OPEN, and given there only */
-        const char *tasks;   /* JSON rows, gw_record_tasks() reads them; or NULL */
-        const char *parts;   /* JSON rows of the open submissions, likewise; or NULL */
-        const char *cancels; /* JSON rows [number, indices, by whom] of wishes; or NULL */
+        bool is_open;         /* it has an open submission: tasks and parts are those of
+                                 GW_RECORD_OPEN, and given there only */
+        int32_t max_parallel; /* 0: no limit */
+        const char *tasks;    /* JSON rows, gw_record_tasks() reads them; or NULL */
+        const char *parts;    /* JSON rows of the open submissions, likewise; or NULL */
+        const char *cancels;  /* JSON rows [number, indices, by whom] of wishes; or NULL */
 };
 
 enum gw_record_what {

@@ -28,10 +28,12 @@
 #define TEXT_OF(number) #number
 #define TEXT(macro) TEXT_OF(macro)
 
-#define MAKE(set, event)                                                                           \
-        " u AS (UPDATE jobs j SET version = j.version + 1, wished = true, " set                    \
+#define MAKE(set, event) MAKE_AFTER("0", set, event)
+/* `counts`: of the parts that come before, as for GW_SQL_LOCK. */
+#define MAKE_AFTER(counts, set, event)                                                             \
+        " u AS (UPDATE jobs j SET version = j.version + 1, wished = true" set                      \
         "  FROM w WHERE j.id = w.id RETURNING j.id, j.project_id, j.state, j.reason),"             \
-        GW_SQL_LOCK("(SELECT count(*) FROM u)")                                                    \
+        GW_SQL_LOCK("(SELECT count(*) FROM u) + " counts)                                          \
         " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, actor, request_id)" \
         "  SELECT nextval('events_n'), u.project_id, u.id, '" event "', u.state, u.reason,"        \
         "   w.by_user, w.request_id FROM l, u JOIN w ON w.id = u.id RETURNING n, job_id),"         \
@@ -40,18 +42,26 @@
 #define LIVES "j.state IN " GW_SQL_LIVE
 #define TO_CANCEL LIVES " AND j.cancel_requested_at IS NULL"
 #define CANCEL                                                                                     \
-        MAKE("claimable = false, cancel_requested_at = now(), cancel_requested_by = w.by_user",    \
+        MAKE(", claimable = false, cancel_requested_at = now(), cancel_requested_by = w.by_user",    \
              "cancel_requested")
 
 static const char cancel_sql[] = FIND(TO_CANCEL) CANCEL;
 
 static const char hold_sql[] =
         FIND(LIVES " AND NOT j.held AND (j.state <> 'running' OR j.counts IS NOT NULL)")
-        MAKE("held = true, claimable = false", "held");
+        MAKE(", held = true, claimable = false", "held");
 
 static const char release_sql[] =
         FIND(LIVES " AND j.held")
-        MAKE("held = false", "released");
+        MAKE(", held = false", "released");
+
+static const char max_parallel_sql[] =
+        FIND(LIVES " AND EXISTS (SELECT FROM job_specs s WHERE s.job_id = j.id AND s.index_set IS NOT NULL"
+             "  AND (s.spec->'array'->>'max_parallel')::int IS DISTINCT FROM d.max_parallel)")
+        " s AS (UPDATE job_specs s SET spec ="
+        "   jsonb_set(s.spec::jsonb, '{array,max_parallel}', to_jsonb(d.max_parallel))::json"
+        "  FROM w JOIN {input} d USING (ord) WHERE s.job_id = w.id RETURNING 1),"
+        MAKE_AFTER("(SELECT count(*) FROM s)", "", "changed");
 
 static const char remove_sql[] =
         FIND("j.state NOT IN " GW_SQL_LIVE)
@@ -74,10 +84,8 @@ static const char remove_sql[] =
 /* ---- one ---------------------------------------------------------------------------------- */
 
 static const struct gw_db_column wish_columns[] = {
-        {"id", GW_DB_UUID},
-        {"projects", GW_DB_TEXT},
-        {"by_user", GW_DB_INT8},
-        {"request_id", GW_DB_TEXT},
+        {"id", GW_DB_UUID},         {"projects", GW_DB_TEXT},     {"by_user", GW_DB_INT8},
+        {"request_id", GW_DB_TEXT}, {"max_parallel", GW_DB_INT4},
 };
 
 static void wish_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
@@ -87,18 +95,21 @@ static void wish_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
         gw_db_put_text(in, c->projects);
         gw_db_put_int8(in, c->user_id);
         gw_db_put_text(in, c->request_id);
+        gw_db_put_int4(in, c->max_parallel);
 }
 
-#define WISH_KIND(kind_name, statement)                                                            \
+#define WISH_KIND(kind_name, statement, ...)                                                       \
         {                                                                                          \
                 .name = (kind_name), .sql = (statement), .columns = wish_columns,                  \
-                .column_count = GW_COUNT(wish_columns), .encode = wish_encode                      \
+                .column_count = GW_COUNT(wish_columns), .encode = wish_encode, __VA_ARGS__         \
         }
 
 static const struct gw_db_kind wish_kinds[] = {
         [GW_WISH_CANCEL] = WISH_KIND("job_cancel", cancel_sql),
         [GW_WISH_HOLD] = WISH_KIND("job_hold", hold_sql),
         [GW_WISH_RELEASE] = WISH_KIND("job_release", release_sql),
+        /* One at a time: two of one job may differ. */
+        [GW_WISH_MAX_PARALLEL] = WISH_KIND("job_max_parallel", max_parallel_sql, .batch_max = 1),
         [GW_WISH_REMOVE] = WISH_KIND("job_remove", remove_sql),
 };
 

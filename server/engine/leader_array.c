@@ -119,6 +119,7 @@ int gw_array_load(struct live *v, const struct gw_record_row *row, struct gw_err
                 return gw_fail(err, GW_ERR_NOMEM, "out of memory");
         LIST_INIT(&a->parts);
         v->job.held = row->wants_hold;
+        a->max_parallel = (uint32_t)row->max_parallel;
         a->recorded_state = row->job.state;
         a->recorded_reason = row->job.reason;
         if (gw_indexset_parse(row->index_set, &a->indices, err) < 0 ||

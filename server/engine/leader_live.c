@@ -48,8 +48,6 @@ struct live *gw_live_new(const struct gw_record_row *row)
                 goto fail;
         if (gw_spec_load(row->spec, row->spec_len, &spec, &err) == 0) {
                 v->job.retry = spec.retry;
-                if (v->array)
-                        v->array->max_parallel = spec.max_parallel;
                 gw_spec_done(&spec);
         } else if (err.code == GW_ERR_NOMEM) {
                 goto fail;

@@ -21,6 +21,7 @@ struct answer {
                 struct live *live; /* a new one, not in the table; NULL: used, or known */
                 int64_t project_id;
                 int32_t version;
+                uint32_t max_parallel;
                 bool is_array, cancel, by_owner, hold;
                 char *cancels; /* of single tasks; owned, or NULL */
                 char timer[24];
@@ -56,6 +57,7 @@ static void collect(void *arg, const struct gw_record_row *row)
                 .project_id = row->project_id,
                 .version = row->version,
                 .is_array = row->index_set != NULL,
+                .max_parallel = (uint32_t)row->max_parallel,
                 .cancel = row->cancel,
                 .by_owner = row->cancel_by == row->user_id,
                 .hold = row->wants_hold,
@@ -108,11 +110,12 @@ static void release(struct answer *a)
 
 /* ---- wishes ---- */
 
-/* A wish about some tasks says nothing of holds. */
+/* A wish about some tasks, or about how many run, says nothing of holds. */
 static void grant_array(struct gw_leader *l, struct live *v, const struct found *f,
                         const struct gw_job_event *event, const struct occasion *occasion)
 {
-        bool all = f->cancel || !f->cancels || !v->kept || v->job.held != f->hold;
+        bool all = f->cancel || !v->kept || v->job.held != f->hold;
+        v->array->max_parallel = f->max_parallel;
         gw_array_occasion(l, v, occasion);
         if (f->cancels)
                 gw_array_cancel_tasks(l, v, f->cancels);

@@ -66,6 +66,41 @@ def test_no_more_run_at_once_than_wanted(api, tmp_path_shared):
     assert log.read_text().split() == ["+", "-"] * 6
 
 
+def test_how_many_run_is_changed_while_they_do(api, other, tmp_path_shared):
+    """More at once, then fewer: no more follow before there are fewer."""
+    gate = tmp_path_shared / "gate"
+    script = f"until [ -e {gate}.$JOBGATE_TASK_INDEX ]; do sleep 0.02; done"
+    job = shell(api, script, {"indices": "0-7", "max_parallel": 1})
+    path, change = f"/v1/jobs/{job['id']}", {"array": {"max_parallel": 3}}
+
+    def counts(running, succeeded):
+        wanted = {"running": running, "succeeded": succeeded, "queued": 8 - running - succeeded}
+        system.wait_until(lambda: wanted.items() <= api.job(job["id"])["counts"].items(), what=f"{wanted}")
+
+    counts(1, 0)
+    changed = api.request("PATCH", path, change)
+    assert (changed.status, changed.json()["spec"]["array"]["max_parallel"]) == (200, 3)
+    counts(3, 0)
+    version = api.get(path).headers["ETag"]
+    assert api.request("PATCH", path, change).status == 200 and api.get(path).headers["ETag"] == version
+    assert api.request("PATCH", path, {"array": {"max_parallel": 1}}).status == 200
+    for index in range(2):
+        system.own_file(f"{gate}.{index}")
+    counts(1, 2)
+    system.own_file(f"{gate}.2")
+    counts(1, 3)
+    assert [e["kind"] for e in api.events(f"{path}/events") if e["kind"] == "changed"] == ["changed"] * 2
+    assert other.client.request("PATCH", path, change).status == 404
+    for wrong in ({}, {"array": {}}, {"array": {"max_parallel": 0}}, {"array": {"max_parallel": 1, "indices": "1"}}):
+        assert api.request("PATCH", path, wrong).status == 400, wrong
+    plain = api.submit(["true"], hold=True)
+    assert api.request("PATCH", f"/v1/jobs/{plain['id']}", change).status == 409
+    api.post(f"{path}/cancel")
+    assert api.wait(job["id"])["state"] == "cancelled"
+    refused = api.request("PATCH", path, change)
+    assert (refused.status, "cancelled" in refused.json()["detail"]) == (409, True)
+
+
 def test_a_task_is_retried_by_itself(api):
     job = shell(api, "[ $JOBGATE_TASK_INDEX != 2 ] || [ $JOBGATE_ATTEMPT = 2 ] || exit 75",
                 {"indices": "0-4"}, retry={"limit": 1, "delay": 0, "on": [75]})

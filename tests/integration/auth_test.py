@@ -113,7 +113,8 @@ def test_a_viewer_reads_and_changes_nothing(gateway, member):
     for method, target, body in [("POST", "/v1/jobs", {"command": ["true"], "project": member.project}),
                                  ("POST", path + "/cancel", None), ("POST", path + "/hold", None),
                                  ("POST", path + "/release", None), ("DELETE", path, None),
-                                 ("POST", path + "/retry", None)]:
+                                 ("POST", path + "/retry", None),
+                                 ("PATCH", path, {"array": {"max_parallel": 1}})]:
         answer = viewer.request(method, target, body)
         assert (answer.status, answer.code) == (403, "forbidden"), target
     assert viewer.post("/v1/jobs/cancel", {"ids": [job["id"]]}).json()["count"] == 0
