@@ -2,8 +2,8 @@
  * Cross-origin requests (the CORS of the Fetch standard): which web pages of other origins may
  * read the answers. Constant after it was made; any thread, though exchanges are their loop's.
  *
- * A token is sent as a header field by the page itself, never by the browser on its own, so
- * credentials in the sense of the standard are not allowed.
+ * Credentials in the sense of the standard (what the browser adds on its own: cookies, a Basic
+ * login it remembers) are not allowed. A page sends its token as a header field itself.
  */
 #ifndef GW_ROUTES_CORS_H
 #define GW_ROUTES_CORS_H

@@ -101,6 +101,22 @@ def test_how_many_run_is_changed_while_they_do(api, other, tmp_path_shared):
     assert (refused.status, "cancelled" in refused.json()["detail"]) == (409, True)
 
 
+def test_an_array_that_runs_is_held(api, tmp_path_shared):
+    gate = tmp_path_shared / "gate"
+    job = shell(api, f"until [ -e {gate} ]; do sleep 0.02; done", {"indices": "0-3", "max_parallel": 1})
+    path = f"/v1/jobs/{job['id']}"
+    api.wait(job["id"], until="started")
+    held = api.post(f"{path}/hold")
+    assert (held.status, held.json()["held"]) == (200, True)
+    system.own_file(gate)
+    system.wait_until(lambda: api.job(job["id"])["reason"] == "held", what="the end of what ran")
+    assert api.job(job["id"])["counts"] | {"queued": 3, "succeeded": 1} == api.job(job["id"])["counts"]
+    assert {(t["state"], t["reason"]) for t in api.pages(f"{path}/tasks", state="queued")} == {("queued", "held")}
+    assert api.post(f"{path}/release").json()["held"] is False
+    assert api.wait(job["id"])["counts"]["succeeded"] == 4
+    assert api.post(f"{path}/hold").status == 409
+
+
 def test_a_task_is_retried_by_itself(api):
     job = shell(api, "[ $JOBGATE_TASK_INDEX != 2 ] || [ $JOBGATE_ATTEMPT = 2 ] || exit 75",
                 {"indices": "0-4"}, retry={"limit": 1, "delay": 0, "on": [75]})
