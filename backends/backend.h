@@ -41,6 +41,7 @@ struct gw_submission {
         struct gw_mark mark;
         const char *spec; /* the job's spec as resolved: JSON text of schema JobSpec */
         size_t spec_len;
+        const json_t *json;    /* the same, read, or NULL */
         const char *name;      /* the job's name */
         const char *project;   /* the project's name */
         const char *index_set; /* the array's indices ("0-99:2"), or NULL for a plain job */
@@ -163,7 +164,8 @@ struct gw_backend_type {
         void (*close)(struct gw_backend *b);
 
         /* Pure and deterministic, any thread: whether the spec can be carried at all (rules
-         * that need no cluster), and the script or manifest it becomes. Return 0 or -1. */
+         * that need no cluster), and the script or manifest it becomes; out NULL: only whether.
+         * Return 0 or -1. */
         int (*render)(const struct gw_backend *b, const struct gw_submission *s, struct gw_buf *out,
                       struct gw_error *err);
         /* Any replica. The caller keeps them until they come home. */

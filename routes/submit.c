@@ -123,6 +123,7 @@ struct gw_submission gw_submit_submission(const struct gw_submit *s)
                 .mark = {s->id, 1},
                 .spec = s->spec.text,
                 .spec_len = s->spec.text_len,
+                .json = s->spec.json,
                 .name = s->spec.name,
                 .project = s->membership->project,
                 .index_set = s->spec.is_array ? s->indices.data : NULL,
@@ -137,11 +138,8 @@ struct gw_submission gw_submit_submission(const struct gw_submit *s)
 /* Whether the backend can carry it at all: a rule that needs no cluster. */
 static bool is_carried(struct gw_submit *s, struct gw_error *err)
 {
-        struct gw_buf script = GW_BUF_INIT(GW_MAX_JOB_JSON);
         struct gw_submission submission = gw_submit_submission(s);
-        int rc = s->backend->type->render(s->backend, &submission, &script, err);
-        gw_buf_done(&script);
-        return rc == 0;
+        return s->backend->type->render(s->backend, &submission, NULL, err) == 0;
 }
 
 /* The largest array is the operator's to say: the model knows only what the record can hold. */

@@ -83,7 +83,8 @@ static int read_needs(struct gw_local_plan *p, struct gw_error *err)
 
 static int read_spec(struct gw_local_plan *p, const struct gw_submission *s, struct gw_error *err)
 {
-        p->spec = json_loadb(s->spec, s->spec_len, 0, NULL);
+        p->spec = s->json ? json_incref((json_t *)(uintptr_t)s->json)
+                          : json_loadb(s->spec, s->spec_len, 0, NULL);
         p->command = json_object_get(p->spec, "command");
         p->script = json_string_value(json_object_get(p->spec, "script"));
         p->setup = json_object_get(p->spec, "setup");

@@ -109,18 +109,25 @@ static void add_body(struct gw_buf *out, const struct gw_local_plan *plan)
         gw_buf_char(out, '\n');
 }
 
+static int write_script(struct gw_buf *out, const struct gw_local_plan *plan,
+                        const struct gw_submission *s, const struct gw_local_settings *settings,
+                        struct gw_error *err)
+{
+        gw_buf_str(out, "#!/bin/sh\n");
+        add_header(out, plan, s, settings);
+        if (add_environment(out, plan, s, settings))
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        add_body(out, plan);
+        return gw_buf_ok(out) ? 0 : gw_fail(err, GW_ERR_TOO_LARGE, "the script is too large");
+}
+
 int gw_local_render(const struct gw_local_settings *settings, const struct gw_submission *s,
                     struct gw_buf *out, struct gw_error *err)
 {
         struct gw_local_plan plan;
         if (gw_local_plan_init(&plan, s, err))
                 return -1;
-        gw_buf_str(out, "#!/bin/sh\n");
-        add_header(out, &plan, s, settings);
-        int rc = add_environment(out, &plan, s, settings);
-        add_body(out, &plan);
+        int rc = out ? write_script(out, &plan, s, settings, err) : 0;
         gw_local_plan_done(&plan);
-        if (rc)
-                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
-        return gw_buf_ok(out) ? 0 : gw_fail(err, GW_ERR_TOO_LARGE, "the script is too large");
+        return rc;
 }
