@@ -334,14 +334,6 @@ static void write_attempts(struct gw_buf *b, const struct gw_db_tasks_write *c)
         bool first = true;
         for (size_t i = 0; i < c->effect->attempt_count; i++) {
                 const struct gw_task_attempt *a = &c->effect->attempts[i];
-                /* Of two rows of one attempt the later holds all that is known: one statement
-                 * must not write a row twice. */
-                bool again = false;
-                for (size_t k = i + 1; k < c->effect->attempt_count && !again; k++)
-                        again = c->effect->attempts[k].ordinal == a->ordinal &&
-                                c->effect->attempts[k].attempt.no == a->attempt.no;
-                if (again)
-                        continue;
                 begin_item(b, &first);
                 gw_record_put_attempt(b, &a->attempt, a->ordinal);
         }

@@ -176,8 +176,35 @@ const struct gw_run *gw_tasks_run(const struct gw_tasks *t, uint32_t ordinal)
 
 /* ---- what is to be recorded ---------------------------------------------------------------- */
 
+static int by_attempt(const void *a, const void *b)
+{
+        const struct gw_task_attempt *x = a, *y = b;
+        if (x->ordinal != y->ordinal)
+                return x->ordinal < y->ordinal ? -1 : 1;
+        if (x->attempt.no != y->attempt.no)
+                return x->attempt.no < y->attempt.no ? -1 : 1;
+        return (x->turn > y->turn) - (x->turn < y->turn);
+}
+
+/* Of the rows of one attempt the last holds all that is known. */
+static void settle_attempts(struct gw_tasks_effect *e)
+{
+        size_t kept = 0;
+        if (e->attempt_count == 0)
+                return;
+        qsort(e->attempts, e->attempt_count, sizeof *e->attempts, by_attempt);
+        for (size_t i = 1; i < e->attempt_count; i++) {
+                const struct gw_task_attempt *top = &e->attempts[kept], *next = &e->attempts[i];
+                if (top->ordinal != next->ordinal || top->attempt.no != next->attempt.no)
+                        kept++;
+                e->attempts[kept] = *next;
+        }
+        e->attempt_count = kept + 1;
+}
+
 void gw_tasks_effect_settle(struct gw_tasks_effect *e)
 {
+        settle_attempts(e);
         gw_spans_settle(&e->rows);
         for (size_t i = 0; i < e->change_count; i++)
                 gw_spans_settle(&e->changes[i].ordinals);
@@ -204,8 +231,9 @@ static int note_attempts(struct gw_tasks_effect *e, const struct gw_run *piece, 
                             sizeof *e->attempts, err) < 0)
                         return -1;
                 for (uint32_t o = piece->lo; o <= piece->hi; o++) {
-                        struct gw_task_attempt *row = &e->attempts[e->attempt_count++];
-                        *row = (struct gw_task_attempt){.ordinal = o, .attempt = *a};
+                        struct gw_task_attempt *row = &e->attempts[e->attempt_count];
+                        *row = (struct gw_task_attempt){
+                                .ordinal = o, .turn = (uint32_t)e->attempt_count++, .attempt = *a};
                         row->attempt.submission = number;
                 }
         }

@@ -71,6 +71,7 @@ const struct gw_run *gw_tasks_run(const struct gw_tasks *t, uint32_t ordinal);
 /* An attempt's row of one task. */
 struct gw_task_attempt {
         uint32_t ordinal;
+        uint32_t turn; /* private */
         struct gw_attempt attempt;
 };
 
@@ -81,8 +82,8 @@ struct gw_task_change {
         struct gw_spans ordinals;
 };
 
-/* What is to be recorded. Begins as all zero, ends with gw_tasks_effect_clear(). The spans in it
- * are sets after gw_tasks_effect_settle(). */
+/* What is to be recorded. Begins as all zero, ends with gw_tasks_effect_clear(). After
+ * gw_tasks_effect_settle() the spans in it are sets, and an attempt has one row. */
 struct gw_tasks_effect {
         bool changed;         /* there is something */
         struct gw_spans rows; /* where rows differ from the record: rows begin and end where these

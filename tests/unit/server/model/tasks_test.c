@@ -27,7 +27,7 @@ struct model {
         bool starts[N + 1];                           /* a row of the record begins here */
         struct gw_task record[N];                     /* as it was recorded */
         bool met[N][GW_STATE_COUNT][GW_REASON_COUNT]; /* since it was recorded */
-        size_t attempts;                              /* of runs that started, likewise */
+        int attempts[N][64]; /* 1 + the state of those that started, as seen last, likewise */
         int64_t delay_us;
 };
 
@@ -60,8 +60,12 @@ static void model_apply(struct model *m, const struct gw_spans *which, uint32_t 
                         m->numbers[i] = claim;
                 if (effect.state_changed)
                         m->met[i][j->state][j->reason] = true;
-                for (unsigned k = 0; k < effect.attempt_count; k++)
-                        m->attempts += effect.attempts[k].started_us != 0;
+                for (unsigned k = 0; k < effect.attempt_count; k++) {
+                        const struct gw_attempt *a = &effect.attempts[k];
+                        assert_true(a->no < GW_COUNT(m->attempts[i]));
+                        if (a->started_us)
+                                m->attempts[i][a->no] = 1 + (int)a->state;
+                }
                 if (effect.delay_timer_us && (!m->delay_us || effect.delay_timer_us < m->delay_us))
                         m->delay_us = effect.delay_timer_us;
                 if (!at_backend(j)) {
@@ -127,7 +131,6 @@ static void record_span(struct model *m, const struct gw_tasks *t, struct gw_spa
 
 static void record(struct model *m, const struct gw_tasks *t, struct gw_tasks_effect *e)
 {
-        size_t started = 0;
         gw_tasks_effect_settle(e);
         assert_int_equal(e->changed, e->rows.count + e->attempt_count > 0);
         for (size_t i = 0; i < e->rows.count; i++)
@@ -149,11 +152,17 @@ static void record(struct model *m, const struct gw_tasks *t, struct gw_tasks_ef
         }
         static const bool none[N][GW_STATE_COUNT][GW_REASON_COUNT];
         assert_memory_equal(m->met, none, sizeof none);
-        for (size_t i = 0; i < e->attempt_count; i++)
-                started += e->attempts[i].attempt.started_us != 0;
-        assert_int_equal(started, m->attempts);
+        for (size_t i = 0; i < e->attempt_count; i++) {
+                const struct gw_task_attempt *a = &e->attempts[i];
+                int *seen = &m->attempts[a->ordinal][a->attempt.no];
+                if (!a->attempt.started_us)
+                        continue;
+                assert_int_equal(*seen, 1 + (int)a->attempt.state);
+                *seen = 0; /* once */
+        }
+        static const int no_attempts[N][64];
+        assert_memory_equal(m->attempts, no_attempts, sizeof no_attempts);
         assert_int_equal(e->delay_timer_us, m->delay_us);
-        m->attempts = 0;
         m->delay_us = 0;
         gw_tasks_effect_clear(e);
 }
