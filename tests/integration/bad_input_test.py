@@ -140,6 +140,32 @@ def test_an_array_that_cannot_be(api, array, pointer, words, dry):
     assert words in answer.pointers()[pointer]
 
 
+@pytest.mark.parametrize("array,pointer", [
+    (b'{"indices": "-1"}', "/array/indices"),
+    (b'{"indices": "0--5"}', "/array/indices"),
+    (b'{"indices": ""}', "/array/indices"),
+    (b'{"indices": "0-9:0"}', "/array/indices"),
+    (b'{"indices": 5}', "/array/indices"),
+    (b'{"matrix": {}}', "/array/matrix"),
+    (b'{"matrix": {"a": []}}', "/array/matrix/a"),
+    (b'{"matrix": {"a": [1], "a": [2]}}', "/array/matrix/a"),
+    (b'{"indices": "0-9", "max_parallel": 0}', "/array/max_parallel"),
+], ids=["negative", "negative end", "empty", "step 0", "number", "no dimension", "no values", "duplicate", "none at once"])
+@pytest.mark.parametrize("dry", ["false", "true"])
+def test_an_array_written_wrongly(api, array, pointer, dry):
+    answer = api.request("POST", f"/v1/jobs?dry_run={dry}", raw=b'{"command": ["true"], "array": ' + array + b"}",
+                         headers={"Content-Type": "application/json"})
+    assert answer.status in (400, 422), answer.text
+    assert pointer in answer.pointers(), answer.text
+
+
+def test_indices_that_overlap_are_named_once(api):
+    job = api.submit(["true"], hold=True, array={"indices": "4-9,0-5,5,2-8:2"})
+    assert job["task_count"] == 10
+    tasks = api.pages(f"/v1/jobs/{job['id']}/tasks", limit=3)
+    assert [task["index"] for task in tasks] == list(range(10))
+
+
 def test_the_largest_array_is_a_setting(new_gateway):
     made = new_gateway(settings={"max_array": 6}).start()
     api = made.member("ana", "vision").client
