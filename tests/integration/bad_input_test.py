@@ -150,7 +150,8 @@ def test_an_array_that_cannot_be(api, array, pointer, words, dry):
     (b'{"matrix": {"a": []}}', "/array/matrix/a"),
     (b'{"matrix": {"a": [1], "a": [2]}}', "/array/matrix/a"),
     (b'{"indices": "0-9", "max_parallel": 0}', "/array/max_parallel"),
-], ids=["negative", "negative end", "empty", "step 0", "number", "no dimension", "no values", "duplicate", "none at once"])
+], ids=["negative", "negative end", "empty", "step 0", "number", "no dimension", "no values", "duplicate",
+        "none at once"])
 @pytest.mark.parametrize("dry", ["false", "true"])
 def test_an_array_written_wrongly(api, array, pointer, dry):
     answer = api.request("POST", f"/v1/jobs?dry_run={dry}", raw=b'{"command": ["true"], "array": ' + array + b"}",
