@@ -38,6 +38,7 @@ FORMATS = {
     r'^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([kMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?$': 'QUANTITY',
     r'^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)(m|[eE][+-]?[0-9]+)?$': 'CPUS',
     r'^[0-9]+(-[0-9]+(:[0-9]+)?)?(,[0-9]+(-[0-9]+(:[0-9]+)?)?)*$': 'INDICES',
+    r'^(all|[0-9]+(-[0-9]+(:[0-9]+)?)?(,[0-9]+(-[0-9]+(:[0-9]+)?)?)*)$': 'INDICES_OR_ALL',
 }
 # `format` is a word for what the pattern already says.
 FORMAT_WORDS = {'UUID': 'uuid', 'DATE_TIME': 'date-time'}

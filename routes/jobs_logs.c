@@ -1,6 +1,6 @@
 /*
  * GET …/logs: what an attempt printed, from the file its backend has. The exchange's loop
- * thread. With ?follow=true it is routes/log_follow.c that answers.
+ * thread. With ?follow=true it is routes/log_follow.c that answers, with ?tasks= routes/log_many.c.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,16 +11,18 @@
 #include "routes/call.h"
 #include "routes/log_find.h"
 #include "routes/log_follow.h"
+#include "routes/log_many.h"
 #include "routes/log_view.h"
 #include "server/base/cleanup.h"
 
 #define LOG_ETAG 64
 
 struct logs {
-        bool following;
+        enum { LOGS_WHOLE, LOGS_FOLLOWED, LOGS_OF_MANY } kind;
         union {
                 struct gw_log_find find;
                 struct gw_log_follow follow;
+                struct gw_log_many *many;
         };
 };
 
@@ -102,16 +104,27 @@ static enum gw_next answer(struct gw_call *call, struct gw_log_find *l)
 
 /* ---- the handler --------------------------------------------------------------------------- */
 
+static enum gw_next begin_whole(struct gw_call *call, struct gw_log_find *f)
+{
+        f->id = gw_call_path_id(call, 0);
+        f->index = gw_call_int(call, "task", 0);
+        return gw_log_find_begin(call, f);
+}
+
 static enum gw_next begin(struct gw_call *call)
 {
         struct logs *l = call->state;
-        l->following = gw_call_flag(call, "follow");
         if (gw_log_check(call))
                 return GW_NEXT_RESPOND;
-        if (l->following)
+        if (gw_log_many_is_meant(call)) {
+                l->kind = LOGS_OF_MANY;
+                return gw_log_many_begin(call, &l->many);
+        }
+        if (gw_call_flag(call, "follow")) {
+                l->kind = LOGS_FOLLOWED;
                 return gw_log_follow_begin(call, &l->follow);
-        l->find.id = gw_call_path_id(call, 0);
-        return gw_log_find_begin(call, &l->find);
+        }
+        return begin_whole(call, &l->find);
 }
 
 static enum gw_next resume(struct gw_call *call, struct gw_work *work)
@@ -119,25 +132,40 @@ static enum gw_next resume(struct gw_call *call, struct gw_work *work)
         struct logs *l = call->state;
         enum gw_next next;
         (void)work;
-        if (l->following)
+        switch (l->kind) {
+        case LOGS_FOLLOWED:
                 return gw_log_follow_resume(call, &l->follow);
+        case LOGS_OF_MANY:
+                return gw_log_many_resume(call, l->many);
+        case LOGS_WHOLE:
+                break;
+        }
         return gw_log_find_resume(call, &l->find, &next) ? answer(call, &l->find) : next;
 }
 
 static void abandon(struct gw_call *call)
 {
         struct logs *l = call->state;
-        if (l->following)
+        if (l->kind == LOGS_FOLLOWED)
                 gw_log_follow_abandon(call, &l->follow);
+        else if (l->kind == LOGS_OF_MANY)
+                gw_log_many_abandon(l->many);
 }
 
 static void end(struct gw_call *call)
 {
         struct logs *l = call->state;
-        if (l->following)
-                gw_log_follow_done(&l->follow);
-        else
+        switch (l->kind) {
+        case LOGS_WHOLE:
                 gw_log_find_done(&l->find);
+                break;
+        case LOGS_FOLLOWED:
+                gw_log_follow_done(&l->follow);
+                break;
+        case LOGS_OF_MANY:
+                gw_log_many_end(l->many);
+                break;
+        }
 }
 
 const struct gw_handler gw_route_getJobLogs = {

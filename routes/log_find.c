@@ -72,11 +72,12 @@ static void take_attempt(void *arg, const struct gw_attempt_row *row)
 static bool ask_attempts(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next)
 {
         int32_t latest = f->latest;
-        if (f->behind > 0)
+        bool later = f->behind > 0 || f->in_order;
+        if (later)
                 f->attempt = f->behind + 1;
         else
                 f->attempt = (int32_t)gw_call_int(call, "attempt", latest > 0 ? latest : 1);
-        if (f->behind == 0 && f->attempt > latest && latest > 0) {
+        if (!later && f->attempt > latest && latest > 0) {
                 *ret_next = gw_call_fail_code(call, GW_ERR_NOT_FOUND, "there is no such attempt");
                 return false;
         }
@@ -106,7 +107,7 @@ static bool ask_task(struct gw_call *call, struct gw_log_find *f, enum gw_next *
         *ret_next = GW_NEXT_RESPOND;
         int rc = gw_task_indices(call, &f->read, &indices);
         if (rc == 0)
-                rc = gw_task_ordinal(call, &indices, gw_call_int(call, "task", 0), &f->ordinal);
+                rc = gw_task_ordinal(call, &indices, f->index, &f->ordinal);
         gw_indexset_done(&indices);
         if (rc < 0)
                 return false;

@@ -21,7 +21,9 @@ enum gw_log_found {
 struct gw_log_find {
         /* in */
         struct gw_id id;
+        int64_t index;  /* of the task */
         int32_t behind; /* > 0: the attempt after this one, which may not be there yet */
+        bool in_order;  /* 0 is such a number too, and not the attempt asked for or the latest */
         /* out */
         enum gw_log_found found;
         struct gw_error error;

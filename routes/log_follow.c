@@ -35,10 +35,11 @@ static enum gw_next search(struct gw_call *call, struct gw_log_follow *l)
 enum gw_next gw_log_follow_begin(struct gw_call *call, struct gw_log_follow *l)
 {
         struct gw_error err = {0};
+        struct gw_work home = {.home = gw_call_home(call), .owner = call->exchange};
         l->call = call;
         l->find.id = gw_call_path_id(call, 0);
-        l->follower = gw_follower_new(call->service->follow, call->principal->user_id,
-                                      gw_call_home(call), call->exchange, &err);
+        l->find.index = gw_call_int(call, "task", 0);
+        l->follower = gw_follower_new(call->service->follow, call->principal->user_id, &home, &err);
         return l->follower ? search(call, l) : gw_call_fail(call, &err);
 }
 
@@ -122,13 +123,9 @@ static ssize_t read_on(void *arg, char *out, size_t max)
 /* Sets the answer, the first time. */
 static enum gw_next stream(struct gw_call *call, struct gw_log_follow *l)
 {
-        if (l->streaming)
-                return GW_NEXT_RESPOND;
+        if (!l->streaming)
+                gw_log_stream(call, read_on, l);
         l->streaming = true;
-        gw_respond_stream(call->exchange, 200, GW_LOG_TYPE, read_on, l);
-        gw_respond_header(call->exchange, "X-Content-Type-Options", "nosniff");
-        gw_respond_header(call->exchange, "Cache-Control", "no-store");
-        gw_respond_header(call->exchange, "X-Accel-Buffering", "no"); /* nginx would hold it back */
         return GW_NEXT_RESPOND;
 }
 
@@ -137,7 +134,8 @@ static enum gw_next stream(struct gw_call *call, struct gw_log_follow *l)
 static enum gw_next open_log(struct gw_call *call, struct gw_log_follow *l)
 {
         uint64_t first = 0;
-        if (l->find.behind == 0 && gw_log_first(call, &l->find.source, &first))
+        bool old = l->find.behind == 0 && !l->streaming; /* it was there when the call came */
+        if (old && gw_log_first(call, &l->find.source, &first))
                 return gw_call_fail_code(call, GW_ERR_IO, "the output could not be read");
         gw_follower_open(l->follower, &l->find.source, first);
         l->stage = LOG_FOLLOW_SEND;

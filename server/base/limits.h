@@ -43,6 +43,8 @@
 #define GW_MAX_BATCH_ROWS 128     /* of one kind in one statement */
 #define GW_MAX_WAITERS 20000      /* suspended long-polls (setting max_waiters) */
 #define GW_MAX_FOLLOWERS 1000     /* of logs; a slow one holds 64 KiB (setting max_followers) */
+#define GW_MAX_LOG_TASKS 1000     /* asked for in one ?tasks= */
+#define GW_MAX_LOG_LANES 32       /* of them followed at a time */
 #define GW_MAX_USER_FOLLOWERS 500 /* of one user (setting max_user_followers) */
 
 /* Values */

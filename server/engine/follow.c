@@ -116,6 +116,7 @@ static int attach(struct gw_follower *r)
 
 static void send_home(struct gw_follower *r)
 {
+        r->work.done = r->done;
         gw_work_finish(&r->work);
 }
 

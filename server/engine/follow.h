@@ -47,10 +47,10 @@ bool gw_follow_draining(const struct gw_follow *follow);
 
 /* ---- a follower: its exchange's loop thread ------------------------------------------------- */
 
-/* Follows nothing yet. home and owner are where its work comes home to. NULL with
+/* Follows nothing yet. `home` has the home, the done() and the owner of its work. NULL with
  * GW_ERR_OVERLOADED when there are too many, GW_ERR_TOO_MANY when this user has too many. */
 struct gw_follower *gw_follower_new(struct gw_follow *follow, int64_t user_id,
-                                    struct gw_mailbox *home, void *owner, struct gw_error *err);
+                                    const struct gw_work *home, struct gw_error *err);
 /* Its work is at home. NULL allowed. */
 void gw_follower_free(struct gw_follower *f);
 

@@ -25,6 +25,7 @@ struct follow_key {
 
 struct gw_follower {
         struct gw_work work;
+        void (*done)(struct gw_work *work); /* of the work, at home */
         struct gw_follow *follow;
         int64_t user; /* whose share counts it */
         bool closing; /* it is out for the last time */

@@ -23,7 +23,7 @@ static int take_room(struct gw_follow *follow, int64_t user_id, struct gw_error 
 }
 
 struct gw_follower *gw_follower_new(struct gw_follow *follow, int64_t user_id,
-                                    struct gw_mailbox *home, void *owner, struct gw_error *err)
+                                    const struct gw_work *home, struct gw_error *err)
 {
         if (take_room(follow, user_id, err))
                 return NULL;
@@ -34,7 +34,8 @@ struct gw_follower *gw_follower_new(struct gw_follow *follow, int64_t user_id,
                 gw_fail(err, GW_ERR_NOMEM, "out of memory");
                 return NULL;
         }
-        f->work = (struct gw_work){.home = home, .owner = owner};
+        f->work = (struct gw_work){.home = home->home, .owner = home->owner};
+        f->done = home->done;
         f->follow = follow;
         f->user = user_id;
         f->fd = -1;
@@ -52,9 +53,11 @@ static void give_back(struct gw_follower *f)
         f->over = f->failed = false;
 }
 
-/* There is room for it: the inbox has room for all followers. */
+/* There is room for it: the inbox has room for all followers. To the thread it is not a thing
+ * that is done. */
 static void send_out(struct gw_follower *f)
 {
+        f->work.done = NULL;
         int rc = gw_mailbox_post(&f->follow->inbox, &f->work);
         assert(rc == 0);
         (void)rc;

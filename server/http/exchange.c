@@ -444,11 +444,16 @@ void gw_exchange_resume(struct gw_exchange *x, struct gw_work *work)
 
 void gw_exchange_wake(struct gw_exchange *x, enum gw_next next)
 {
-        assert(x->phase == GW_PHASE_PARTS_WAIT || x->phase == GW_PHASE_BODY_WAIT);
+        assert(x->phase == GW_PHASE_PARTS_WAIT || x->phase == GW_PHASE_BODY_WAIT ||
+               x->phase == GW_PHASE_STREAM_WAIT);
         assert(next != GW_NEXT_WAIT);
         go_on(x, next);
         if (x->phase == GW_PHASE_BODY_WAIT)
                 return;
+        if (x->phase == GW_PHASE_STREAM_WAIT) {
+                x->phase = GW_PHASE_SENT;
+                return;
+        }
         x->phase = GW_PHASE_PARTS;
         after_part(x, next);
 }

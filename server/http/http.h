@@ -13,10 +13,11 @@
  * comes back; every work sent out comes back, so an exchange outlives its work. With several
  * out, resume says GW_NEXT_WAIT until it has seen the last.
  *
- * While a body is streamed, work is out and the exchange is not suspended, so that reading and
- * working overlap. Such work has a done() of its own, and belongs to something that may outlive
- * the exchange (gw_exchange_keep_loop()); done() wakes the exchange when it is suspended. Work that
- * the body itself has to wait for comes home through resume, as ever.
+ * While a body is streamed, or an answer is made while it is sent, work may be out and the
+ * exchange is not suspended, so that both overlap. Such work has a done() of its own, and belongs
+ * to something that may outlive the exchange (gw_exchange_keep_loop()); done() wakes the exchange
+ * when it is suspended. Work that the body itself has to wait for comes home through resume, as
+ * ever.
  */
 #ifndef GW_HTTP_HTTP_H
 #define GW_HTTP_HTTP_H

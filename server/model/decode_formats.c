@@ -244,6 +244,11 @@ static bool check_indices(const char *s, size_t len)
         return false;
 }
 
+static bool check_indices_or_all(const char *s, size_t len)
+{
+        return (len == 3 && memcmp(s, "all", 3) == 0) || check_indices(s, len);
+}
+
 static const struct {
         bool (*check)(const char *s, size_t len); /* NULL: anything */
         const char *hint;
@@ -278,6 +283,8 @@ static const struct {
                 {check_indices,
                  "indices such as \"7\", \"0-99\" or \"0-99:2,120\"; how many run at a "
                  "time is said by max_parallel"},
+        [GW_FORMAT_INDICES_OR_ALL] = {check_indices_or_all,
+                                      "indices such as \"7\" or \"0-99:2,120\", or \"all\""},
 };
 
 bool gw_format_check(enum gw_format format, const char *s, size_t len)

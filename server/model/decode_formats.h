@@ -26,6 +26,7 @@ enum gw_format {
         GW_FORMAT_QUANTITY,  /* the texts of model/quantity.h, whatever their value */
         GW_FORMAT_CPUS,
         GW_FORMAT_INDICES, /* the texts of model/indexset.h, whatever their values */
+        GW_FORMAT_INDICES_OR_ALL,
         GW_FORMAT_COUNT
 };
 

@@ -46,6 +46,8 @@ static const struct {
         {GW_FORMAT_CPUS, "^\\+?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)(m|[eE][+-]?[0-9]+)?$", "01.+-eEm"},
         {GW_FORMAT_INDICES, "^[0-9]+(-[0-9]+(:[0-9]+)?)?(,[0-9]+(-[0-9]+(:[0-9]+)?)?)*$",
          "019-:,% "},
+        {GW_FORMAT_INDICES_OR_ALL,
+         "^(all|[0-9]+(-[0-9]+(:[0-9]+)?)?(,[0-9]+(-[0-9]+(:[0-9]+)?)?)*)$", "01-:,al"},
 };
 
 /* Good texts to begin the longer ones from: chance alone does not find them. */
@@ -62,6 +64,8 @@ static const struct {
         {GW_FORMAT_QUANTITY, "+1.1e+1"},
         {GW_FORMAT_CPUS, "1.1e-1"},
         {GW_FORMAT_INDICES, "0-99:2,7,3-4,120-130:10"},
+        {GW_FORMAT_INDICES_OR_ALL, "0-99:2,7"},
+        {GW_FORMAT_INDICES_OR_ALL, "all"},
 };
 
 static void compare(size_t which, const regex_t *re, const char *s)
