@@ -310,7 +310,7 @@ def bench(run):
     program = ROOT / "tests/bench/run"
     if run.build("release") is None or not program.exists():
         return Tally(failed=1)
-    done = subprocess.run([program, "--smoke", *run.extra], cwd=ROOT, stdin=subprocess.DEVNULL)
+    done = subprocess.run([program, "--smoke", "--json", *run.extra], cwd=ROOT, stdin=subprocess.DEVNULL)
     return Tally(passed=1) if done.returncode == 0 else Tally(failed=1)
 
 
