@@ -11,10 +11,16 @@
 
 static const char unlaunchable[] = "the local backend cannot start jobgate-shim now";
 
+/* Any GPU may be one of those that some run is not yet known to have. */
+static bool gpus_fit(const struct gw_local *b, int64_t count)
+{
+        return count == 0 || (b->unknown_gpus == 0 && count <= __builtin_popcountll(b->free_gpus));
+}
+
 static bool fits(const struct gw_local *b, const struct gw_local_job *job)
 {
         return job->head.cpus_milli <= b->free_cpus_milli && job->head.memory <= b->free_memory &&
-               job->head.gpus <= __builtin_popcountll(b->free_gpus);
+               gpus_fit(b, job->head.gpus);
 }
 
 static bool at_limit(const struct gw_local_job *job)

@@ -165,7 +165,8 @@ struct gw_local {
         struct gw_local_runs run_report, doubt;
         LIST_HEAD(, gw_local_watch) watches;
         int64_t free_cpus_milli, free_memory; /* below 0 when settings shrank */
-        uint64_t free_gpus;
+        uint64_t all_gpus, free_gpus;         /* sets */
+        unsigned unknown_gpus; /* runs of which it is not known which GPUs they have */
 };
 
 /* jobs.c: the set of submissions. */

@@ -114,9 +114,10 @@ static void drop_all(struct gw_local *b)
         b->unsynced = b->refused = false;
         b->free_cpus_milli = b->settings.cpus_milli;
         b->free_memory = b->settings.memory;
-        b->free_gpus = b->settings.gpus >= GW_LOCAL_MAX_GPUS
-                               ? UINT64_MAX
-                               : (UINT64_C(1) << b->settings.gpus) - 1;
+        b->all_gpus = b->settings.gpus >= GW_LOCAL_MAX_GPUS ? UINT64_MAX
+                                                            : (UINT64_C(1) << b->settings.gpus) - 1;
+        b->free_gpus = b->all_gpus;
+        b->unknown_gpus = 0;
 }
 
 static int scan_spool(struct gw_local *b)

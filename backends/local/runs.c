@@ -22,6 +22,12 @@ static void must_report(struct gw_local *b, struct gw_local_run *run)
         TAILQ_INSERT_TAIL(&b->run_report, run, report);
 }
 
+/* One that was found held has GPUs, and says which with its start only. */
+static bool gpus_are_known(const struct gw_local_run *run)
+{
+        return __builtin_popcountll(run->gpus) >= run->job->head.gpus;
+}
+
 static void take_resources(struct gw_local *b, struct gw_local_run *run)
 {
         LIST_INSERT_HEAD(&run->job->runs, run, link);
@@ -29,6 +35,7 @@ static void take_resources(struct gw_local *b, struct gw_local_run *run)
         b->free_cpus_milli -= run->job->head.cpus_milli;
         b->free_memory -= run->job->head.memory;
         b->free_gpus &= ~run->gpus;
+        b->unknown_gpus += !gpus_are_known(run);
 }
 
 static void give_resources(struct gw_local *b, struct gw_local_run *run)
@@ -37,7 +44,8 @@ static void give_resources(struct gw_local *b, struct gw_local_run *run)
         run->job->running--;
         b->free_cpus_milli += run->job->head.cpus_milli;
         b->free_memory += run->job->head.memory;
-        b->free_gpus |= run->gpus;
+        b->free_gpus |= run->gpus & b->all_gpus;
+        b->unknown_gpus -= !gpus_are_known(run);
 }
 
 struct gw_local_run *gw_local_run_add(struct gw_local *b, struct gw_local_job *job,
@@ -162,7 +170,9 @@ static void has_started(struct gw_local *b, struct gw_local_run *run,
                 run->born = record->born;
         }
         /* Those of a shim that an earlier gateway started are known from now on. */
+        b->unknown_gpus -= !gpus_are_known(run);
         run->gpus |= record->gpus;
+        b->unknown_gpus += !gpus_are_known(run);
         b->free_gpus &= ~run->gpus;
 }
 
@@ -171,28 +181,57 @@ struct reading {
         struct gw_local_job *job;
 };
 
+static int fail_memory(void)
+{
+        errno = ENOMEM;
+        return -1;
+}
+
+static int found_start(struct gw_local *b, struct gw_local_job *job,
+                       const struct gw_local_record *record)
+{
+        struct gw_local_run *run = gw_local_run_find(job, record->span.first);
+        if (!run && gw_spans_contains(&job->waiting, record->span.first)) {
+                run = gw_local_run_add(b, job, record->span, 0);
+                if (!run)
+                        return fail_memory();
+                gw_local_run_doubt(b, run, 0);
+        }
+        if (run)
+                has_started(b, run, record);
+        return 0;
+}
+
+/* Of all tasks it names: some may run, as far as was known until now, and the rest wait. */
+static int found_outcome(struct gw_local *b, struct gw_local_job *job,
+                         const struct gw_local_record *record)
+{
+        struct gw_local_run *run, *next;
+        struct gw_spans named = {.items = (struct gw_span *)(uintptr_t)&record->span, .count = 1};
+        struct gw_spans waiting;
+        int rc = 0;
+        if (gw_spans_intersect(&job->waiting, &named, &waiting, NULL))
+                return fail_memory();
+        for (size_t i = 0; rc == 0 && i < waiting.count; i++) {
+                run = gw_local_run_add(b, job, waiting.items[i], 0);
+                rc = run ? 0 : -1;
+                if (run)
+                        gw_local_run_ended(b, run, record);
+        }
+        gw_spans_done(&waiting);
+        for (run = LIST_FIRST(&job->runs); rc == 0 && run; run = next) {
+                next = LIST_NEXT(run, link);
+                if (gw_spans_contains(&named, run->span.first))
+                        gw_local_run_ended(b, run, record);
+        }
+        return rc ? fail_memory() : 0;
+}
+
 /* Of what neither waits nor runs the end is known: another record says nothing new. */
 static int found_record(void *arg, const struct gw_local_record *record)
 {
         const struct reading *reading = arg;
-        struct gw_local *b = reading->b;
-        struct gw_local_job *job = reading->job;
-        struct gw_local_run *run = gw_local_run_find(job, record->span.first);
-        if (!run && gw_spans_contains(&job->waiting, record->span.first)) {
-                run = gw_local_run_add(b, job, record->span, 0);
-                if (!run) {
-                        errno = ENOMEM;
-                        return -1;
-                }
-                gw_local_run_doubt(b, run, 0);
-        }
-        if (!run)
-                return 0;
-        if (record->ended)
-                gw_local_run_ended(b, run, record);
-        else
-                has_started(b, run, record);
-        return 0;
+        return (record->ended ? found_outcome : found_start)(reading->b, reading->job, record);
 }
 
 int gw_local_job_catch_up(struct gw_local *b, struct gw_local_job *job, int task)

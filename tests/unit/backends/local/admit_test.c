@@ -189,6 +189,42 @@ static void gpus_are_given_by_number(void **state)
         rig_assert_output(rig, three, "out", "0,1,3/0,1,3/\n");
 }
 
+static void gpus_that_are_not_known_yet_are_taken(void **state)
+{
+        (void)state;
+        struct gw_mark first = rig_mark();
+        struct gw_submission s = rig_submission(
+                first, "{\"resources\": {\"cpus\": 0.5, \"gpus\": 2}, \"command\": [\"true\"]}");
+        s.held = true;
+        assert_int_equal(rig->b->type->submit(rig->b, &s), 0);
+        rig_wait_answer(rig, GW_REQUEST_SUBMIT, first);
+        rig_close(rig);
+        /* Its shim is about to start it, and has not said with which. */
+        char path[512];
+        rig_task_path(rig, first, path);
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        struct flock lock = gw_local_run_lock(F_WRLCK, 0, 0);
+        assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+        rig_open(rig);
+        s.accepted = true;
+        rig_lead(rig, &s, 1);
+        rig_wait_phase(rig, first, GW_PHASE_RUNNING);
+        assert_int_equal(rig_run(rig, "{\"command\": [\"true\"]}").reason, GW_REASON_COMPLETED);
+        struct gw_mark second = rig_submit(
+                rig, "{\"resources\": {\"cpus\": 0.5, \"gpus\": 2}, \"command\": [\"sh\", \"-c\", "
+                     "\"echo $JOBGATE_GPUS/\"]}");
+        wait_pending(second, GW_REASON_RESOURCES);
+
+        FILE *f = fopen(path, "ae");
+        assert_non_null(f);
+        fprintf(f, GW_LOCAL_STARTED_FORMAT, 0U, 0U, 1000000LL, "", 1LL, 1LL, "0,1");
+        fclose(f);
+        rig_wait_phase(rig, second, GW_PHASE_ENDED);
+        rig_assert_output(rig, second, "out", "2,3/\n");
+        close(fd);
+        assert_int_equal(rig_wait_phase(rig, first, GW_PHASE_ENDED).reason, GW_REASON_NODE_FAILURE);
+}
+
 static void held_jobs_are_not_in_line(void **state)
 {
         (void)state;
@@ -317,6 +353,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(what_can_never_fit_is_refused, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(too_late_is_not_sent, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(gpus_are_given_by_number, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(gpus_that_are_not_known_yet_are_taken, set_up,
+                                                tear_down),
                 cmocka_unit_test_setup_teardown(held_jobs_are_not_in_line, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_waiting_job_can_be_held_and_shortened, set_up,
                                                 tear_down),

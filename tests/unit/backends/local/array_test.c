@@ -503,6 +503,40 @@ static void a_cut_record_is_its_runs_only(void **state)
         assert_int_equal(rig_wait_task(rig, s.mark, 3, GW_PHASE_ENDED).reason, GW_REASON_COMPLETED);
 }
 
+/* An outcome of tasks of which one is held: as by a shim that finds itself too late. */
+static void an_outcome_is_of_all_tasks_it_names(void **state)
+{
+        (void)state;
+        static const struct gw_span all = {0, 9};
+        struct gw_submission s = array("{\"command\": [\"echo\", \"ran\"]}", "0-9", &all, 1);
+        s.held = true;
+        submit(&s);
+        rig_close(rig);
+        char path[512];
+        rig_task_path(rig, s.mark, path);
+        FILE *f = fopen(path, "ae");
+        assert_non_null(f);
+        fprintf(f, GW_LOCAL_ENDED_FORMAT, 5U, 5U, 7, 0, "exit_code", 5LL, 0LL, 0LL, "");
+        fprintf(f, GW_LOCAL_ENDED_FORMAT, 2U, 8U, -1, 0, "cancelled_by_user", 5LL, 0LL, 0LL, "");
+        fclose(f);
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        struct flock lock = gw_local_run_lock(F_WRLCK, 3, 3);
+        assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+        rig_open(rig);
+        rig_lead(rig, &s, 1);
+        for (uint32_t i = 2; i <= 8; i++)
+                assert_int_equal(rig_wait_task(rig, s.mark, i, GW_PHASE_ENDED).reason,
+                                 i == 5 ? GW_REASON_EXIT_CODE : GW_REASON_CANCELLED_BY_USER);
+        close(fd);
+        change(&s, false, -1, 0);
+        assert_int_equal(rig_wait_task(rig, s.mark, 1, GW_PHASE_ENDED).reason, GW_REASON_COMPLETED);
+        assert_int_equal(rig_wait_task(rig, s.mark, 9, GW_PHASE_ENDED).reason, GW_REASON_COMPLETED);
+        for (uint32_t i = 2; i <= 8; i++) {
+                gw_autofree char *out = rig_output_of(rig, s.mark, i, "out");
+                assert_null(out);
+        }
+}
+
 static void retries_are_a_submission_of_their_own(void **state)
 {
         (void)state;
@@ -689,6 +723,7 @@ int main(void)
                 TEST(what_runs_is_taken_over_and_what_ended_is_told),
                 TEST(a_killed_shim_takes_its_own_task_only),
                 TEST(a_cut_record_is_its_runs_only),
+                TEST(an_outcome_is_of_all_tasks_it_names),
                 TEST(retries_are_a_submission_of_their_own),
                 TEST(the_rest_can_be_held_and_shortened),
                 TEST(forgetting_stops_what_runs_and_leaves_nothing_live),
