@@ -11,7 +11,8 @@ int gw_local_array_init(struct gw_local_array *a, const char *index_set, const j
                         struct gw_error *err)
 {
         *a = (struct gw_local_array){0};
-        if (index_set && gw_indexset_parse(index_set, &a->indices, err))
+        if (index_set ? gw_indexset_parse(index_set, &a->indices, err)
+                      : gw_indexset_first(1, &a->indices, err))
                 return -1;
         a->matrix = json_incref((json_t *)(uintptr_t)matrix);
         return 0;
@@ -26,7 +27,7 @@ void gw_local_array_done(struct gw_local_array *a)
 
 bool gw_local_array_has(const struct gw_local_array *a, const struct gw_span *spans, size_t count)
 {
-        uint64_t next = 0, end = a->indices.run_count > 0 ? a->indices.count : 1;
+        uint64_t next = 0, end = a->indices.count;
         for (size_t i = 0; i < count; i++) {
                 if (spans[i].first < next || spans[i].last < spans[i].first || spans[i].last >= end)
                         return false;
@@ -62,10 +63,7 @@ char **gw_local_array_values(const struct gw_local_array *a, uint32_t ordinal)
         struct values v = {.items = calloc(json_object_size(a->matrix) + 1, sizeof(char *))};
         if (!v.items)
                 return NULL;
-        if (a->matrix)
-                v.failed |= gw_matrix_values(a->matrix, gw_local_array_index(a, ordinal), add_value,
-                                             &v) != 0;
-        if (!v.failed)
+        if (gw_task_values(&a->indices, a->matrix, ordinal, add_value, &v) == 0 && !v.failed)
                 return v.items;
         v.items[v.count] = NULL;
         gw_local_array_free_values(v.items);

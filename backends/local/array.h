@@ -13,7 +13,7 @@
 #include "server/model/spans.h"
 
 struct gw_local_array {
-        struct gw_indexset indices; /* none: a plain job, whose only task has the index 0 */
+        struct gw_indexset indices; /* of a plain job the 0 alone */
         json_t *matrix;             /* or NULL */
 };
 

@@ -36,6 +36,16 @@ int gw_local_job_lost(struct gw_local *b, struct gw_local_job *job, const char *
         return 0;
 }
 
+static int set_plain(struct gw_local_job *job)
+{
+        gw_local_array_done(&job->array);
+        errno = ENOMEM;
+        return gw_local_array_init(&job->array, NULL, NULL, NULL) ||
+                               gw_spans_append(&job->waiting, 0, 0, NULL)
+                       ? -1
+                       : 0;
+}
+
 /* Which of its tasks there are; known already, if only the journal could not be read. Returns 0,
  * or -1 with errno. */
 static int read_tasks(struct gw_local_job *job, int task)
@@ -45,7 +55,7 @@ static int read_tasks(struct gw_local_job *job, int task)
         if (job->head.journal == 0 && gw_local_spool_read_head(task, &job->head))
                 return -1;
         if (job->head.array ? gw_local_spool_get_array(task, &job->head, &job->array, &job->waiting)
-                            : gw_spans_append(&job->waiting, 0, 0, NULL))
+                            : set_plain(job))
                 return -1;
         job->read = job->head.journal;
         return 0;

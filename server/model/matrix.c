@@ -2,7 +2,6 @@
 #include "server/model/matrix.h"
 
 #include "server/base/buf.h"
-#include "server/model/spec.h"
 #include "server/model/spec_text.h"
 
 #define MAX_NUMBER_TEXT 64
@@ -71,10 +70,11 @@ int gw_matrix_values(const json_t *matrix, uint64_t ordinal, gw_matrix_each each
         return rc;
 }
 
-int gw_task_values(const struct gw_spec *spec, uint32_t ordinal, gw_matrix_each each, void *arg)
+int gw_task_values(const struct gw_indexset *indices, const json_t *matrix, uint32_t ordinal,
+                   gw_matrix_each each, void *arg)
 {
         uint32_t index;
-        if (gw_indexset_index(&spec->indices, ordinal, &index) < 0)
+        if (gw_indexset_index(indices, ordinal, &index) < 0)
                 return -1;
-        return spec->matrix ? gw_matrix_values(spec->matrix, index, each, arg) : 0;
+        return matrix ? gw_matrix_values(matrix, index, each, arg) : 0;
 }

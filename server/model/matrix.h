@@ -18,7 +18,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
-struct gw_spec;
+#include "server/model/indexset.h"
 
 /* How many combinations there are, UINT64_MAX for that many or more. 0 for what is no matrix: no
  * object, no names, a name whose values are no list, none, or not strings, numbers and booleans
@@ -32,8 +32,9 @@ typedef void (*gw_matrix_each)(void *arg, const char *name, const char *value);
  * such combination, or no memory: then some values may have been given already. */
 int gw_matrix_values(const json_t *matrix, uint64_t ordinal, gw_matrix_each each, void *arg);
 
-/* The matrix values of a task; none for a job without a matrix. Returns as above, -1 too when the
- * job has no task of that ordinal. */
-int gw_task_values(const struct gw_spec *spec, uint32_t ordinal, gw_matrix_each each, void *arg);
+/* The matrix values of a task of a job with these indices, by its ordinal; none without a matrix
+ * (NULL). Returns as above, -1 too when the job has no such task. */
+int gw_task_values(const struct gw_indexset *indices, const json_t *matrix, uint32_t ordinal,
+                   gw_matrix_each each, void *arg);
 
 #endif

@@ -45,7 +45,8 @@ static void check_tasks(const struct gw_spec *spec)
         check(spec->task_count > 0 && spec->task_count == spec->indices.count);
         check(gw_indexset_index(&spec->indices, last, &index) == 0);
         check(gw_indexset_ordinal(&spec->indices, index, &ordinal) == 0 && ordinal == last);
-        check(gw_task_values(spec, last, check_value, &left) == 0 && left == 0);
+        check(gw_task_values(&spec->indices, spec->matrix, last, check_value, &left) == 0 &&
+              left == 0);
 }
 
 static void check_load(const struct gw_spec *spec)

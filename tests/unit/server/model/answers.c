@@ -232,7 +232,8 @@ static json_t *show_tasks(const struct gw_spec *spec)
                 json_t *values = json_array();
                 uint32_t index;
                 expect(gw_indexset_index(&spec->indices, i, &index) == 0 &&
-                               gw_task_values(spec, i, put_value, values) == 0,
+                               gw_task_values(&spec->indices, spec->matrix, i, put_value, values) ==
+                                       0,
                        "a task that is not there");
                 json_array_append_new(tasks, json_pack("[I,o]", (json_int_t)index, values));
         }

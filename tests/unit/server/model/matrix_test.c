@@ -76,8 +76,8 @@ static void test_a_stored_spec_gives_the_same_texts(void **state)
         assert_int_equal(s.task_count, 9);
         for (uint32_t i = 0; i < s.task_count; i++) {
                 struct gw_buf a = GW_BUF_INIT(1000), b = GW_BUF_INIT(1000);
-                assert_int_equal(gw_task_values(&s, i, note, &a), 0);
-                assert_int_equal(gw_task_values(&again, i, note, &b), 0);
+                assert_int_equal(gw_task_values(&s.indices, s.matrix, i, note, &a), 0);
+                assert_int_equal(gw_task_values(&again.indices, again.matrix, i, note, &b), 0);
                 assert_string_equal(a.data, b.data);
                 if (i == 8)
                         assert_string_equal(a.data, "lr=1000000.0 on=4.0 ");
@@ -93,16 +93,16 @@ static void test_tasks_that_are_not_there(void **state)
         (void)state;
         struct gw_buf none = GW_BUF_INIT(1000);
         struct gw_spec s = must_resolve("{\"script\":\"x\",\"array\":{\"matrix\":{\"a\":[1,2]}}}");
-        assert_int_equal(gw_task_values(&s, 2, note, &none), -1);
+        assert_int_equal(gw_task_values(&s.indices, s.matrix, 2, note, &none), -1);
         assert_int_equal(gw_matrix_values(s.matrix, UINT64_MAX, note, &none), -1);
         gw_spec_done(&s);
         s = must_resolve("{\"script\":\"x\",\"array\":{\"indices\":\"7,9\"}}");
-        assert_int_equal(gw_task_values(&s, 1, note, &none), 0);
-        assert_int_equal(gw_task_values(&s, 2, note, &none), -1);
+        assert_int_equal(gw_task_values(&s.indices, s.matrix, 1, note, &none), 0);
+        assert_int_equal(gw_task_values(&s.indices, s.matrix, 2, note, &none), -1);
         gw_spec_done(&s);
         s = must_resolve("{\"script\":\"x\"}");
-        assert_int_equal(gw_task_values(&s, 0, note, &none), 0);
-        assert_int_equal(gw_task_values(&s, 1, note, &none), -1);
+        assert_int_equal(gw_task_values(&s.indices, s.matrix, 0, note, &none), 0);
+        assert_int_equal(gw_task_values(&s.indices, s.matrix, 1, note, &none), -1);
         gw_spec_done(&s);
         assert_null(none.data);
 }
