@@ -49,7 +49,7 @@ struct gw_submission {
         size_t span_count;
         const char *identity;  /* JSON text: the project's identity on this backend, or NULL */
         uint32_t attempt;      /* from 1 */
-        uint32_t max_parallel; /* 0: no limit */
+        uint32_t max_parallel; /* of the job, 0: no limit; the engine keeps it, see change */
         bool held;
         const char *ref;     /* the scheduler's own id, once known, or NULL */
         int64_t send_before; /* wall µs: not to be sent later than this */
@@ -186,7 +186,8 @@ struct gw_backend_type {
         int (*cancel)(struct gw_backend *b, struct gw_mark mark, const struct gw_span *spans,
                       size_t span_count);
         /* For what still waits. time_limit_s: of each attempt; 0: none, < 0: as it is.
-         * max_parallel: 0: as it is. */
+         * max_parallel: 0: as it is. It is for a scheduler that shows it: how many tasks run at
+         * once is kept by the engine, which hands over no more. */
         int (*change)(struct gw_backend *b, struct gw_mark mark, bool held, int64_t time_limit_s,
                       uint32_t max_parallel);
         /* Everything of it is recorded: its objects, but not its logs, may go. */

@@ -1,7 +1,6 @@
 /*
  * Admission: strictly in arrival order of submissions and in order of their tasks, by cpus, memory
- * and GPUs. What does not fit blocks all that came after it; what waits for its own max_parallel
- * blocks nobody. The backend's thread.
+ * and GPUs. What does not fit blocks all that came after it. The backend's thread.
  */
 #include "backends/local/internal.h"
 #include "server/base/clock.h"
@@ -21,11 +20,6 @@ static bool fits(const struct gw_local *b, const struct gw_local_job *job)
 {
         return job->head.cpus_milli <= b->free_cpus_milli && job->head.memory <= b->free_memory &&
                gpus_fit(b, job->head.gpus);
-}
-
-static bool at_limit(const struct gw_local_job *job)
-{
-        return job->head.parallel > 0 && job->running >= job->head.parallel;
 }
 
 /* The lowest free ones. */
@@ -70,17 +64,15 @@ static int start_next(struct gw_local *b, struct gw_local_job *job)
 
 /* Being blocked is told after a while only: a line that moves fast would otherwise report each
  * job once more. */
-static void explain(struct gw_local *b, struct gw_local_job *job, enum gw_reason why)
+static void explain(struct gw_local *b, struct gw_local_job *job)
 {
         int64_t now = gw_clock_mono_us();
-        if (job->reason == why || b->unlaunchable)
+        if (job->reason == GW_REASON_RESOURCES || b->unlaunchable)
                 return;
-        if (job->blocked != why) {
-                job->blocked = why;
+        if (job->blocked_at == 0)
                 job->blocked_at = now;
-        }
         if (now >= job->blocked_at + BLOCKED_US)
-                gw_local_job_waits(b, job, why, NULL);
+                gw_local_job_waits(b, job, GW_REASON_RESOURCES, NULL);
         else
                 gw_local_wake_by(b, job->blocked_at + BLOCKED_US);
 }
@@ -88,13 +80,13 @@ static void explain(struct gw_local *b, struct gw_local_job *job, enum gw_reason
 /* Returns whether those behind it may start. */
 static bool admit_some(struct gw_local *b, struct gw_local_job *job)
 {
-        while (job->waiting.count > 0 && !at_limit(job) && fits(b, job))
+        while (job->waiting.count > 0 && fits(b, job))
                 if (start_next(b, job))
                         return false;
         if (job->waiting.count == 0)
                 return true;
-        explain(b, job, at_limit(job) ? GW_REASON_LIMIT : GW_REASON_RESOURCES);
-        return at_limit(job);
+        explain(b, job);
+        return false;
 }
 
 void gw_local_admit(struct gw_local *b)

@@ -59,16 +59,13 @@
 #define GW_LOCAL_MAX_TASK (8 * 1024 * 1024)
 #define GW_LOCAL_JOURNAL_CHUNK (16 * 1024) /* read at once; a record is much shorter */
 
-/* The task's first fields have fixed places: the limits can be changed later, and the journal's
+/* The task's first fields have fixed places: the limit can be changed later, and the journal's
  * begin is known after all else is written. */
 #define GW_LOCAL_LIMIT_FORMAT "limit=%012lld"
 #define GW_LOCAL_LIMIT_LENGTH 18
 #define GW_LOCAL_JOURNAL_FORMAT "journal=%010zu"
 #define GW_LOCAL_JOURNAL_LENGTH 18
 #define GW_LOCAL_JOURNAL_AT (GW_LOCAL_LIMIT_LENGTH + 1)
-#define GW_LOCAL_PARALLEL_FORMAT "parallel=%010u"
-#define GW_LOCAL_PARALLEL_LENGTH 19
-#define GW_LOCAL_PARALLEL_AT (GW_LOCAL_JOURNAL_AT + GW_LOCAL_JOURNAL_LENGTH + 1)
 
 /* The file descriptor a shim finds its run's task under, already locked. */
 #define GW_LOCAL_TASK_FD 3

@@ -62,7 +62,6 @@ struct gw_local_job {
         struct gw_local_array array;
         struct gw_spans waiting;
         LIST_HEAD(, gw_local_run) runs, ended; /* those that are not, and that are not reported */
-        uint32_t running;                      /* how many are in runs */
         int64_t read;                          /* where in the file the journal is not read yet */
         bool held;
         bool stopping;            /* all of it is to be stopped: that is not written yet */
@@ -71,13 +70,12 @@ struct gw_local_job {
         struct gw_spans named;    /* of the unread: which tasks the engine has in it */
         bool unreported, in_line; /* its waiting tasks are in these lists */
         bool in_again;
-        uint64_t place;         /* in line: the lower, the earlier */
-        enum gw_reason reason;  /* why the rest waits, as reported */
-        const char *words;      /* constant text about that, or NULL */
-        int64_t changed_at;     /* monotonic: when it became unreported */
-        uint64_t reported;      /* waiting ordinals below this were told since then */
-        enum gw_reason blocked; /* why it cannot start its next now, since blocked_at */
-        int64_t blocked_at;     /* monotonic */
+        uint64_t place;        /* in line: the lower, the earlier */
+        enum gw_reason reason; /* why the rest waits, as reported */
+        const char *words;     /* constant text about that, or NULL */
+        int64_t changed_at;    /* monotonic: when it became unreported */
+        uint64_t reported;     /* waiting ordinals below this were told since then */
+        int64_t blocked_at;    /* monotonic: since when its next did not fit; 0: it may */
         struct gw_local_job *next_in_bucket;
         TAILQ_ENTRY(gw_local_job) line, report, again;
 };
@@ -125,7 +123,6 @@ struct gw_local_request {
         struct gw_submission *submission; /* a copy, freed with it */
         struct gw_span *spans;            /* cancel: a copy, freed with it; NULL: all */
         size_t span_count;
-        uint32_t max_parallel;
         bool held;
         int64_t time_limit_s;
         struct gw_backend_check *check; /* the caller's */

@@ -112,7 +112,7 @@ void gw_local_job_line(struct gw_local *b, struct gw_local_job *job, bool anew)
                 insert(b, job);
         }
         job->in_line = wanted;
-        job->blocked = GW_REASON_NONE;
+        job->blocked_at = 0;
 }
 
 void gw_local_job_waits(struct gw_local *b, struct gw_local_job *job, enum gw_reason reason,

@@ -57,6 +57,7 @@ static struct gw_submission *copy_submission(const struct gw_submission *s)
         copy->identity = s->identity ? put(&at, s->identity, identity_len) : NULL;
         copy->index_set = s->index_set ? put(&at, s->index_set, indices_len) : NULL;
         copy->name = copy->project = copy->ref = NULL;
+        copy->json = NULL;
         return copy;
 }
 
@@ -118,12 +119,12 @@ static int op_cancel(struct gw_backend *head, struct gw_mark mark, const struct 
 static int op_change(struct gw_backend *head, struct gw_mark mark, bool held, int64_t time_limit_s,
                      uint32_t max_parallel)
 {
+        (void)max_parallel;
         return post(head,
                     (struct gw_local_request){.kind = GW_LOCAL_CHANGE,
                                               .mark = mark,
                                               .held = held,
-                                              .time_limit_s = time_limit_s,
-                                              .max_parallel = max_parallel},
+                                              .time_limit_s = time_limit_s},
                     NULL);
 }
 

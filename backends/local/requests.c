@@ -96,7 +96,6 @@ static int accept(struct gw_local *b, const struct gw_local_plan *plan,
                 .cpus_milli = plan->cpus_milli,
                 .memory = plan->memory,
                 .gpus = plan->gpus,
-                .parallel = s->max_parallel,
         };
         if (set_tasks(job, plan, s, err) ||
             write_task(b, plan, s, job->head.arrival_us, &job->head.journal, err)) {
@@ -157,19 +156,6 @@ static void run_cancel(struct gw_local *b, struct gw_local_request *r)
                 answer(b, r, GW_ANSWER_DONE, NULL);
 }
 
-static int write_changes(struct gw_local *b, struct gw_local_job *job,
-                         const struct gw_local_request *r)
-{
-        if (r->time_limit_s >= 0 && gw_local_spool_limit(&b->spool, r->mark, r->time_limit_s))
-                return -1;
-        if (r->max_parallel == 0 || r->max_parallel == job->head.parallel)
-                return 0;
-        if (gw_local_spool_parallel(&b->spool, r->mark, r->max_parallel))
-                return -1;
-        job->head.parallel = r->max_parallel;
-        return 0;
-}
-
 /* A job that was released goes to the end of the line. */
 static void change_hold(struct gw_local *b, struct gw_local_job *job, bool held)
 {
@@ -188,7 +174,8 @@ static void run_change(struct gw_local *b, struct gw_local_request *r)
                 answer(b, r, GW_ANSWER_ABSENT, NULL);
         } else if (job->unread) {
                 answer(b, r, GW_ANSWER_BUSY, unread);
-        } else if (write_changes(b, job, r)) {
+        } else if (r->time_limit_s >= 0 &&
+                   gw_local_spool_limit(&b->spool, r->mark, r->time_limit_s)) {
                 answer(b, r, GW_ANSWER_BUSY, "the backend's spool cannot be written");
         } else {
                 change_hold(b, job, r->held);

@@ -31,7 +31,6 @@ static bool gpus_are_known(const struct gw_local_run *run)
 static void take_resources(struct gw_local *b, struct gw_local_run *run)
 {
         LIST_INSERT_HEAD(&run->job->runs, run, link);
-        run->job->running++;
         b->free_cpus_milli -= run->job->head.cpus_milli;
         b->free_memory -= run->job->head.memory;
         b->free_gpus &= ~run->gpus;
@@ -41,7 +40,6 @@ static void take_resources(struct gw_local *b, struct gw_local_run *run)
 static void give_resources(struct gw_local *b, struct gw_local_run *run)
 {
         LIST_REMOVE(run, link);
-        run->job->running--;
         b->free_cpus_milli += run->job->head.cpus_milli;
         b->free_memory += run->job->head.memory;
         b->free_gpus |= run->gpus & b->all_gpus;

@@ -56,9 +56,8 @@ bool gw_local_spool_has(const struct gw_local_spool *s, struct gw_mark mark);
 int gw_local_spool_get_array(int task, const struct gw_local_task_head *head,
                              struct gw_local_array *ret, struct gw_spans *ret_spans);
 
-/* Changes the time limit of the tasks that have not started. Return 0, or -1 with errno. */
+/* Changes the time limit of the tasks that have not started. Returns 0, or -1 with errno. */
 int gw_local_spool_limit(struct gw_local_spool *s, struct gw_mark mark, int64_t seconds);
-int gw_local_spool_parallel(struct gw_local_spool *s, struct gw_mark mark, uint32_t max_parallel);
 
 /* Opens a task for reading its journal and asking for its locks; -1 with errno. */
 int gw_local_spool_task(const struct gw_local_spool *s, struct gw_mark mark);

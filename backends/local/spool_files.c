@@ -91,29 +91,15 @@ int gw_local_spool_get_array(int task, const struct gw_local_task_head *head,
         return n < 0 ? -1 : gw_local_task_parse_array(text, (size_t)n, ret, ret_spans);
 }
 
-static int rewrite(struct gw_local_spool *s, struct gw_mark mark, off_t at, const char *text,
-                   int len, int wanted)
-{
-        char name[GW_LOCAL_NAME];
-        task_name(name, mark, "task");
-        gw_autoclose int fd = openat(s->live, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0 || len != wanted)
-                return -1;
-        return pwrite(fd, text, (size_t)len, at) == len ? 0 : -1;
-}
-
 int gw_local_spool_limit(struct gw_local_spool *s, struct gw_mark mark, int64_t seconds)
 {
-        char text[32];
+        char name[GW_LOCAL_NAME], text[32];
+        task_name(name, mark, "task");
         int len = snprintf(text, sizeof text, GW_LOCAL_LIMIT_FORMAT, (long long)seconds);
-        return rewrite(s, mark, 0, text, len, GW_LOCAL_LIMIT_LENGTH);
-}
-
-int gw_local_spool_parallel(struct gw_local_spool *s, struct gw_mark mark, uint32_t max_parallel)
-{
-        char text[32];
-        int len = snprintf(text, sizeof text, GW_LOCAL_PARALLEL_FORMAT, max_parallel);
-        return rewrite(s, mark, GW_LOCAL_PARALLEL_AT, text, len, GW_LOCAL_PARALLEL_LENGTH);
+        gw_autoclose int fd = openat(s->live, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0 || len != GW_LOCAL_LIMIT_LENGTH)
+                return -1;
+        return pwrite(fd, text, (size_t)len, 0) == len ? 0 : -1;
 }
 
 int gw_local_spool_task(const struct gw_local_spool *s, struct gw_mark mark)

@@ -68,8 +68,6 @@ static void add_head(struct gw_buf *out, const struct gw_local_plan *plan,
         gw_buf_char(out, '\0');
         gw_buf_printf(out, GW_LOCAL_JOURNAL_FORMAT, (size_t)0);
         gw_buf_char(out, '\0');
-        gw_buf_printf(out, GW_LOCAL_PARALLEL_FORMAT, s->max_parallel);
-        gw_buf_char(out, '\0');
         add_number(out, "arrival", arrival_us);
         add_number(out, "cpus", plan->cpus_milli);
         add_number(out, "memory", plan->memory);
@@ -140,7 +138,6 @@ static const struct head_field {
         {"memory", offsetof(struct gw_local_task_head, memory)},
         {"gpus", offsetof(struct gw_local_task_head, gpus)},
         {"journal", offsetof(struct gw_local_task_head, journal)},
-        {"parallel", offsetof(struct gw_local_task_head, parallel)},
         {"array", offsetof(struct gw_local_task_head, array)},
 };
 
@@ -170,25 +167,6 @@ int gw_local_task_parse(char *text, size_t len, struct gw_local_task_head *ret)
         return -1;
 }
 
-/* "0-4,7", as it was written above. */
-static int parse_spans(const char *text, struct gw_spans *ret, struct gw_error *err)
-{
-        uint64_t next = 0;
-        for (const char *p = text;; p++) {
-                char *end;
-                unsigned long first = strtoul(p, &end, 10), last = first;
-                if (*end == '-')
-                        last = strtoul(end + 1, &end, 10);
-                if (first < next || last < first || last > UINT32_MAX ||
-                    gw_spans_append(ret, (uint32_t)first, (uint32_t)last, err))
-                        return -1;
-                next = (uint64_t)last + 1;
-                if (*end != ',')
-                        return *end ? -1 : 0;
-                p = end;
-        }
-}
-
 struct array_text {
         const char *spans, *indices, *matrix; /* or NULL */
 };
@@ -206,7 +184,7 @@ static int parse_array(const struct array_text *text, struct gw_local_array *ret
                        struct gw_spans *ret_spans, struct gw_error *err)
 {
         json_auto_t *matrix = NULL;
-        if (!text->spans || parse_spans(text->spans, ret_spans, err) ||
+        if (!text->spans || gw_spans_parse(text->spans, ret_spans, err) ||
             (text->matrix && parse_matrix(text->matrix, &matrix, err)))
                 return -1;
         return gw_local_array_init(ret, text->indices, matrix, err) == 0 &&

@@ -10,9 +10,8 @@
 struct gw_local_task_head {
         int64_t arrival_us; /* wall; its place in line */
         int64_t cpus_milli, memory, gpus;
-        int64_t journal;  /* where it begins in the file */
-        int64_t parallel; /* how many of its tasks may run at once, 0: no limit */
-        int64_t array;    /* whether it says which tasks: else it is a plain job */
+        int64_t journal; /* where it begins in the file */
+        int64_t array;   /* whether it says which tasks: else it is a plain job */
 };
 
 #define GW_LOCAL_TASK_HEAD 512 /* bytes from the beginning that hold it */

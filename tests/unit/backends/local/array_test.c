@@ -66,11 +66,9 @@ static void cancel(const struct gw_submission *s, const struct gw_span *spans, s
         assert_int_equal(rig_wait_answer(rig, GW_REQUEST_CANCEL, s->mark).answer, GW_ANSWER_DONE);
 }
 
-static void change(const struct gw_submission *s, bool held, int64_t time_limit_s,
-                   uint32_t max_parallel)
+static void change(const struct gw_submission *s, bool held, int64_t time_limit_s)
 {
-        assert_int_equal(rig->b->type->change(rig->b, s->mark, held, time_limit_s, max_parallel),
-                         0);
+        assert_int_equal(rig->b->type->change(rig->b, s->mark, held, time_limit_s, 0), 0);
         assert_int_equal(rig_wait_answer(rig, GW_REQUEST_CHANGE, s->mark).answer, GW_ANSWER_DONE);
 }
 
@@ -177,7 +175,7 @@ static void each_task_has_its_values(void **state)
         wait_pending(s.mark, 3, GW_REASON_HELD);
         /* They come from the disk after a restart. */
         restart(&s, 1);
-        change(&s, false, -1, 0);
+        change(&s, false, -1);
         for (uint32_t i = 0; i < 4; i++) {
                 assert_int_equal(rig_wait_task(rig, s.mark, i, GW_PHASE_ENDED).reason,
                                  GW_REASON_COMPLETED);
@@ -270,35 +268,6 @@ static void many_spans_are_told_in_batches(void **state)
         assert_int_equal(count_told(s.mark, GW_PHASE_PENDING, &t), 300);
         restart(&s, 1);
         assert_int_equal(count_told(s.mark, GW_PHASE_PENDING, &t), 300);
-}
-
-static void no_more_than_max_parallel_run(void **state)
-{
-        (void)state;
-        static const struct gw_span all = {0, 9};
-        struct gw_submission s = array(BLOCKED, "0-9", &all, 1);
-        s.max_parallel = 2;
-        submit(&s);
-        pid_of(s.mark, 1);
-        wait_pending(s.mark, 2, GW_REASON_LIMIT);
-        /* It blocks nobody behind it. */
-        assert_int_equal(rig_run(rig, "{\"command\": [\"true\"]}").reason, GW_REASON_COMPLETED);
-        assert_int_equal(phase_of(s.mark, 2), GW_PHASE_PENDING);
-
-        change(&s, false, -1, 3);
-        pid_of(s.mark, 2);
-        assert_int_equal(rig_run(rig, "{\"command\": [\"true\"]}").reason, GW_REASON_COMPLETED);
-        assert_int_equal(phase_of(s.mark, 3), GW_PHASE_PENDING);
-        change(&s, false, -1, 0);
-
-        /* Still so for the next leader; one that ends makes room for one. */
-        restart(&s, 1);
-        wait_pending(s.mark, 3, GW_REASON_LIMIT);
-        let_go(s.mark, 1);
-        pid_of(s.mark, 3);
-        assert_int_equal(rig_wait_task(rig, s.mark, 1, GW_PHASE_ENDED).exit_code, 1);
-        assert_int_equal(rig_run(rig, "{\"command\": [\"true\"]}").reason, GW_REASON_COMPLETED);
-        assert_int_equal(phase_of(s.mark, 4), GW_PHASE_PENDING);
 }
 
 static void what_does_not_fit_blocks_those_behind(void **state)
@@ -498,7 +467,7 @@ static void a_cut_record_is_its_runs_only(void **state)
         assert_int_equal(t.started_us, 0); /* 12 may be the beginning of it */
         gw_autofree char *out = rig_output_of(rig, s.mark, 2, "out");
         assert_null(out);
-        change(&s, false, -1, 0);
+        change(&s, false, -1);
         assert_int_equal(rig_wait_task(rig, s.mark, 0, GW_PHASE_ENDED).reason, GW_REASON_COMPLETED);
         assert_int_equal(rig_wait_task(rig, s.mark, 3, GW_PHASE_ENDED).reason, GW_REASON_COMPLETED);
 }
@@ -528,7 +497,7 @@ static void an_outcome_is_of_all_tasks_it_names(void **state)
                 assert_int_equal(rig_wait_task(rig, s.mark, i, GW_PHASE_ENDED).reason,
                                  i == 5 ? GW_REASON_EXIT_CODE : GW_REASON_CANCELLED_BY_USER);
         close(fd);
-        change(&s, false, -1, 0);
+        change(&s, false, -1);
         assert_int_equal(rig_wait_task(rig, s.mark, 1, GW_PHASE_ENDED).reason, GW_REASON_COMPLETED);
         assert_int_equal(rig_wait_task(rig, s.mark, 9, GW_PHASE_ENDED).reason, GW_REASON_COMPLETED);
         for (uint32_t i = 2; i <= 8; i++) {
@@ -574,7 +543,7 @@ static void the_rest_can_be_held_and_shortened(void **state)
         struct gw_submission s = array(ALONE, "0-2", &all, 1);
         submit(&s);
         pid_of(s.mark, 0);
-        change(&s, true, 1, 0);
+        change(&s, true, 1);
         wait_pending(s.mark, 1, GW_REASON_HELD);
         let_go(s.mark, 0);
         assert_int_equal(rig_wait_task(rig, s.mark, 0, GW_PHASE_ENDED).reason, GW_REASON_COMPLETED);
@@ -583,7 +552,7 @@ static void the_rest_can_be_held_and_shortened(void **state)
         s.held = true;
         restart(&s, 1);
         wait_pending(s.mark, 2, GW_REASON_HELD);
-        change(&s, false, -1, 0);
+        change(&s, false, -1);
         assert_int_equal(rig_wait_task(rig, s.mark, 1, GW_PHASE_ENDED).reason,
                          GW_REASON_TIME_LIMIT);
         assert_int_equal(rig_wait_task(rig, s.mark, 2, GW_PHASE_ENDED).reason,
@@ -715,7 +684,6 @@ int main(void)
                 TEST(what_the_array_has_not_is_refused),
                 TEST(what_waits_is_told_as_spans),
                 TEST(many_spans_are_told_in_batches),
-                TEST(no_more_than_max_parallel_run),
                 TEST(what_does_not_fit_blocks_those_behind),
                 TEST(gpus_are_given_to_each_task),
                 TEST(some_can_be_cancelled),

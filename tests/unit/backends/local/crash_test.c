@@ -34,7 +34,6 @@ static struct gw_submission submission(const struct record *job, struct gw_span 
         s.index_set = job->count > 1 ? "0-11" : NULL;
         s.accepted = job->accepted;
         s.held = job->held;
-        s.max_parallel = job->count > 1 ? 3 : 0;
         return s;
 }
 
