@@ -57,7 +57,7 @@ static int cancel_running(struct gw_local *b, struct gw_local_job *job,
         LIST_FOREACH(run, &job->runs, link)
         {
                 if (!run->cancelling && gw_spans_contains(wanted, run->span.first) &&
-                    gw_local_ordinals_put(&fresh, run->span.first))
+                    gw_spans_put(&fresh, run->span.first))
                         return fail_memory(&fresh);
         }
         if (fresh.count > 0)

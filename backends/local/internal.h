@@ -11,7 +11,6 @@
 
 #include "backends/backend.h"
 #include "backends/local/array.h"
-#include "backends/local/ordinals.h"
 #include "backends/local/settings.h"
 #include "backends/local/spool.h"
 

@@ -86,7 +86,7 @@ static void reported(struct gw_local *b, struct gw_local_job *job)
 /* The widest spans there are, as many as still go in. */
 static void add_waiting(struct gw_local *b, struct batch *batch, struct gw_local_job *job)
 {
-        const struct gw_span *span = gw_local_ordinals_from(&job->waiting, job->reported);
+        const struct gw_span *span = gw_spans_from(&job->waiting, job->reported);
         if (!span || job->closed) {
                 reported(b, job);
                 return;
@@ -123,7 +123,7 @@ static void fill_batch(struct gw_local *b, struct batch *batch)
 static void mark_waiting(struct gw_local *b, struct gw_local_job *job, uint32_t last)
 {
         job->reported = (uint64_t)last + 1;
-        if (!gw_local_ordinals_from(&job->waiting, job->reported))
+        if (!gw_spans_from(&job->waiting, job->reported))
                 reported(b, job);
 }
 

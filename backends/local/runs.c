@@ -50,7 +50,7 @@ struct gw_local_run *gw_local_run_add(struct gw_local *b, struct gw_local_job *j
                                       struct gw_span span, uint64_t gpus)
 {
         struct gw_local_run *run = calloc(1, sizeof *run);
-        if (!run || gw_local_ordinals_take(&job->waiting, span) <= 0) {
+        if (!run || gw_spans_take(&job->waiting, span) <= 0) {
                 free(run);
                 return NULL;
         }
@@ -67,7 +67,7 @@ struct gw_local_run *gw_local_run_add(struct gw_local *b, struct gw_local_job *j
 int gw_local_run_put_back(struct gw_local *b, struct gw_local_run *run)
 {
         struct gw_local_job *job = run->job;
-        if (gw_local_ordinals_put(&job->waiting, run->span.first))
+        if (gw_spans_put(&job->waiting, run->span.first))
                 return -1;
         gw_local_run_free(b, run);
         gw_local_job_line(b, job, false);

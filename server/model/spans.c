@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/base/limits.h"
 
@@ -88,17 +89,23 @@ uint64_t gw_spans_total(const struct gw_spans *s)
         return total;
 }
 
+const struct gw_span *gw_spans_from(const struct gw_spans *set, uint64_t ordinal)
+{
+        size_t low = 0, high = set->count;
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                if (set->items[middle].last < ordinal)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low < set->count ? &set->items[low] : NULL;
+}
+
 bool gw_spans_contains(const struct gw_spans *s, uint32_t ordinal)
 {
-        size_t lo = 0, hi = s->count;
-        while (lo < hi) {
-                size_t mid = lo + (hi - lo) / 2;
-                if (s->items[mid].last < ordinal)
-                        lo = mid + 1;
-                else
-                        hi = mid;
-        }
-        return lo < s->count && s->items[lo].first <= ordinal;
+        const struct gw_span *span = gw_spans_from(s, ordinal);
+        return span && span->first <= ordinal;
 }
 
 bool gw_spans_equal(const struct gw_spans *a, const struct gw_spans *b)
@@ -178,6 +185,48 @@ int gw_spans_subtract(const struct gw_spans *a, const struct gw_spans *b, struct
                       struct gw_error *err)
 {
         return combine(a, b, (const bool[4]){false, false, true, false}, ret, err);
+}
+
+static void drop_first(struct gw_spans *set)
+{
+        set->count--;
+        memmove(set->items, set->items + 1, set->count * sizeof(*set->items));
+}
+
+int gw_spans_take(struct gw_spans *set, struct gw_span span)
+{
+        const struct gw_span *in = gw_spans_from(set, span.first);
+        if (!in || in->first > span.first || in->last < span.last)
+                return 0;
+        struct gw_span *first = set->items;
+        if (in == first && span.first == first->first) {
+                if (span.last == first->last)
+                        drop_first(set);
+                else
+                        first->first = span.last + 1;
+                return 1;
+        }
+        struct gw_spans one = {.items = &span, .count = 1}, rest;
+        if (gw_spans_subtract(set, &one, &rest, NULL))
+                return -1;
+        gw_spans_done(set);
+        *set = rest;
+        return 1;
+}
+
+int gw_spans_put(struct gw_spans *set, uint32_t ordinal)
+{
+        if (set->count > 0 && ordinal < UINT32_MAX && set->items[0].first == ordinal + 1) {
+                set->items[0].first = ordinal;
+                return 0;
+        }
+        struct gw_span span = {ordinal, ordinal};
+        struct gw_spans one = {.items = &span, .count = 1}, all;
+        if (gw_spans_union(set, &one, &all, NULL))
+                return -1;
+        gw_spans_done(set);
+        *set = all;
+        return 0;
 }
 
 void gw_spans_format(const struct gw_spans *s, struct gw_buf *out)

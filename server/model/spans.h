@@ -40,6 +40,8 @@ void gw_spans_settle(struct gw_spans *s);
 
 uint64_t gw_spans_total(const struct gw_spans *s); /* how many ordinals */
 bool gw_spans_contains(const struct gw_spans *s, uint32_t ordinal);
+/* The first span with an ordinal from this one on, NULL after the last. */
+const struct gw_span *gw_spans_from(const struct gw_spans *s, uint64_t ordinal);
 bool gw_spans_equal(const struct gw_spans *a, const struct gw_spans *b);
 
 /* What is in both, in either, in a alone. *ret is overwritten and must be none of the two;
@@ -50,6 +52,13 @@ int gw_spans_union(const struct gw_spans *a, const struct gw_spans *b, struct gw
                    struct gw_error *err);
 int gw_spans_subtract(const struct gw_spans *a, const struct gw_spans *b, struct gw_spans *ret,
                       struct gw_error *err);
+
+/* Takes a span out, quickly at the set's beginning. Returns 1; 0 when the set does not have all of
+ * it, and is as it was; -1 without memory, likewise. */
+int gw_spans_take(struct gw_spans *s, struct gw_span span);
+/* Puts an ordinal in, quickly right before the set. Returns 0, or -1 without memory, and the set is
+ * as it was. */
+int gw_spans_put(struct gw_spans *s, uint32_t ordinal);
 
 /* "0-4,7": what the record holds as ordinals; at most GW_SPAN_TEXT bytes for each span. */
 #define GW_SPAN_TEXT 22

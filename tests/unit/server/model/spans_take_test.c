@@ -1,4 +1,4 @@
-/* The set of what waits, against a plain list of flags. */
+/* Taking from a set of ordinals and giving back, against a plain list of flags. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#include "backends/local/ordinals.h"
+#include "server/model/spans.h"
 
 #define COUNT 64
 #define STEPS 20000
@@ -43,11 +43,11 @@ static void is_the_set_that_was_left(void **state)
                 if (span.last >= COUNT)
                         span.last = COUNT - 1;
                 if (rand_r(&seed) % 3 > 0) {
-                        assert_int_equal(gw_local_ordinals_put(&set, first), 0);
+                        assert_int_equal(gw_spans_put(&set, first), 0);
                         flags[first] = true;
                 } else {
                         bool all = has_all(flags, span);
-                        assert_int_equal(gw_local_ordinals_take(&set, span), all);
+                        assert_int_equal(gw_spans_take(&set, span), all);
                         for (uint32_t i = span.first; all && i <= span.last; i++)
                                 flags[i] = false;
                 }
@@ -60,7 +60,7 @@ static void is_walked_from_any_ordinal(void **state)
 {
         (void)state;
         struct gw_spans set = GW_SPANS_INIT;
-        assert_null(gw_local_ordinals_from(&set, 0));
+        assert_null(gw_spans_from(&set, 0));
         assert_int_equal(gw_spans_append(&set, 2, 4, NULL), 0);
         assert_int_equal(gw_spans_append(&set, 8, UINT32_MAX, NULL), 0);
         static const struct {
@@ -68,9 +68,8 @@ static void is_walked_from_any_ordinal(void **state)
                 int span;
         } cases[] = {{0, 0}, {2, 0}, {4, 0}, {5, 1}, {8, 1}, {UINT32_MAX, 1}};
         for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-                assert_ptr_equal(gw_local_ordinals_from(&set, cases[i].from),
-                                 &set.items[cases[i].span]);
-        assert_null(gw_local_ordinals_from(&set, (uint64_t)UINT32_MAX + 1));
+                assert_ptr_equal(gw_spans_from(&set, cases[i].from), &set.items[cases[i].span]);
+        assert_null(gw_spans_from(&set, (uint64_t)UINT32_MAX + 1));
         gw_spans_done(&set);
 }
 
