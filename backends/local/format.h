@@ -1,7 +1,7 @@
 /*
  * What the two sides of the local backend write to each other: the names in the spool and the
- * text of its files. Shared by the gateway (backends/local) and the supervisor (shim/), which
- * have no other code in common.
+ * text of its files. Shared by the gateway (backends/local) and the supervisor (shim/), which have
+ * no other code of this folder in common.
  *
  *   <directory>/leader                          flock: held by the gateway that leads
  *   <directory>/boot                            boot id of the machine when it was last led

@@ -1,7 +1,7 @@
 /*
- * The backend for one machine: this one. Each job has a supervisor of its own, jobgate-shim,
- * that outlives the gateway. Jobs start in the order they were handed over, as soon as the
- * first in line fits into what is free of cpus, memory and GPUs.
+ * The backend for one machine: this one. Each task that runs has a supervisor of its own,
+ * jobgate-shim, that outlives the gateway. Tasks start in the order they were handed over, as soon
+ * as the first in line fits into what is free of cpus, memory and GPUs.
  *
  * Settings: local/settings.c. Files: local/format.h.
  */

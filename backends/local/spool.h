@@ -1,7 +1,7 @@
 /*
- * The spool: what is on the disk (format.h), and the operations on it. Everything but opening a
- * log is done by the thread of the backend that leads. All calls may block on the disk, none
- * on another process.
+ * The spool: what is on the disk (format.h), and the operations on it. Only who leads writes to
+ * live/; logs are opened and purged by every gateway. Each spool belongs to the thread of its
+ * backend. All calls may block on the disk, none on another process.
  */
 #ifndef GW_BACKENDS_LOCAL_SPOOL_H
 #define GW_BACKENDS_LOCAL_SPOOL_H
@@ -40,8 +40,8 @@ void gw_local_spool_yield(struct gw_local_spool *s);
 int gw_local_spool_scan(struct gw_local_spool *s, void (*found)(void *arg, struct gw_mark mark),
                         void *arg);
 
-/* Puts a task in place, so that it is there wholly or not at all. Returns 0, or -1 with
- * errno: it is not there. */
+/* Puts a task in place, so that it is there wholly or not at all, whoever is killed; a power cut
+ * may leave it empty. Returns 0, or -1 with errno: it is not there. */
 int gw_local_spool_put(struct gw_local_spool *s, struct gw_mark mark, const struct gw_buf *text);
 
 /* Read the head of a task. Return 0; or -1 with errno, EBADMSG: it was read, and is no task. */

@@ -27,7 +27,7 @@ static _Noreturn void give_up(const struct gw_launch *l, enum gw_launch_step ste
         _exit(error == ENOENT && step == LAUNCH_EXEC ? GW_CHILD_NOT_FOUND : GW_CHILD_NOT_RUN);
 }
 
-/* Actions need no reset: the gateway starts the shim with the default ones (run.c). */
+/* Actions need no reset: the gateway starts the shim with the default ones. */
 static void unblock_signals(void)
 {
         sigset_t none;

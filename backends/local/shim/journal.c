@@ -1,5 +1,6 @@
 /*
- * Only who holds a run's lock writes of it in the journal. Nothing must be on the disk for a
+ * Only who holds a run's lock writes of it in the journal, and the gateway of what no shim was
+ * started for. Nothing must be on the disk for a
  * killed process to be survived; it matters after a power cut only. Then nothing runs, and a run
  * without an outcome is told as such, so at most the outcome is worth a wait: it is forced to
  * the disk when the gateway that started the run is gone. One that lives reads it within
