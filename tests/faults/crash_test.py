@@ -34,6 +34,23 @@ def crash_points():
 POINTS = crash_points()
 JOBS = 300 if FULL else max(24, -(-300 // max(1, len(POINTS))))
 CRASHES = 25 if FULL else 6
+ARRAYS = 300 if FULL else 24
+
+
+def live(gateway, point, passage, load):
+    """One life of the gateway, with a crash point armed; whether that was reached."""
+    gateway.spawn({"JOBGATE_CRASH": f"{point}:{passage}"})
+    deadline = time.monotonic() + 10 * system.PATIENCE
+    while gateway.running() and time.monotonic() < deadline:
+        time.sleep(0.02)
+        if not load.submitting() and all_ended(gateway, load):
+            break
+    if gateway.running():
+        gateway.kill()
+        return False
+    status = gateway.process.returncode
+    assert status == -signal.SIGKILL, f"the gateway ended with {status}:\n{gateway.tail()}"
+    return True
 
 
 def crash_again_and_again(gateway, point, load, crashes, seed):
@@ -41,20 +58,10 @@ def crash_again_and_again(gateway, point, load, crashes, seed):
     choice, reached = random.Random(seed), 0
     for life in range(crashes):
         passage = choice.choice((1, 1, 2, 3, 5, 8)) if life else 1
-        gateway.spawn({"JOBGATE_CRASH": f"{point}:{passage}"})
-        deadline = time.monotonic() + 10 * system.PATIENCE
-        while gateway.running() and time.monotonic() < deadline:
-            time.sleep(0.02)
-            if not load.submitting() and all_ended(gateway, load):
-                break
-        if gateway.running():
-            gateway.kill()
-            if not load.submitting() and reached:
-                break
-        elif gateway.process.returncode == -signal.SIGKILL:
+        if live(gateway, point, passage, load):
             reached += 1
-        else:
-            raise AssertionError(f"the gateway ended with {gateway.process.returncode}:\n{gateway.tail()}")
+        elif reached and not load.submitting():
+            break
     return reached
 
 
@@ -89,6 +96,27 @@ def test_killed_at(new_gateway, tmp_path_shared, point):
         load.stop()
     load.check(member.client)
     assert reached, f"the crash point {point} was never reached"
+
+
+@pytest.mark.timeout(3600 if FULL else 600)
+def test_arrays_are_killed_on_their_way(new_gateway, tmp_path_shared):
+    """At one crash point after the other, while arrays are taken, split into parts and cancelled in part."""
+    gateway = new_gateway(settings={"log": {"level": "warn"}}, backend={"window": 30}).start()
+    member = gateway.member("u", "p")
+    gateway.stop()
+    clients = [gateway.client(member.token) for _ in range(4)]
+    load = Load(tmp_path_shared, clients, ARRAYS, ("array", "array", "cut", "pruned"), tasks=20).start()
+    choice, reached = random.Random(20), 0
+    try:
+        for point in POINTS * (8 if FULL else 1):
+            reached += live(gateway, point, choice.choice((1, 2, 5, 10, 20)), load)
+        gateway.start()
+        load.join()
+        load.wait_ended(member.client, seconds=600)
+    finally:
+        load.stop()
+    load.check(member.client)
+    assert reached >= len(POINTS) // 2, reached
 
 
 @pytest.mark.timeout(1200)

@@ -5,18 +5,24 @@ no job lost and none run twice.
 """
 
 import json
+import os
 import socket
 
 import pytest
 
 from tests.harness import system
 
-JOBS = 300
+JOBS, TASKS = 300, 20
+ARRAYS = 300 if os.environ.get("JOBGATE_TEST_FULL") else 30
 
 
-def spec(folder, number):
+def plain(folder, number):
     return {"idempotency_key": f"body/{number}", "resources": {"cpus": 0.5, "memory": "16Mi"},
-            "command": ["/bin/sh", "-c", f"echo $JOBGATE_ATTEMPT >> {folder}/{number}"]}
+            "command": ["/bin/sh", "-c", f"echo $JOBGATE_ATTEMPT >> {folder}/{number}.$JOBGATE_TASK_INDEX"]}
+
+
+def array(folder, number):
+    return plain(folder, number) | {"array": {"indices": f"0-{TASKS - 1}"}}
 
 
 def recorded(gateway):
@@ -38,11 +44,12 @@ def send(client, whole):
     return [json.loads(line) for line in answer.body.splitlines()]
 
 
-@pytest.mark.timeout(600)
-def test_killed_in_the_middle_of_a_body(new_gateway, tmp_path_shared):
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(("spec", "jobs", "tasks"), [(plain, JOBS, 1), (array, ARRAYS, TASKS)])
+def test_killed_in_the_middle_of_a_body(new_gateway, tmp_path_shared, spec, jobs, tasks):
     gateway = new_gateway(settings={"log": {"level": "warn"}}).start()
     member = gateway.member("u", "p")
-    whole = "".join(json.dumps(spec(tmp_path_shared, number)) + "\n" for number in range(JOBS)).encode()
+    whole = "".join(json.dumps(spec(tmp_path_shared, number)) + "\n" for number in range(jobs)).encode()
     before = 0
     for share in (0.3, 0.5, 0.7, 0.9):
         request = begin_body(gateway, member.token, whole, share)
@@ -51,16 +58,17 @@ def test_killed_in_the_middle_of_a_body(new_gateway, tmp_path_shared):
         gateway.kill()
         request.close()
         before = recorded(gateway)
-        assert before <= JOBS * share, "a line was recorded that was not sent"
+        assert before <= jobs * share, "a line was recorded that was not sent"
         gateway.start()
 
     found = send(member.client, whole)
-    assert [(result["line"], result["status"]) for result in found] == [(n, 201) for n in range(1, JOBS + 1)]
+    assert [(result["line"], result["status"]) for result in found] == [(n, 201) for n in range(1, jobs + 1)]
     ids = [result["id"] for result in found]
-    assert len(set(ids)) == recorded(gateway) == JOBS
+    assert len(set(ids)) == recorded(gateway) == jobs
     assert sum("replayed" in result for result in found) == before
     assert [result["id"] for result in send(member.client, whole)] == ids
     for job in ids:
-        assert member.client.wait(job)["state"] == "succeeded"
-    marks = {number: (tmp_path_shared / str(number)).read_text().split() for number in range(JOBS)}
-    assert all(mark == ["1"] for mark in marks.values()), {n: m for n, m in marks.items() if m != ["1"]}
+        ended = member.client.wait(job, seconds=300)
+        assert (ended["state"], ended["counts"]["succeeded"]) == ("succeeded", tasks)
+    marks = {path.name: path.read_text().split() for path in tmp_path_shared.iterdir()}
+    assert marks == {f"{number}.{index}": ["1"] for number in range(jobs) for index in range(tasks)}

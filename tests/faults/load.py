@@ -13,7 +13,6 @@ import time
 
 from tests.harness import system
 
-TASKS = 5
 AWAY = (OSError, http.client.HTTPException)
 
 
@@ -30,11 +29,12 @@ class Wanted:
 class Load:
     """kinds: plain, timed (starts a little later), repeated (fails once, is in its budget),
     cancelled (would run for long; at once, wherever it is by then), stopped (the same when it runs),
-    array (all its tasks succeed, one of them after a retry) and cut (an array of which some tasks
-    are cancelled). Of `count` jobs each kind has its share of the mix, in an order of chance."""
+    array (all its tasks succeed, one of them after a retry), cut (an array of which all tasks but two
+    are cancelled at once) and pruned (the same when one of those runs). Of `count` jobs each kind has
+    its share of the mix, in an order of chance; an array has `tasks` tasks."""
 
-    def __init__(self, folder, clients, count, mix=("plain",), seed=1):
-        self.folder, self.clients = folder, clients
+    def __init__(self, folder, clients, count, mix=("plain",), seed=1, tasks=5):
+        self.folder, self.clients, self.tasks = folder, clients, tasks
         kinds = [mix[number % len(mix)] for number in range(count)]
         random.Random(seed).shuffle(kinds)
         self.jobs = [Wanted(f"load/{number}", kind) for number, kind in enumerate(kinds)]
@@ -91,11 +91,11 @@ class Load:
                            "retry": {"limit": 2, "delay": 1, "on": [75]}}
         if job.kind == "array":
             each = f"{mark}.$JOBGATE_TASK_INDEX; [ $JOBGATE_TASK_INDEX$JOBGATE_ATTEMPT != 31 ] || exit 75"
-            return spec | {"command": ["/bin/sh", "-c", each], "array": {"indices": f"0-{TASKS - 1}"},
+            return spec | {"command": ["/bin/sh", "-c", each], "array": {"indices": f"0-{self.tasks - 1}"},
                            "retry": {"limit": 2, "delay": 0, "on": [75]}}
-        if job.kind == "cut":
+        if job.kind in ("cut", "pruned"):
             each = f"{mark}.$JOBGATE_TASK_INDEX; [ $JOBGATE_TASK_INDEX -lt 2 ] || exec sleep 600"
-            return spec | {"command": ["/bin/sh", "-c", each], "array": {"indices": f"0-{TASKS - 1}"}}
+            return spec | {"command": ["/bin/sh", "-c", each], "array": {"indices": f"0-{self.tasks - 1}"}}
         if job.kind == "timed":
             start = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.epoch + 1 + int(job.key.split("/")[1]) % 3))
             return spec | {"command": ["/bin/sh", "-c", mark], "not_before": start}
@@ -125,16 +125,17 @@ class Load:
         if answer is None:
             return
         job.id = answer.json()["id"]
-        if job.kind == "stopped":
+        if job.kind in ("stopped", "pruned"):
             self._wait_started(job)
         if job.kind in ("cancelled", "stopped"):
             self._persist(lambda: client.post(f"/v1/jobs/{job.id}/cancel"), 202)
-        if job.kind == "cut":
-            some = {"indices": f"2-{TASKS - 1}"}
+        if job.kind in ("cut", "pruned"):
+            some = {"indices": f"2-{self.tasks - 1}"}
             self._persist(lambda: client.post(f"/v1/jobs/{job.id}/tasks/cancel", some), 202)
 
     def _wait_started(self, job):
-        while not self._stop.is_set() and not self.mark(job).exists():
+        mark = pathlib.Path(f"{self.mark(job)}.2") if job.kind == "pruned" else self.mark(job)
+        while not self._stop.is_set() and not mark.exists():
             time.sleep(0.02)
 
     # -- the account -----------------------------------------------------------------------
@@ -172,7 +173,7 @@ class Load:
     def _check_job(self, client, job, found):
         if found is None:
             return [f"{job.key}: {job.id} was accepted and is lost"]
-        if job.kind in ("array", "cut"):
+        if job.kind in ("array", "cut", "pruned"):
             return self._check_array(client, job, found)
         runs = self.mark(job).read_text().split() if self.mark(job).exists() else []
         outcome = (found["state"], found["reason"])
@@ -189,8 +190,8 @@ class Load:
         """Each task ran as often as it says, and the counts are those of the tasks."""
         faults = []
         whole = job.kind == "array"
-        tasks = {task["index"]: task for task in client.pages(f"/v1/jobs/{job.id}/tasks")}
-        if set(tasks) != set(range(TASKS)):
+        tasks = {task["index"]: task for task in client.pages(f"/v1/jobs/{job.id}/tasks", limit=1000)}
+        if set(tasks) != set(range(self.tasks)):
             return [f"{job.key} {job.id}: has the tasks {sorted(tasks)}"]
         for index, task in tasks.items():
             mark = pathlib.Path(f"{self.mark(job)}.{index}")
