@@ -74,7 +74,7 @@ struct gw_db_kind {
         /* The order in which a batch takes its row locks (so that two replicas never
          * deadlock); NULL: as they came. */
         int (*order)(const struct gw_db_command *a, const struct gw_db_command *b);
-        size_t batch_max; /* most commands in one statement; 1: always alone; 0: the default */
+        size_t batch_max; /* most commands in one statement; 1: always alone; 0: the session's */
 };
 
 /* Embedded in the struct of one concrete command (db/jobs.h …), which holds its inputs and
@@ -125,6 +125,7 @@ struct gw_db_session_settings {
         const char *listen;           /* NOTIFY channels to LISTEN on, comma-separated, or NULL */
         bool read_only;
         unsigned statement_timeout_ms; /* 0: none */
+        size_t rows_max; /* commands in one statement, and so in a transaction; 0: the default */
 };
 
 /* Connects (at most 10 s) and checks that the server is a primary with UTF-8 and

@@ -86,12 +86,14 @@ unsigned gw_db_kind_oid(const struct gw_db_kind *kind, enum gw_db_form form, siz
         return form == GW_DB_ONE ? type->oid : type->array_oid;
 }
 
-size_t gw_db_kind_batch_max(const struct gw_db_kind *kind)
+size_t gw_db_kind_batch_max(const struct gw_db_kind *kind, size_t rows_max)
 {
         /* There is no array to count the commands of a kind without parameters. */
         if (kind->column_count == 0)
                 return 1;
-        return kind->batch_max ? kind->batch_max : GW_MAX_BATCH_ROWS;
+        if (kind->batch_max)
+                return kind->batch_max;
+        return rows_max ? rows_max : GW_MAX_BATCH_ROWS;
 }
 
 /* ---- input --------------------------------------------------------------------------- */

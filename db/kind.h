@@ -19,7 +19,7 @@ void gw_db_kind_sql(const struct gw_db_kind *kind, enum gw_db_form form, struct 
 /* The parameter's type number in PostgreSQL's catalogue. */
 unsigned gw_db_kind_oid(const struct gw_db_kind *kind, enum gw_db_form form, size_t column);
 /* Most commands of the kind in one statement. */
-size_t gw_db_kind_batch_max(const struct gw_db_kind *kind);
+size_t gw_db_kind_batch_max(const struct gw_db_kind *kind, size_t rows_max);
 
 /*
  * The parameters of one statement. Each column is kept as PostgreSQL's binary array; the

@@ -338,7 +338,7 @@ static size_t encode(struct gw_db_session *s, const struct range *r, bool *faile
 {
         const struct entry *e = &s->pipeline->entries[r->first];
         const struct gw_db_kind *kind = e->command->kind;
-        size_t max = gw_db_kind_batch_max(kind);
+        size_t max = gw_db_kind_batch_max(kind, s->rows_max);
         size_t n = 0;
         gw_db_input_begin(&s->input, kind);
         do {

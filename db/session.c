@@ -158,6 +158,7 @@ struct gw_db_session *gw_db_session_open(const struct gw_db_session_settings *se
                 return NULL;
         }
         gw_db_input_init(&s->input);
+        s->rows_max = settings->rows_max;
         s->patience_ms = settings->statement_timeout_ms
                                  ? (int)settings->statement_timeout_ms + SILENCE_MS
                                  : -1;

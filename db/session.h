@@ -18,6 +18,7 @@ struct gw_db_pipeline; /* pipeline.c's memory */
 struct gw_db_session {
         PGconn *conn;    /* non-blocking, in pipeline mode except inside exec */
         int patience_ms; /* longest silence of the server, -1: endless */
+        size_t rows_max; /* of the settings */
         struct gw_db_statement *statements;
         size_t statement_count;
         struct gw_db_input input;

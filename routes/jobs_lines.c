@@ -52,7 +52,7 @@ struct batch {
         struct gw_call *call; /* NULL: the exchange has ended */
         struct gw_loop *loop;
         struct gw_mailbox *home;
-        struct gw_db_channel *channel;
+        struct gw_db_channel *const *channels;
         char request_id[GW_REQUEST_ID_TEXT];
 
         struct gw_lines lines;
@@ -272,13 +272,24 @@ static void come_home(struct gw_work *work)
         gw_exchange_wake(b->call->exchange, next);
 }
 
+/* What has the same key goes the same way, so that of two such lines the first makes the job. */
+static struct gw_db_channel *channel_of(const struct batch *b, const struct job *job)
+{
+        uint32_t hash = 5381;
+        for (const char *c = job->submit.key; c && *c; c++)
+                hash = hash * 33 + (unsigned char)*c;
+        if (!job->submit.key)
+                hash = job->submit.id.bytes[sizeof job->submit.id.bytes - 1];
+        return b->channels[hash % GW_LINES_CHANNELS];
+}
+
 static int post(struct batch *b, struct result *r, struct gw_db_command *command,
                 struct gw_error *err)
 {
         command->work.home = b->home;
         command->work.owner = r;
         command->work.done = come_home;
-        return gw_db_channel_post(b->channel, command, err);
+        return gw_db_channel_post(channel_of(b, r->job), command, err);
 }
 
 /* The spec in a line, or NULL. */
@@ -431,7 +442,7 @@ static struct batch *new_batch(struct gw_call *call)
         b->call = call;
         b->loop = gw_exchange_keep_loop(call->exchange);
         b->home = gw_call_home(call);
-        b->channel = call->service->lines;
+        b->channels = call->service->lines;
         b->last = &b->first;
         gw_str_copy(b->request_id, sizeof b->request_id, gw_exchange_request_id(call->exchange));
         gw_lines_init(&b->lines, call->service->max_body_bytes, take_line, b);

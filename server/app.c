@@ -36,6 +36,7 @@
 #define READER_BATCH 256
 #define BULK_BATCH 16
 #define LINES_BATCH 512
+#define LINES_ROWS 512 /* one transaction, and one flush of the log, for so many */
 #define STATEMENT_TIMEOUT_MS 30000
 #define REPEAT_MS 5000
 #define STOP_GRACE_MS 30000
@@ -135,7 +136,7 @@ static bool add_job_metrics(struct gw_app *app)
 
 static int start_metrics(struct gw_app *app, struct gw_error *err)
 {
-        static const char *const names[] = {"writer", "reader", "bulk", "lines", NULL};
+        static const char *const names[] = {"writer", "reader", "bulk", "lines-1", "lines-2", NULL};
         app->service.metrics = gw_metrics_new();
         if (!app->service.metrics || name_backends(app) < 0 || !add_leader_metrics(app) ||
             !add_job_metrics(app) ||
@@ -218,18 +219,20 @@ static int start_backends(struct gw_app *app, struct gw_error *err)
 /* What takes long has a connection of its own, so that nothing short waits behind it. */
 static const struct {
         const char *name, *application_name;
-        size_t batch_max, queue_max;
+        size_t batch_max, rows_max, queue_max;
         bool read_only;
         size_t place; /* in struct gw_service */
 } channels[] = {
-        {"writer", "jobgate writer", WRITER_BATCH, GW_MAX_QUEUED_COMMANDS, false,
+        {"writer", "jobgate writer", WRITER_BATCH, 0, GW_MAX_QUEUED_COMMANDS, false,
          offsetof(struct gw_service, writer)},
-        {"reader", "jobgate reader", READER_BATCH, GW_MAX_QUEUED_COMMANDS, true,
+        {"reader", "jobgate reader", READER_BATCH, 0, GW_MAX_QUEUED_COMMANDS, true,
          offsetof(struct gw_service, reader)},
-        {"bulk", "jobgate bulk", BULK_BATCH, GW_MAX_QUEUED_COMMANDS, false,
+        {"bulk", "jobgate bulk", BULK_BATCH, 0, GW_MAX_QUEUED_COMMANDS, false,
          offsetof(struct gw_service, bulk)},
-        {"lines", "jobgate lines", LINES_BATCH, GW_MAX_QUEUED_LINES, false,
-         offsetof(struct gw_service, lines)},
+        {"lines-1", "jobgate lines-1", LINES_BATCH, LINES_ROWS, GW_MAX_QUEUED_LINES, false,
+         offsetof(struct gw_service, lines[0])},
+        {"lines-2", "jobgate lines-2", LINES_BATCH, LINES_ROWS, GW_MAX_QUEUED_LINES, false,
+         offsetof(struct gw_service, lines[1])},
 };
 
 static struct gw_db_channel **channel_at(struct gw_app *app, size_t i)
@@ -251,7 +254,8 @@ static int start_channels(struct gw_app *app, struct gw_error *err)
                         .session = {.conninfo = app->config->database_serve,
                                     .application_name = channels[i].application_name,
                                     .read_only = channels[i].read_only,
-                                    .statement_timeout_ms = STATEMENT_TIMEOUT_MS},
+                                    .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
+                                    .rows_max = channels[i].rows_max},
                         .name = channels[i].name,
                         .queue_max = channels[i].queue_max,
                         .batch_max = channels[i].batch_max,

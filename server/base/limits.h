@@ -14,7 +14,7 @@
 #define GW_MAX_LINES 100000                   /* jobs in one body of lines */
 #define GW_MAX_LINES_BYTES (64 * 1024 * 1024) /* one such body (setting max_lines) */
 #define GW_MAX_LINES_TIME "10m" /* from its header to its end (setting max_lines_time) */
-#define GW_MAX_LINES_OUT 1024   /* its results that wait for a job on its way to the record */
+#define GW_MAX_LINES_OUT 2048   /* its results that wait for a job on its way to the record */
 #define GW_MAX_LINES_OUT_BYTES (8 * 1024 * 1024) /* and those jobs; one more may be over it */
 #define GW_MAX_LINES_ANSWER (64 * 1024 * 1024)
 #define GW_MAX_HEADER_BYTES (8 * 1024) /* request line and fields together */

@@ -12,6 +12,8 @@
 #include "server/engine/hub.h"
 #include "server/engine/leader.h"
 
+#define GW_LINES_CHANNELS 2
+
 struct gw_service_backend {
         struct gw_backend *backend;
         struct gw_leader *leader;
@@ -20,7 +22,8 @@ struct gw_service_backend {
 struct gw_service {
         struct gw_db_channel *writer, *reader; /* for what is short */
         struct gw_db_channel *bulk;            /* for lists, and changes of many */
-        struct gw_db_channel *lines;           /* for the jobs of bodies of lines */
+        /* For the jobs of bodies of lines: while one flushes the log, another inserts. */
+        struct gw_db_channel *lines[GW_LINES_CHANNELS];
         struct gw_hub *hub;
         struct gw_follow *follow;
         struct gw_auth *auth;

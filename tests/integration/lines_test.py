@@ -207,6 +207,13 @@ def test_a_key_twice_in_one_body_is_one_job(api):
     assert found[0]["id"] == found[2]["id"] != found[1]["id"]
 
 
+def test_of_lines_with_one_key_the_first_makes_the_job(api):
+    pairs = [[spec, spec | {"priority": 1}] for spec in keyed(1500)]
+    found = results(send(api, body(*(spec for pair in pairs for spec in pair))))
+    assert [result["status"] for result in found] == [201, 422] * len(pairs)
+    assert not any("replayed" in result for result in found)
+
+
 def test_the_key_of_a_deleted_job_is_gone(api):
     raw = body({"command": ["true"], "idempotency_key": "deleted"})
     job = results(send(api, raw))[0]["id"]

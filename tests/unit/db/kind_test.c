@@ -60,11 +60,12 @@ static void types_and_batch_sizes(void **state)
         struct gw_db_kind kind = {.name = "k", .columns = two, .column_count = 2};
         assert_int_equal(gw_db_kind_oid(&kind, GW_DB_ONE, 0), 2950);
         assert_int_equal(gw_db_kind_oid(&kind, GW_DB_MANY, 1), 3807);
-        assert_int_equal(gw_db_kind_batch_max(&kind), GW_MAX_BATCH_ROWS);
+        assert_int_equal(gw_db_kind_batch_max(&kind, 0), GW_MAX_BATCH_ROWS);
+        assert_int_equal(gw_db_kind_batch_max(&kind, 9), 9);
         kind.batch_max = 7;
-        assert_int_equal(gw_db_kind_batch_max(&kind), 7);
+        assert_int_equal(gw_db_kind_batch_max(&kind, 9), 7);
         kind.column_count = 0;
-        assert_int_equal(gw_db_kind_batch_max(&kind), 1);
+        assert_int_equal(gw_db_kind_batch_max(&kind, 9), 1);
 }
 
 /* ---- values -------------------------------------------------------------------------- */
