@@ -119,6 +119,12 @@ enum gw_next gw_call_read(struct gw_call *call, struct gw_db_command *command)
         return post(call, call->service->reader, command);
 }
 
+enum gw_next gw_call_page(struct gw_call *call, struct gw_db_command *command)
+{
+        static _Thread_local unsigned turn; /* of this loop */
+        return post(call, call->service->pages[turn++ % GW_PAGE_CHANNELS], command);
+}
+
 enum gw_next gw_call_bulk(struct gw_call *call, struct gw_db_command *command)
 {
         return post(call, call->service->bulk, command);

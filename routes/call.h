@@ -71,7 +71,8 @@ bool gw_call_knows(const struct gw_call *call, const char *etag);
  * the problem and returns GW_NEXT_RESPOND. */
 enum gw_next gw_call_write(struct gw_call *call, struct gw_db_command *command);
 enum gw_next gw_call_read(struct gw_call *call, struct gw_db_command *command);
-/* For what takes long, so that it holds up nothing short. */
+/* For lists, and for changes of many: what takes long holds up nothing short. */
+enum gw_next gw_call_page(struct gw_call *call, struct gw_db_command *command);
 enum gw_next gw_call_bulk(struct gw_call *call, struct gw_db_command *command);
 
 /* ---- answers ----------------------------------------------------------------------------- */

@@ -88,7 +88,7 @@ static enum gw_next ask(struct gw_call *call, struct events *e)
 {
         e->stage = EVENTS_PAGE;
         e->since = gw_hub_now(call->service->hub);
-        return gw_call_bulk(call, &e->page.cmd);
+        return gw_call_page(call, &e->page.cmd);
 }
 
 /* Returns 0, or -1 with an answer set. */

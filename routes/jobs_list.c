@@ -188,7 +188,7 @@ static enum gw_next begin(struct gw_call *call)
         l->list.arg = l;
         if (impossible < 0 || gw_db_job_list_init(&l->list))
                 return gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
-        return gw_call_bulk(call, &l->list.cmd);
+        return gw_call_page(call, &l->list.cmd);
 }
 
 static enum gw_next resume(struct gw_call *call, struct gw_work *work)

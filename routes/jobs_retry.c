@@ -155,7 +155,7 @@ static enum gw_next find_failed(struct gw_call *call, struct retry *r)
         r->failed.each = take_failed;
         r->failed.arg = r;
         gw_db_task_failed_init(&r->failed);
-        return gw_call_bulk(call, &r->failed.cmd);
+        return gw_call_page(call, &r->failed.cmd);
 }
 
 /* The old job is here. */

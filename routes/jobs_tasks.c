@@ -87,7 +87,7 @@ static enum gw_next ask_page(struct gw_call *call, struct tasks *t, uint32_t aft
         t->page.each = take_task;
         t->page.arg = t;
         gw_db_task_page_init(&t->page);
-        return limit == 1 ? gw_call_read(call, &t->page.cmd) : gw_call_bulk(call, &t->page.cmd);
+        return limit == 1 ? gw_call_read(call, &t->page.cmd) : gw_call_page(call, &t->page.cmd);
 }
 
 /* ---- listTasks ----------------------------------------------------------------------------- */

@@ -227,7 +227,7 @@ static bool may_ask(struct gw_log_many *m)
                 return true;
         if (gw_clock_mono_us() < m->ask_us)
                 return false;
-        if (gw_db_channel_up(m->call->service->reader) && gw_db_channel_up(m->call->service->bulk))
+        if (gw_service_database_up(m->call->service))
                 return true;
         m->ask_us = gw_clock_mono_us() + AGAIN_US;
         return false;
@@ -354,7 +354,7 @@ static enum gw_next ask_page(struct gw_log_many *m)
                 .each = take_task,
                 .arg = m};
         gw_db_task_page_init(&m->page);
-        return gw_call_bulk(m->call, &m->page.cmd);
+        return gw_call_page(m->call, &m->page.cmd);
 }
 
 static enum gw_next after_page(struct gw_log_many *m)

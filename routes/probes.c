@@ -15,11 +15,9 @@ static enum gw_next say_ok(struct gw_call *call)
         return gw_call_json(call, 200, &json);
 }
 
-/* The channels connect only to a database whose schema fits. */
 static bool database_answers(struct gw_call *call)
 {
-        bool up = gw_db_channel_up(call->service->writer) &&
-                  gw_db_channel_up(call->service->reader) && gw_db_channel_up(call->service->bulk);
+        bool up = gw_service_database_up(call->service);
         if (up && !atomic_load_explicit(&call->shared->started, memory_order_relaxed))
                 atomic_store_explicit(&call->shared->started, true, memory_order_relaxed);
         return up;

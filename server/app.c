@@ -34,6 +34,7 @@
 #define PRINCIPALS 16384
 #define WRITER_BATCH 512
 #define READER_BATCH 256
+#define PAGE_BATCH 16
 #define BULK_BATCH 16
 #define LINES_BATCH 512
 #define LINES_ROWS 512 /* one transaction, and one flush of the log, for so many */
@@ -136,7 +137,8 @@ static bool add_job_metrics(struct gw_app *app)
 
 static int start_metrics(struct gw_app *app, struct gw_error *err)
 {
-        static const char *const names[] = {"writer", "reader", "bulk", "lines-1", "lines-2", NULL};
+        static const char *const names[] = {"writer", "reader",  "pages-1", "pages-2",
+                                            "bulk",   "lines-1", "lines-2", NULL};
         app->service.metrics = gw_metrics_new();
         if (!app->service.metrics || name_backends(app) < 0 || !add_leader_metrics(app) ||
             !add_job_metrics(app) ||
@@ -227,6 +229,10 @@ static const struct {
          offsetof(struct gw_service, writer)},
         {"reader", "jobgate reader", READER_BATCH, 0, GW_MAX_QUEUED_COMMANDS, true,
          offsetof(struct gw_service, reader)},
+        {"pages-1", "jobgate pages-1", PAGE_BATCH, 0, GW_MAX_QUEUED_COMMANDS, true,
+         offsetof(struct gw_service, pages[0])},
+        {"pages-2", "jobgate pages-2", PAGE_BATCH, 0, GW_MAX_QUEUED_COMMANDS, true,
+         offsetof(struct gw_service, pages[1])},
         {"bulk", "jobgate bulk", BULK_BATCH, 0, GW_MAX_QUEUED_COMMANDS, false,
          offsetof(struct gw_service, bulk)},
         {"lines-1", "jobgate lines-1", LINES_BATCH, LINES_ROWS, GW_MAX_QUEUED_LINES, false,

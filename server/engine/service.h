@@ -19,9 +19,12 @@ struct gw_service_backend {
         struct gw_leader *leader;
 };
 
+#define GW_PAGE_CHANNELS 2
+
 struct gw_service {
-        struct gw_db_channel *writer, *reader; /* for what is short */
-        struct gw_db_channel *bulk;            /* for lists, and changes of many */
+        struct gw_db_channel *writer, *reader;         /* for what is short */
+        struct gw_db_channel *pages[GW_PAGE_CHANNELS]; /* for lists, by turns */
+        struct gw_db_channel *bulk;                    /* for changes of many */
         /* For the jobs of bodies of lines: while one flushes the log, another inserts. */
         struct gw_db_channel *lines[GW_LINES_CHANNELS];
         struct gw_hub *hub;
@@ -37,6 +40,8 @@ struct gw_service {
         unsigned max_lines_s; /* the longest time that a body of lines may take to arrive */
 };
 
+/* Whether all of its channels reach a database whose schema fits. */
+bool gw_service_database_up(const struct gw_service *s);
 /* The configured backend of that name, or NULL. */
 struct gw_backend *gw_service_backend(const struct gw_service *s, const char *name);
 

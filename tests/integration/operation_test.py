@@ -66,7 +66,7 @@ def test_metrics_tell_what_happens(gateway, member):
     assert told['jobgate_http_request_duration_seconds_count{operation="createJob"}'] > 0
     assert told['jobgate_backend_handover_seconds_count{backend="local"}'] > 0
     assert {f'jobgate_jobs{{state="{state}"}}' for state in ("queued", "pending", "running")} <= set(told)
-    for channel in ("writer", "reader", "bulk"):
+    for channel in ("writer", "reader", "pages-1", "pages-2", "bulk", "lines-1", "lines-2"):
         assert told[f'jobgate_db_up{{channel="{channel}"}}'] == 1
         assert told[f'jobgate_db_pending_commands{{channel="{channel}"}}'] >= 0
         assert told[f'jobgate_db_batch_commands_sum{{channel="{channel}"}}'] >= 0
