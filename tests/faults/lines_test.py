@@ -29,6 +29,23 @@ def recorded(gateway):
     return gateway.cluster.query("SELECT count(*) FROM jobs", database=gateway.database)[0][0]
 
 
+def kill(gateway):
+    """Kills it, and waits until PostgreSQL has ended what it was at."""
+    gateway.kill()
+    system.wait_until(lambda: gateway.cluster.query(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND application_name LIKE 'jobgate%%'",
+        [gateway.database]) == [(0,)], what="the end of its sessions")
+
+
+def assert_whole(gateway):
+    """Each job has its spec, its key and its event, and nothing else has."""
+    ((jobs, *parts),) = gateway.cluster.query(
+        "SELECT (SELECT count(*) FROM jobs), (SELECT count(*) FROM jobs JOIN job_specs ON job_id = id),"
+        " (SELECT count(*) FROM job_specs), (SELECT count(*) FROM idempotency),"
+        " (SELECT count(*) FROM events WHERE kind = 'submitted')", database=gateway.database)
+    assert parts == [jobs] * len(parts)
+
+
 def begin_body(gateway, token, whole, share):
     """Sends the first part of a body; the socket."""
     request = socket.create_connection(("127.0.0.1", gateway.port), timeout=60)
@@ -55,8 +72,9 @@ def test_killed_in_the_middle_of_a_body(new_gateway, tmp_path_shared, spec, jobs
         request = begin_body(gateway, member.token, whole, share)
         least = before + 1
         system.wait_until(lambda least=least: recorded(gateway) >= least, what="a part of the body in the record")
-        gateway.kill()
+        kill(gateway)
         request.close()
+        assert_whole(gateway)
         before = recorded(gateway)
         assert before <= jobs * share, "a line was recorded that was not sent"
         gateway.start()
