@@ -364,16 +364,15 @@ static enum gw_next after_page(struct gw_log_many *m)
         return m->rows < m->page.limit ? look_is_over(m) : ask_page(m);
 }
 
-/* A plain job is its only task, and is read for it. */
+/* The job is read first each time: it may have been removed, and then no task tells so. */
 static enum gw_next look(struct gw_log_many *m)
 {
         m->stale = false;
         m->since = gw_hub_now(m->hub);
         m->look_us = gw_clock_mono_us() + SOON_US;
         m->next = 0;
-        if (m->agenda.begun && m->job.seen.is_array)
-                return ask_page(m);
         gw_job_read_done(&m->job);
+        m->job.write = m->agenda.begun ? NULL : gw_task_indices_write;
         m->stage = MANY_JOB;
         return gw_job_read_begin(m->call, &m->job);
 }
@@ -529,7 +528,6 @@ enum gw_next gw_log_many_begin(struct gw_call *call, struct gw_log_many **ret)
         for (size_t i = 0; i < m->lane_count; i++)
                 m->lanes[i].many = m;
         m->job.id = gw_call_path_id(call, 0);
-        m->job.write = gw_task_indices_write;
         return equip(m, m->lanes, &err) ? gw_call_fail(call, &err) : look(m);
 }
 

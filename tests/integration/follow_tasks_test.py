@@ -295,6 +295,18 @@ def test_the_database_away_is_waited_out(new_cluster, new_gateway, tmp_path_shar
         assert by_task(stream.rest()) == {i: f"begin {i}\nend {i}\n".encode() for i in (2, 3)}
 
 
+def test_a_record_that_is_removed_cuts_it(api, tmp_path_shared):
+    gate = tmp_path_shared / "go"
+    job = array(api, f"echo first; {until(gate)} seq 1 200000", "0-1")
+    with follow(api, job, receive_bytes=4096) as stream:
+        read_lines(stream, 2)
+        system.own_file(gate)
+        api.wait(job["id"])
+        assert api.delete(f"/v1/jobs/{job['id']}").status == 204
+        with pytest.raises(Cut):
+            stream.rest()
+
+
 def test_a_stopping_gateway_cuts_it(new_gateway):
     gateway = new_gateway().start()
     api = gateway.member("ana", "vision").client
