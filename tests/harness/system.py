@@ -7,6 +7,7 @@ and jobs run as `nobody`; otherwise as whoever started them.
 import os
 import pathlib
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -81,9 +82,16 @@ def checked(arguments, **options):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that no outgoing connection is given: it stays free while its server is down."""
+    lowest = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.SystemRandom().randrange(1024, max(2048, lowest))
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 def alive(pid):
