@@ -177,7 +177,7 @@ enum gw_wish {
         GW_WISH_CANCEL, /* of what lives */
         GW_WISH_HOLD,   /* of what waits */
         GW_WISH_RELEASE,
-        GW_WISH_MAX_PARALLEL, /* of what lives and is an array */
+        GW_WISH_SPEC,   /* of what lives */
         GW_WISH_REMOVE, /* a finished job's record; done at once. Its Idempotency-Key stays, and
                            answers 410 */
 };
@@ -191,7 +191,7 @@ struct gw_db_job_wish {
         int64_t user_id;
         const char *request_id;
         enum gw_wish wish;
-        int32_t max_parallel; /* with GW_WISH_MAX_PARALLEL */
+        const char *spec; /* with GW_WISH_SPEC: the new one; NULL otherwise */
 };
 void gw_db_job_wish_init(struct gw_db_job_wish *c); /* after wish is set */
 

@@ -55,11 +55,9 @@ static const char release_sql[] =
         FIND(LIVES " AND j.held")
         MAKE(", held = false", "released");
 
-static const char max_parallel_sql[] =
-        FIND(LIVES " AND EXISTS (SELECT FROM job_specs s WHERE s.job_id = j.id AND s.index_set IS NOT NULL"
-             "  AND (s.spec->'array'->>'max_parallel')::int IS DISTINCT FROM d.max_parallel)")
-        " s AS (UPDATE job_specs s SET spec ="
-        "   jsonb_set(s.spec::jsonb, '{array,max_parallel}', to_jsonb(d.max_parallel))::json"
+static const char spec_sql[] =
+        FIND(LIVES)
+        " s AS (UPDATE job_specs s SET spec = d.spec"
         "  FROM w JOIN {input} d USING (ord) WHERE s.job_id = w.id RETURNING 1),"
         MAKE_AFTER("(SELECT count(*) FROM s)", "", "changed");
 
@@ -84,8 +82,8 @@ static const char remove_sql[] =
 /* ---- one ---------------------------------------------------------------------------------- */
 
 static const struct gw_db_column wish_columns[] = {
-        {"id", GW_DB_UUID},         {"projects", GW_DB_TEXT},     {"by_user", GW_DB_INT8},
-        {"request_id", GW_DB_TEXT}, {"max_parallel", GW_DB_INT4},
+        {"id", GW_DB_UUID},         {"projects", GW_DB_TEXT}, {"by_user", GW_DB_INT8},
+        {"request_id", GW_DB_TEXT}, {"spec", GW_DB_JSON},
 };
 
 static void wish_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
@@ -95,7 +93,7 @@ static void wish_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
         gw_db_put_text(in, c->projects);
         gw_db_put_int8(in, c->user_id);
         gw_db_put_text(in, c->request_id);
-        gw_db_put_int4(in, c->max_parallel);
+        gw_db_put_text(in, c->spec);
 }
 
 #define WISH_KIND(kind_name, statement, ...)                                                       \
@@ -109,7 +107,7 @@ static const struct gw_db_kind wish_kinds[] = {
         [GW_WISH_HOLD] = WISH_KIND("job_hold", hold_sql),
         [GW_WISH_RELEASE] = WISH_KIND("job_release", release_sql),
         /* One at a time: two of one job may differ. */
-        [GW_WISH_MAX_PARALLEL] = WISH_KIND("job_max_parallel", max_parallel_sql, .batch_max = 1),
+        [GW_WISH_SPEC] = WISH_KIND("job_spec", spec_sql, .batch_max = 1),
         [GW_WISH_REMOVE] = WISH_KIND("job_remove", remove_sql),
 };
 

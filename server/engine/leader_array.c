@@ -262,7 +262,9 @@ static int shrink(const struct array *a, struct part *p)
 static int part_outcome(struct array *a, struct part *p, const struct gw_tasks_outcome *o,
                         int64_t at_us)
 {
-        if (o->submission != GW_SUBMISSION_NONE && o->submission != p->state) {
+        /* What runs shows that the backend has it, whatever it says of the rest. */
+        bool contradicted = o->submission == GW_SUBMISSION_REFUSED && o->left < p->left;
+        if (o->submission != GW_SUBMISSION_NONE && o->submission != p->state && !contradicted) {
                 if (o->submission == GW_SUBMISSION_ACCEPTED)
                         p->accepted_us = at_us;
                 p->state = o->submission;
