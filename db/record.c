@@ -25,26 +25,23 @@
         " j.exit_code::int, j.signal::int, j.held, j.stop, j.submission, j.attempt, j.not_before," \
         " j.started_at, j.cancel_requested_at IS NOT NULL, j.cancel_requested_by, s.state, s.ref," \
         " s.send_before, sp.spec::text, pb.identity::text, at.started_at, at.restart, sp.index_set," \
-        " (sp.spec->'array'->>'max_parallel')::int"
-/* Of an array the oldest wishes about some of its tasks; its tasks and its open parts if `wanted`. */
-#define ARRAY_COLUMNS(wanted) \
+        " (sp.spec->'array'->>'max_parallel')::int, p.weight"
+/* Of an array the oldest wishes about some of its tasks, as many as are not large. */
+#define WISHES \
         " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(w.no, w.indices," \
-        "  w.by_user) ORDER BY w.no) FROM (SELECT * FROM task_wishes w WHERE w.job_id = j.id" \
-        "   ORDER BY w.no LIMIT 16) w)::text END," \
-        " CASE WHEN " wanted " THEN (SELECT json_agg(json_build_array(t.lo, t.hi, t.state, t.reason," \
-        "  t.submission, t.tries, t.attempt, t.stop, " MICROSECONDS("t.not_before") ") ORDER BY t.lo)" \
-        "  FROM tasks t WHERE t.job_id = j.id)::text END," \
-        " CASE WHEN " wanted " THEN (SELECT json_agg(json_build_array(o.no, o.state, o.ordinals, o.attempt," \
-        "  o.ref, " MICROSECONDS("o.send_before") ") ORDER BY o.no)" \
+        "  w.by_user) ORDER BY w.no) FROM (SELECT x.*, sum(length(x.indices)) OVER (ORDER BY x.no) AS through" \
+        "   FROM (SELECT * FROM task_wishes y WHERE y.job_id = j.id ORDER BY y.no LIMIT 16) x) w" \
+        "  WHERE w.through = length(w.indices) OR w.through < 65536)::text END"
+#define TASKS \
+        " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(t.lo, t.hi, t.state," \
+        "  t.reason, t.submission, t.tries, t.attempt, t.stop, " MICROSECONDS("t.not_before") ") ORDER BY t.lo)" \
+        "  FROM tasks t WHERE t.job_id = j.id)::text END"
+#define PARTS \
+        " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(o.no, o.state, o.ordinals," \
+        "  o.attempt, o.ref, " MICROSECONDS("o.send_before") ") ORDER BY o.no)" \
         "  FROM submissions o WHERE o.job_id = j.id AND o.backend = j.backend AND " IS_OPEN("o") ")::text END"
-/* The leader has what is open, and is not told of it again. */
-#define OPEN_ARRAY \
-        "sp.index_set IS NOT NULL AND EXISTS (SELECT FROM submissions x WHERE x.job_id = j.id" \
-        "  AND x.backend = j.backend AND " IS_OPEN("x") ")"
-#define ALL_COLUMNS JOB_COLUMNS ", true," ARRAY_COLUMNS("sp.index_set IS NOT NULL")
-#define NEW_COLUMNS \
-        JOB_COLUMNS ", op.is," ARRAY_COLUMNS("sp.index_set IS NOT NULL AND NOT op.is")
-#define NEW_JOINS " CROSS JOIN LATERAL (SELECT " OPEN_ARRAY " AS is) op"
+#define WHOLE JOB_COLUMNS ", NULL::text," TASKS "," PARTS ", NULL::text"
+#define WITHOUT_TASKS JOB_COLUMNS "," WISHES ", NULL::text, NULL::text"
 /* clang-format on */
 #define RECORD_JOINS                                                                                \
         " JOIN LATERAL (SELECT * FROM job_specs sp WHERE sp.job_id = j.id LIMIT 1) sp ON true"      \
@@ -86,7 +83,7 @@ enum {
         C_RESTART,
         C_INDEX_SET,
         C_MAX_PARALLEL,
-        C_OPEN,
+        C_WEIGHT,
         C_CANCELS,
         C_TASKS,
         C_PARTS,
@@ -94,10 +91,8 @@ enum {
 };
 
 static const struct gw_db_column read_columns[] = {
-        {"backend", GW_DB_TEXT},
-        {"lim", GW_DB_INT4},
-        {"busy", GW_DB_TEXT},
-        {"last_project", GW_DB_INT8},
+        {"backend", GW_DB_TEXT},      {"lim", GW_DB_INT4}, {"busy", GW_DB_TEXT},
+        {"last_project", GW_DB_INT8}, {"id", GW_DB_UUID},
 };
 
 static void read_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
@@ -107,6 +102,7 @@ static void read_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
         gw_db_put_int4(in, c->limit);
         gw_db_put_text(in, c->busy);
         gw_db_put_int8(in, c->last_project);
+        gw_db_put_uuid(in, c->job);
 }
 
 static enum gw_reason reason_of(const struct gw_db_row *row, int column)
@@ -160,7 +156,7 @@ static void read_row(struct gw_db_command *cmd, const struct gw_db_row *row)
                 .timer = gw_db_get_text(row, C_TIMER, NULL),
                 .index_set = gw_db_get_text(row, C_INDEX_SET, NULL),
                 .max_parallel = gw_db_get_int4(row, C_MAX_PARALLEL),
-                .is_open = gw_db_get_bool(row, C_OPEN),
+                .weight = gw_db_get_int4(row, C_WEIGHT),
                 .tasks = gw_db_get_text(row, C_TASKS, NULL),
                 .parts = gw_db_get_text(row, C_PARTS, NULL),
                 .cancels = gw_db_get_text(row, C_CANCELS, NULL),
@@ -189,10 +185,14 @@ static void read_row(struct gw_db_command *cmd, const struct gw_db_row *row)
 static const struct gw_db_kind read_kinds[] = {
         [GW_RECORD_OPEN] = READ_KIND(
                 "record_open",
-                "SELECT d.ord, " ALL_COLUMNS ", NULL::text FROM {input} d, (SELECT DISTINCT o.job_id"
+                "SELECT d.ord, " WHOLE " FROM {input} d, (SELECT DISTINCT o.job_id"
                 "  FROM {input} i JOIN submissions o ON o.backend = i.backend"
                 "  AND " IS_OPEN("o") ") o"
                 " JOIN " JOB("o.job_id") " ON true" OPEN_SUBMISSION RECORD_JOINS " ORDER BY j.id"),
+        [GW_RECORD_ARRAY] = READ_KIND(
+                "record_array",
+                "SELECT d.ord, " WHOLE " FROM {input} d JOIN " JOB("d.id") " ON j.backend = d.backend"
+                OPEN_SUBMISSION RECORD_JOINS),
         [GW_RECORD_CLAIM] = READ_KIND(
                 "record_claim",
                 "WITH RECURSIVE p AS ("
@@ -213,18 +213,18 @@ static const struct gw_db_kind read_kinds[] = {
                 "   AND j.project_id = p.project_id ORDER BY j.priority DESC, j.id"
                 "   LIMIT (SELECT lim FROM {input} i)) f"
                 "  ORDER BY turn, served, p.project_id, f.place LIMIT (SELECT lim FROM {input} i))"
-                " SELECT 0, " NEW_COLUMNS ", NULL::text FROM o JOIN " JOB("o.id") " ON true"
-                OPEN_SUBMISSION RECORD_JOINS NEW_JOINS " ORDER BY o.turn, o.served, o.project_id, o.place"),
+                " SELECT 0, " WITHOUT_TASKS ", NULL::text FROM o JOIN " JOB("o.id") " ON true"
+                OPEN_SUBMISSION RECORD_JOINS " ORDER BY o.turn, o.served, o.project_id, o.place"),
         [GW_RECORD_WISHES] = READ_KIND(
                 "record_wishes",
-                "SELECT d.ord, " NEW_COLUMNS ", NULL::text FROM {input} d"
-                " JOIN jobs j ON j.backend = d.backend AND j.wished" OPEN_SUBMISSION RECORD_JOINS NEW_JOINS
+                "SELECT d.ord, " WITHOUT_TASKS ", NULL::text FROM {input} d"
+                " JOIN jobs j ON j.backend = d.backend AND j.wished" OPEN_SUBMISSION RECORD_JOINS
                 " ORDER BY j.id LIMIT (SELECT lim FROM {input} i)"),
         [GW_RECORD_TIMERS] = READ_KIND(
                 "record_timers",
-                "SELECT d.ord, " NEW_COLUMNS ", t.kind FROM {input} d"
+                "SELECT d.ord, " WITHOUT_TASKS ", t.kind FROM {input} d"
                 " JOIN timers t ON t.backend = d.backend AND t.due_at <= now()"
-                " JOIN " JOB("t.job_id") " ON true" OPEN_SUBMISSION RECORD_JOINS NEW_JOINS
+                " JOIN " JOB("t.job_id") " ON true" OPEN_SUBMISSION RECORD_JOINS
                 " ORDER BY t.due_at, t.job_id LIMIT (SELECT lim FROM {input} i)"),
 };
 /* clang-format on */

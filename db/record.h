@@ -14,6 +14,7 @@
 struct gw_record_row {
         struct gw_job job; /* retry is not set: it comes from the spec */
         int64_t project_id, user_id;
+        int32_t weight; /* the project's, from 1 */
         const char *project, *name;
         int32_t version;
         const char *spec;
@@ -27,8 +28,6 @@ struct gw_record_row {
         const char *timer;      /* gw_record_timers: the kind that is due */
         /* Of an array; NULL for a plain job. */
         const char *index_set;
-        bool is_open;         /* it has an open submission: tasks and parts are those of
-                                 GW_RECORD_OPEN, and given there only */
         int32_t max_parallel; /* 0: no limit */
         const char *tasks;    /* JSON rows, gw_record_tasks() reads them; or NULL */
         const char *parts;    /* JSON rows of the open submissions, likewise; or NULL */
@@ -37,6 +36,7 @@ struct gw_record_row {
 
 enum gw_record_what {
         GW_RECORD_OPEN,   /* every job with an open submission */
+        GW_RECORD_ARRAY,  /* one array; these two have its tasks and parts, the others its wishes */
         GW_RECORD_CLAIM,  /* what can be handed over, per project in turn */
         GW_RECORD_WISHES, /* jobs with an unread wish */
         GW_RECORD_TIMERS, /* jobs with a timer that is due */
@@ -50,6 +50,7 @@ struct gw_db_record_read {
          * project that was served last. NULL, 0: none. */
         const char *busy;
         int64_t last_project;
+        struct gw_id job; /* GW_RECORD_ARRAY */
         void (*each)(void *arg, const struct gw_record_row *row);
         void *arg;
 };

@@ -150,7 +150,7 @@ static const struct gw_db_column columns[] = {
         {"wish_read", GW_DB_BOOL},   {"wishes_read", GW_DB_INT8}, {"counts", GW_DB_JSON},
         {"ranges", GW_DB_JSONB},     {"runs", GW_DB_JSONB},       {"parts", GW_DB_JSONB},
         {"attempts", GW_DB_JSONB},   {"events", GW_DB_JSONB},     {"delay_due", GW_DB_TIME},
-        {"timer_fired", GW_DB_TEXT}, {"ended", GW_DB_BOOL},
+        {"timer_fired", GW_DB_TEXT}, {"ended", GW_DB_BOOL},       {"message", GW_DB_TEXT},
 };
 
 static void encode(const struct gw_db_command *cmd, struct gw_db_input *in)
@@ -183,6 +183,7 @@ static void encode(const struct gw_db_command *cmd, struct gw_db_input *in)
         gw_db_put_time(in, c->delay_due_us);
         gw_db_put_text(in, c->timer_fired);
         gw_db_put_bool(in, gw_state_terminal(job->state));
+        gw_db_put_text(in, job->message[0] ? job->message : NULL);
 }
 
 static void take_row(struct gw_db_command *cmd, const struct gw_db_row *row)
@@ -206,7 +207,7 @@ static const struct gw_db_kind kind = {
                "  AND j.state IN " GW_SQL_LIVE " AND (NOT d.intends"
                "   OR (NOT j.held AND j.cancel_requested_at IS NULL)) LIMIT 1 FOR UPDATE) j),"
                " u AS (UPDATE jobs j SET version = j.version + 1, state = d.state, reason = d.reason,"
-               "   held = j.held AND NOT d.ended, counts = (SELECT array_agg(c::int) FROM"
+               "   message = d.message, held = j.held AND NOT d.ended, counts = (SELECT array_agg(c::int) FROM"
                "    json_array_elements_text(d.counts) c),"
                "   claimable = d.claimable AND NOT j.held AND j.cancel_requested_at IS NULL,"
                "   stop = d.stop, submission = d.submission, attempt = d.attempt,"
@@ -260,6 +261,7 @@ static const struct gw_db_kind kind = {
         .encode = encode,
         .row = take_row,
         .order = order,
+        .batch_max = 16, /* each may be megabytes */
 };
 /* clang-format on */
 

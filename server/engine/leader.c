@@ -155,6 +155,7 @@ static void put_off(struct part *p, unsigned action, int64_t again_us)
 {
         p->again_us = again_us;
         p->cancels = p->cancels || action == GW_ACTION_CANCEL;
+        p->changes = p->changes || action == GW_ACTION_CHANGE;
 }
 
 static void keep_error(struct part *p, const char *words)
@@ -235,6 +236,7 @@ static void step_down(struct gw_leader *l)
         l->lost = l->more = l->more_tasks = false;
         gw_leader_discard(l);
         gw_live_clear(&l->live);
+        l->idle_runs = 0;
         gw_db_session_close(GW_TAKE(l->session));
 }
 

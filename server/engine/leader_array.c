@@ -16,7 +16,10 @@
 #include "server/base/clock.h"
 #include "server/base/crash.h"
 #include "server/base/log.h"
+#include "server/base/str.h"
 #include "server/model/spec.h"
+
+#define SLICE 10000 /* most runs, and most spans, that one event comes to at a time */
 
 /* ---- parts --------------------------------------------------------------------------------- */
 
@@ -295,26 +298,36 @@ static void note_times(struct live *v, const struct gw_tasks_outcome *o,
                        const struct gw_job_event *event)
 {
         struct gw_job *job = &v->job;
+        int64_t ended_us = event->ended_us ? event->ended_us : event->at_us;
+        bool over = gw_tasks_over(&v->array->tasks);
         if (o->started_us && (!job->first_started_us || o->started_us < job->first_started_us))
                 job->first_started_us = o->started_us;
-        if (!gw_tasks_over(&v->array->tasks))
+        if ((over || o->left > 0) && ended_us > v->array->ended_us)
+                v->array->ended_us = ended_us;
+        if (!over)
                 return;
-        int64_t ended_us = event->ended_us ? event->ended_us : event->at_us;
-        if (ended_us > job->ended_us)
-                job->ended_us = ended_us;
+        job->ended_us = v->array->ended_us;
         job->step = GW_STEP_ENDED;
 }
 
+/* Why a part was refused is said of the whole: its tasks have no attempt that could tell. */
+static void note_words(struct live *v, const struct gw_job_event *event)
+{
+        if (event->type != GW_EVENT_REFUSED)
+                return;
+        gw_str_copy(v->job.message, sizeof v->job.message, event->raw ? event->raw : "");
+        gw_str_clean(v->job.message);
+}
+
+/* To the tasks of the part, all or some; or (part NULL) to some, whatever part they are in. */
 static void apply(struct gw_leader *l, struct live *v, struct part *p, const struct gw_spans *which,
                   const struct gw_job_event *event)
 {
         struct array *a = v->array;
         struct gw_tasks_outcome o;
         struct gw_error err = {0};
-        struct gw_span span = {0, a->tasks.total - 1};
-        const struct gw_spans all = {.items = &span, .count = 1};
-        if (gw_tasks_apply(&a->tasks, &v->job, which ? which : &all, p ? p->number : 0, 0, event,
-                           &a->effect, &o, &err) < 0 ||
+        if (gw_tasks_apply(&a->tasks, &v->job, which ? which : &p->spans, p ? p->number : 0, 0,
+                           event, &a->effect, &o, &err) < 0 ||
             (p && part_outcome(a, p, &o, event->at_us) < 0)) {
                 gw_log(GW_LOG_ERROR, "leader.no_memory", "{s:s}", "backend", l->backend->name);
                 l->lost = true;
@@ -323,6 +336,7 @@ static void apply(struct gw_leader *l, struct live *v, struct part *p, const str
         if (p)
                 observe(l, p, event);
         note_times(v, &o, event);
+        note_words(v, event);
         if (a->effect.changed || (p && p->changed))
                 gw_array_note(l, v);
 }
@@ -369,8 +383,48 @@ void gw_array_occasion(struct gw_leader *l, struct live *v, const struct occasio
         gw_array_note(l, v);
 }
 
-void gw_array_apply_all(struct gw_leader *l, struct live *v, const struct gw_job_event *event)
+/* The last ordinal of the slice that begins at `first`: a bounded number of runs, and of spans. */
+static uint32_t slice_end(const struct array *a, const struct gw_spans *which, uint32_t first)
 {
+        const struct gw_run *run = gw_tasks_run(&a->tasks, first);
+        size_t runs = (size_t)(a->tasks.runs + a->tasks.count - run);
+        uint32_t end = run[(runs < SLICE ? runs : SLICE) - 1].hi;
+        size_t i = 0;
+        while (i < which->count && which->items[i].last < first)
+                i++;
+        if (which->count - i > SLICE && which->items[i + SLICE - 1].last < end)
+                end = which->items[i + SLICE - 1].last;
+        return end;
+}
+
+/* Returns whether it came to all of them, before the write became too large. */
+static bool apply_sliced(struct gw_leader *l, struct live *v, const struct gw_spans *which,
+                         const struct gw_job_event *event)
+{
+        struct array *a = v->array;
+        uint64_t at = 0;
+        while (!l->lost && at < a->tasks.total && a->effect.pieces < LEADER_ROWS) {
+                struct gw_span span = {(uint32_t)at, slice_end(a, which, (uint32_t)at)};
+                const struct gw_spans range = {.items = &span, .count = 1};
+                struct gw_spans slice;
+                if (gw_spans_intersect(which, &range, &slice, NULL) < 0)
+                        l->lost = true;
+                if (!l->lost && slice.count > 0)
+                        apply(l, v, NULL, &slice, event);
+                gw_spans_done(&slice);
+                at = (uint64_t)span.last + 1;
+        }
+        if (!l->lost && is_stop(event->type))
+                stop_parts(l, v);
+        if (!l->lost && !v->writing)
+                gw_leader_act(l, v);
+        return at >= a->tasks.total;
+}
+
+bool gw_array_apply_all(struct gw_leader *l, struct live *v, const struct gw_job_event *event)
+{
+        struct gw_span span = {0, v->array->tasks.total - 1};
+        const struct gw_spans all = {.items = &span, .count = 1};
         if (event->type == GW_EVENT_HOLD || event->type == GW_EVENT_RELEASE)
                 v->job.held = event->type == GW_EVENT_HOLD;
         /* A start deadline is about the first start only. */
@@ -379,7 +433,7 @@ void gw_array_apply_all(struct gw_leader *l, struct live *v, const struct gw_job
                 v->job.stop = event->reason;
         if (event->type == GW_EVENT_TIMER_DELAY && v->job.delayed_us <= event->at_us)
                 v->job.delayed_us = 0;
-        gw_array_apply(l, v, NULL, NULL, event);
+        return apply_sliced(l, v, &all, event);
 }
 
 void gw_array_recover(struct gw_leader *l, struct live *v)
@@ -393,6 +447,10 @@ void gw_array_recover(struct gw_leader *l, struct live *v)
         }
         LIST_FOREACH(p, &v->array->parts, link)
         gw_array_apply(l, v, p, NULL, &e);
+        /* What was recorded before a wish was read waits for another reason now. */
+        e.type = v->job.held ? GW_EVENT_HOLD : GW_EVENT_RELEASE;
+        if (!l->lost)
+                (void)gw_array_apply_all(l, v, &e);
 }
 
 /* The tasks of a part that a complete read should have shown, and did not. */
@@ -443,11 +501,13 @@ static int pick(const struct array *a, const char *indices, struct gw_spans *ret
         return 0;
 }
 
-static void cancel_some(struct gw_leader *l, struct live *v, const json_t *row)
+/* Returns whether it came to all of them. */
+static bool cancel_some(struct gw_leader *l, struct live *v, const json_t *row)
 {
         struct gw_spans spans;
         const char *indices = json_string_value(json_array_get(row, 1));
         bool owner = json_integer_value(json_array_get(row, 2)) == v->user_id;
+        bool done = true;
         struct gw_job_event e = {.type = GW_EVENT_CANCEL,
                                  .at_us = gw_clock_wall_us(),
                                  .reason = owner ? GW_REASON_CANCELLED_BY_USER
@@ -455,11 +515,12 @@ static void cancel_some(struct gw_leader *l, struct live *v, const json_t *row)
         if (pick(v->array, indices ? indices : "", &spans) < 0)
                 l->lost = true;
         else if (spans.count > 0)
-                gw_array_apply(l, v, NULL, &spans, &e);
+                done = apply_sliced(l, v, &spans, &e);
         gw_spans_done(&spans);
+        return done;
 }
 
-void gw_array_cancel_tasks(struct gw_leader *l, struct live *v, const char *cancels)
+bool gw_array_cancel_tasks(struct gw_leader *l, struct live *v, const char *cancels)
 {
         json_auto_t *rows = json_loads(cancels, 0, NULL);
         size_t i;
@@ -467,7 +528,9 @@ void gw_array_cancel_tasks(struct gw_leader *l, struct live *v, const char *canc
         l->lost = l->lost || !rows;
         json_array_foreach(rows, i, row)
         {
-                cancel_some(l, v, row);
+                if (l->lost || !cancel_some(l, v, row))
+                        return false;
                 v->array->wishes_read = json_integer_value(json_array_get(row, 0));
         }
+        return !l->lost;
 }

@@ -49,6 +49,8 @@ void gw_array_note(struct gw_leader *l, struct live *v)
         if (v->writing)
                 return;
         v->writing = true;
+        l->idle_runs -= v->array->idle_runs;
+        v->array->idle_runs = 0;
         v->array->next_write = l->array_writes;
         l->array_writes = v;
 }
@@ -178,6 +180,29 @@ static void close_parts(struct gw_leader *l, struct live *v)
         }
 }
 
+/* An array without a part is kept for its next one, if there is room. */
+static bool may_idle(struct gw_leader *l, struct array *a)
+{
+        size_t runs = a->tasks.count;
+        if (gw_tasks_over(&a->tasks) || l->idle_runs + runs > LEADER_IDLE_RUNS)
+                return false;
+        a->idle_runs = runs;
+        l->idle_runs += runs;
+        return true;
+}
+
+/* Its write is done with. */
+static void put_away(struct gw_leader *l, struct live *v)
+{
+        bool stays = !LIST_EMPTY(&v->array->parts) || may_idle(l, v->array);
+        if (stays && !v->kept)
+                gw_live_keep(&l->live, v);
+        if (!stays && v->kept)
+                gw_live_drop(&l->live, v);
+        if (!stays)
+                gw_live_free(v);
+}
+
 /* Recorded: now the rest of the world follows. */
 static void settle(struct gw_leader *l, struct live *v)
 {
@@ -188,15 +213,8 @@ static void settle(struct gw_leader *l, struct live *v)
         l->more_tasks = l->more_tasks || a->command.claimable;
         forget_write(a);
         close_parts(l, v);
-        if (!LIST_EMPTY(&a->parts)) {
-                if (!v->kept)
-                        gw_live_keep(&l->live, v);
-                gw_leader_act(l, v);
-                return;
-        }
-        if (v->kept)
-                gw_live_drop(&l->live, v);
-        gw_live_free(v);
+        gw_leader_act(l, v);
+        put_away(l, v);
 }
 
 static void turned_down(struct gw_leader *l, struct live *v)

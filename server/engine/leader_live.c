@@ -1,4 +1,4 @@
-/* The jobs of a leader that have an open submission, by id. Leader's thread only. */
+/* The jobs that a leader keeps, by id. Leader's thread only. */
 #include "server/engine/leader_state.h"
 
 #include <string.h>

@@ -11,16 +11,16 @@
 #define BUSY_MAX (4 * 1024 * 1024)
 
 /* Rows are copied while the question runs, for what follows from them are writes on the same
- * session. */
+ * session. An array that the leader has not is read by itself when its turn comes. */
 struct answer {
         struct gw_leader *leader;
         enum gw_record_what what;
         size_t count;
         struct found {
                 struct gw_id job;
-                struct live *live; /* a new one, not in the table; NULL: used, or known */
+                struct live *live; /* a new one, not in the table; NULL: used, known, or an array */
                 int64_t project_id;
-                int32_t version;
+                int32_t version, weight;
                 uint32_t max_parallel;
                 bool is_array, cancel, by_owner, hold;
                 char *cancels; /* of single tasks; owned, or NULL */
@@ -42,13 +42,13 @@ static void collect(void *arg, const struct gw_record_row *row)
                 a->rows = rows;
                 a->cap = cap;
         }
-        /* Of an open array the row says what the leader has, or should have. */
-        bool known = gw_live_find(&a->leader->live, row->job.id) != NULL;
-        bool unknown = a->what != GW_RECORD_OPEN && row->is_open && !known;
-        struct live *v = known || unknown ? NULL : gw_live_new(row);
-        if (!known && !v) {
-                a->leader->lost = true;
-                return;
+        bool whole = a->what == GW_RECORD_OPEN || a->what == GW_RECORD_ARRAY;
+        struct live *v = NULL;
+        if (whole || (!row->index_set && !gw_live_find(&a->leader->live, row->job.id))) {
+                v = gw_live_new(row);
+                a->leader->lost = a->leader->lost || !v;
+                if (!v)
+                        return;
         }
         struct found *f = &a->rows[a->count++];
         *f = (struct found){
@@ -56,6 +56,7 @@ static void collect(void *arg, const struct gw_record_row *row)
                 .live = v,
                 .project_id = row->project_id,
                 .version = row->version,
+                .weight = row->weight,
                 .is_array = row->index_set != NULL,
                 .max_parallel = (uint32_t)row->max_parallel,
                 .cancel = row->cancel,
@@ -83,11 +84,40 @@ static void ask(struct gw_leader *l, enum gw_record_what what, struct gw_db_reco
         }
 }
 
+static void release(struct answer *a)
+{
+        for (size_t i = 0; i < a->count; i++) {
+                gw_live_free(a->rows[i].live);
+                free(a->rows[i].cancels);
+        }
+        free(a->rows);
+}
+
+/* An array that the leader has not, so it has no open part. NULL: it is gone, or l->lost. */
+static struct live *read_array(struct gw_leader *l, struct gw_id job)
+{
+        struct gw_db_record_read c = {.job = job};
+        struct answer a;
+        struct live *v = NULL;
+        ask(l, GW_RECORD_ARRAY, &c, &a);
+        if (a.count == 1 && !l->lost)
+                v = GW_TAKE(a.rows[0].live);
+        if (v && !LIST_EMPTY(&v->array->parts)) {
+                gw_live_free(v);
+                v = NULL;
+                l->lost = true; /* another leader's doing */
+        }
+        release(&a);
+        return v;
+}
+
 /* What the event goes to: the job the leader has, else the one just read. NULL: the leader had
- * it, or something was made of it, and what was read is not true any more. */
+ * it, and what was read is not true any more; or l->lost. */
 static struct live *known_or_read(struct gw_leader *l, struct found *f)
 {
-        return gw_live_find(&l->live, f->job) ? gw_leader_find(l, f->job) : GW_TAKE(f->live);
+        if (gw_live_find(&l->live, f->job))
+                return gw_leader_find(l, f->job);
+        return f->is_array ? read_array(l, f->job) : GW_TAKE(f->live);
 }
 
 /* Whether an earlier row of the answer was of the same job: an event came to it since. */
@@ -99,28 +129,35 @@ static bool outdated(const struct answer *a, size_t i)
         return false;
 }
 
-static void release(struct answer *a)
-{
-        for (size_t i = 0; i < a->count; i++) {
-                gw_live_free(a->rows[i].live);
-                free(a->rows[i].cancels);
-        }
-        free(a->rows);
-}
-
 /* ---- wishes ---- */
 
-/* A wish about some tasks, or about how many run, says nothing of holds. */
+/* The backend is to be told of it, whatever is seen there so far. */
+static void note_hold(struct live *v, bool hold)
+{
+        struct part *p = NULL;
+        while ((p = gw_live_next_part(v, p))) {
+                p->changes = true;
+                p->hold = hold;
+        }
+}
+
+/* What is not applied to all of its tasks yet stays to be read. A wish about some tasks, or about
+ * how many run, says nothing of holds. */
 static void grant_array(struct gw_leader *l, struct live *v, const struct found *f,
                         const struct gw_job_event *event, const struct occasion *occasion)
 {
-        bool all = f->cancel || !v->kept || v->job.held != f->hold;
+        bool all = f->cancel || !v->kept || v->array->unfinished || v->job.held != f->hold;
+        bool done = true;
         v->array->max_parallel = f->max_parallel;
-        gw_array_occasion(l, v, occasion);
         if (f->cancels)
-                gw_array_cancel_tasks(l, v, f->cancels);
-        if (all && !l->lost)
-                gw_array_apply_all(l, v, event);
+                done = gw_array_cancel_tasks(l, v, f->cancels);
+        if (done && all && !l->lost)
+                done = gw_array_apply_all(l, v, event);
+        v->array->unfinished = !done;
+        if (done)
+                gw_array_occasion(l, v, occasion);
+        else
+                gw_leader_hint(l);
 }
 
 static void grant(struct gw_leader *l, struct found *f)
@@ -135,6 +172,8 @@ static void grant(struct gw_leader *l, struct found *f)
                 e.reason = f->by_owner ? GW_REASON_CANCELLED_BY_USER : GW_REASON_CANCELLED_BY_ADMIN;
         } else {
                 e.type = f->hold ? GW_EVENT_HOLD : GW_EVENT_RELEASE;
+                if (!v->array || v->job.held != f->hold)
+                        note_hold(v, f->hold);
         }
         if (v->array)
                 grant_array(l, v, f, &e, &o);
@@ -176,8 +215,10 @@ static void fire(struct gw_leader *l, struct found *f)
                 gw_leader_apply(l, v, &e, &o);
                 return;
         }
-        gw_array_occasion(l, v, &o);
-        gw_array_apply_all(l, v, &e);
+        if (gw_array_apply_all(l, v, &e))
+                gw_array_occasion(l, v, &o);
+        else
+                gw_leader_hint(l);
 }
 
 /* One page: what the backend says is not to wait for a hundred thousand wishes. */
@@ -210,42 +251,50 @@ void gw_leader_look(struct gw_leader *l)
 
 /* ---- claims ---- */
 
-/* How much of the window one array may fill, and how much is worth a part. */
-struct share {
-        size_t most, good;
-};
-
-/* Each project that has something gets an equal share of the room. */
-static struct share share_of(const struct gw_leader *l, const struct answer *a, size_t room)
+/* The weights of the projects that have something, together. */
+static size_t weights_of(const struct answer *a)
 {
-        size_t projects = 0;
+        size_t sum = 0;
         for (size_t i = 0; i < a->count; i++) {
                 bool again = false;
                 for (size_t k = 0; k < i && !again; k++)
                         again = a->rows[k].project_id == a->rows[i].project_id;
-                projects += !again;
+                sum += again ? 0 : (size_t)a->rows[i].weight;
         }
-        projects = projects ? projects : 1;
-        return (struct share){(room + projects - 1) / projects, l->settings.window / 4 / projects};
+        return sum;
+}
+
+/* An array gets its project's share of the room, of what is left of it; and while it has tasks
+ * waiting at the backend no less than a quarter of that share of the window. Returns how much of
+ * the window it fills. */
+static size_t claim_tasks(struct gw_leader *l, struct found *f, size_t room, size_t left,
+                          size_t weights)
+{
+        size_t weight = (size_t)f->weight;
+        size_t share = (room * weight + weights - 1) / weights;
+        size_t good = l->settings.window / 4 * weight / weights;
+        struct live *v = gw_live_find(&l->live, f->job);
+        if (!v)
+                v = read_array(l, f->job);
+        if (!v)
+                return 0;
+        size_t taken = gw_array_claim(l, v, share < left ? share : left, good);
+        if (!v->kept && !v->writing)
+                gw_live_free(v);
+        return taken;
 }
 
 /* Returns how much of the window it fills. */
-static size_t claim_one(struct gw_leader *l, struct found *f, size_t room, struct share share)
+static size_t claim_job(struct gw_leader *l, struct found *f)
 {
         struct gw_job_event e = {.type = GW_EVENT_CLAIM, .at_us = gw_clock_wall_us()};
-        struct live *known = gw_live_find(&l->live, f->job);
-        struct live *v = known ? known : GW_TAKE(f->live);
-        if (!v || (known && !f->is_array))
-                return 0; /* what was read is not true any more */
-        if (!f->is_array) {
-                gw_leader_apply(l, v, &e, NULL);
-                return 1;
-        }
-        size_t most = room < share.most ? room : share.most;
-        size_t taken = gw_array_claim(l, v, most, share.good);
-        if (!known && !v->writing)
+        struct live *v = GW_TAKE(f->live);
+        if (!v || gw_live_find(&l->live, f->job)) {
                 gw_live_free(v);
-        return taken;
+                return 0; /* what was read is not true any more */
+        }
+        gw_leader_apply(l, v, &e, NULL);
+        return 1;
 }
 
 static void claim(struct gw_leader *l, int32_t limit, size_t room, const char *busy)
@@ -255,12 +304,14 @@ static void claim(struct gw_leader *l, int32_t limit, size_t room, const char *b
         struct answer a;
         size_t all = 0;
         ask(l, GW_RECORD_CLAIM, &c, &a);
-        struct share share = share_of(l, &a, room);
+        size_t weights = weights_of(&a);
         l->more_tasks = false;
         for (size_t i = 0; i < a.count && all < room && !l->lost; i++) {
-                size_t taken = claim_one(l, &a.rows[i], room - all, share);
+                struct found *f = &a.rows[i];
+                size_t taken = f->is_array ? claim_tasks(l, f, room, room - all, weights)
+                                           : claim_job(l, f);
                 if (taken > 0)
-                        l->last_project = a.rows[i].project_id;
+                        l->last_project = f->project_id;
                 all += taken;
         }
         l->more = a.count == (size_t)limit && all > 0;

@@ -34,6 +34,8 @@
         (60 * GW_SECOND)          /* a hand-over is not sent later than this after its intent */
 #define LEADER_AGAIN_US GW_SECOND /* before a request that was not taken is repeated */
 #define LEADER_BUCKETS 4096
+#define LEADER_ROWS 20000       /* of tasks that a wish or timer changes in one write, about */
+#define LEADER_IDLE_RUNS 500000 /* of arrays that are kept though no part of them is open */
 
 /* ---- live jobs ----------------------------------------------------------------------------- */
 
@@ -43,6 +45,8 @@ struct part {
         char *ref, *error; /* owned, or NULL: the scheduler's id; why it was refused */
         unsigned asked;    /* gw_job_action bits that are out, or done and not to be repeated */
         bool told_held;    /* what the backend was last told, where CHANGE is asked */
+        bool changes;      /* it is to be told of a hold or release, whatever is seen there … */
+        bool hold;         /* … namely this */
         int64_t again_us;  /* monotonic: no request before this */
         int64_t intended_us, send_before_us;
         int64_t accepted_us; /* wall: when this leader learned that the backend has it */
@@ -75,6 +79,7 @@ struct live {
         struct live *next; /* in its bucket */
 };
 
+/* Jobs with an open submission, and arrays that will have another, by id. */
 struct live_table {
         struct live *buckets[LEADER_BUCKETS];
         size_t count;
@@ -110,6 +115,9 @@ struct array {
         struct gw_tasks_effect effect; /* since it was recorded */
         struct parts parts;
         uint32_t max_parallel;   /* most tasks handed over at a time; 0: no limit */
+        bool unfinished;         /* a wish was applied to the first of its tasks only */
+        int64_t ended_us;        /* the latest end that this leader saw */
+        size_t idle_runs;        /* its runs, while it is kept without a part */
         struct part *claimed;    /* its write is a claim of this part … */
         struct gw_tasks before;  /* … these were the tasks before it … */
         uint32_t attempt_before; /* … and this the job's highest attempt */
@@ -182,6 +190,7 @@ struct gw_leader {
         bool more_tasks;             /* … of arrays, when there is room for a good part */
         bool room;                   /* … and was room for it */
         int64_t last_project;        /* the one that was served last */
+        size_t idle_runs;            /* of arrays that are kept without a part */
         int64_t looked_us, asked_us; /* monotonic: the last look at the record; the last time that
                                         requests that were put off were asked again */
 };
@@ -234,13 +243,15 @@ int gw_array_stopped(const struct array *a, const struct part *p, struct gw_span
 /* An event to some tasks (NULL: all) of a part, or (part NULL) whatever part they are in. */
 void gw_array_apply(struct gw_leader *l, struct live *v, struct part *p,
                     const struct gw_spans *which, const struct gw_job_event *event);
-void gw_array_apply_all(struct gw_leader *l, struct live *v, const struct gw_job_event *event);
+/* To all tasks, whatever part they are in; or to the first of them, so that the write is none too
+ * large. Returns whether it came to all. */
+bool gw_array_apply_all(struct gw_leader *l, struct live *v, const struct gw_job_event *event);
 /* What goes with an event is recorded, whatever the event does. */
 void gw_array_occasion(struct gw_leader *l, struct live *v, const struct occasion *occasion);
 void gw_array_recover(struct gw_leader *l, struct live *v);
 void gw_array_synced(struct gw_leader *l, struct live *v, const struct message *m);
-/* Cancels of single tasks, as the record's row gives them. */
-void gw_array_cancel_tasks(struct gw_leader *l, struct live *v, const char *cancels);
+/* Cancels of single tasks, as the record's row gives them. Returns as gw_array_apply_all(). */
+bool gw_array_cancel_tasks(struct gw_leader *l, struct live *v, const char *cancels);
 
 /* leader_array_write.c
  *

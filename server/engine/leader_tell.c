@@ -47,8 +47,12 @@ static int tell_cancel(struct gw_leader *l, struct live *v, struct part *p)
 
 static int tell_change(struct gw_leader *l, struct live *v, struct part *p)
 {
-        p->told_held = v->job.held;
-        return l->backend->type->change(l->backend, mark_of(v, p), v->job.held, -1, 0);
+        bool hold = p->changes ? p->hold : v->job.held;
+        int rc = l->backend->type->change(l->backend, mark_of(v, p), hold, -1, 0);
+        p->told_held = p->hold = hold;
+        if (rc == 0)
+                p->changes = false;
+        return rc;
 }
 
 static const struct {
@@ -63,7 +67,10 @@ static const struct {
 
 static unsigned actions_of(const struct live *v, const struct part *p)
 {
-        return v->array ? gw_array_actions(v, p) : gw_job_actions(&v->job);
+        unsigned due = v->array ? gw_array_actions(v, p) : gw_job_actions(&v->job);
+        bool can_change = v->array ? p->state == GW_SUBMISSION_ACCEPTED
+                                   : v->job.step == GW_STEP_PENDING && !v->job.stop;
+        return p->changes && can_change ? due | GW_ACTION_CHANGE : due;
 }
 
 /* Whether nobody wants it to run. */
@@ -78,7 +85,7 @@ static unsigned due_now(const struct live *v, struct part *p)
 {
         unsigned due = actions_of(v, p);
         p->asked &= due;
-        if (p->told_held != v->job.held)
+        if (p->changes || p->told_held != v->job.held)
                 p->asked &= ~(unsigned)GW_ACTION_CHANGE;
         if (p->cancels)
                 p->asked &= ~(unsigned)GW_ACTION_CANCEL;

@@ -186,7 +186,20 @@ static int by_attempt(const void *a, const void *b)
         return (x->turn > y->turn) - (x->turn < y->turn);
 }
 
-/* Of the rows of one attempt the last holds all that is known. */
+/* The later row of an attempt, with what only the earlier knows. */
+static void merge_attempt(struct gw_task_attempt *top, const struct gw_task_attempt *next)
+{
+        struct gw_task_attempt merged = *next;
+        if (merged.attempt.node[0] == '\0')
+                memcpy(merged.attempt.node, top->attempt.node, sizeof merged.attempt.node);
+        if (!merged.attempt.usage)
+                merged.attempt.usage = top->attempt.usage;
+        if (!merged.attempt.started_us)
+                merged.attempt.started_us = top->attempt.started_us;
+        *top = merged;
+}
+
+/* One row for each attempt. */
 static void settle_attempts(struct gw_tasks_effect *e)
 {
         size_t kept = 0;
@@ -194,10 +207,12 @@ static void settle_attempts(struct gw_tasks_effect *e)
                 return;
         qsort(e->attempts, e->attempt_count, sizeof *e->attempts, by_attempt);
         for (size_t i = 1; i < e->attempt_count; i++) {
-                const struct gw_task_attempt *top = &e->attempts[kept], *next = &e->attempts[i];
-                if (top->ordinal != next->ordinal || top->attempt.no != next->attempt.no)
-                        kept++;
-                e->attempts[kept] = *next;
+                const struct gw_task_attempt *next = &e->attempts[i];
+                struct gw_task_attempt *top = &e->attempts[kept];
+                if (top->ordinal == next->ordinal && top->attempt.no == next->attempt.no)
+                        merge_attempt(top, next);
+                else
+                        e->attempts[++kept] = *next;
         }
         e->attempt_count = kept + 1;
 }
@@ -221,11 +236,11 @@ void gw_tasks_effect_clear(struct gw_tasks_effect *e)
 }
 
 static int note_attempts(struct gw_tasks_effect *e, const struct gw_run *piece, uint32_t number,
-                         const struct gw_job_effect *of_one, struct gw_error *err)
+                         bool ran, const struct gw_job_effect *of_one, struct gw_error *err)
 {
         for (unsigned i = 0; i < of_one->attempt_count; i++) {
                 const struct gw_attempt *a = &of_one->attempts[i];
-                if (length(piece) > 1 && a->started_us == 0)
+                if (length(piece) > 1 && a->started_us == 0 && !ran)
                         continue;
                 if (reserve(&e->attempts, &e->attempt_cap, e->attempt_count + length(piece),
                             sizeof *e->attempts, err) < 0)
@@ -345,6 +360,14 @@ static int note_row(struct application *a, size_t i, const struct gw_run *piece,
         return gw_spans_append(&a->rows, a->row.lo, a->row.hi, err);
 }
 
+/* What waits for a retry waits as all of a held array does. */
+static void hold_again(struct gw_job *job)
+{
+        const struct gw_job_event hold = {.type = GW_EVENT_HOLD};
+        struct gw_job_effect nothing_new;
+        gw_job_apply(job, &hold, &nothing_new);
+}
+
 /* The event comes to `piece`, which is of the run at index i. */
 static int apply_piece(struct application *a, size_t i, struct gw_run *piece, struct gw_error *err)
 {
@@ -354,13 +377,18 @@ static int apply_piece(struct application *a, size_t i, struct gw_run *piece, st
                 return 0;
         struct gw_job job = as_job(&before, a->job);
         gw_job_apply(&job, a->event, &of_one);
+        if (a->job->held && at_backend(before.step) && job.step == GW_STEP_WAITING)
+                hold_again(&job);
         uint32_t number = before.step == GW_STEP_WAITING ? a->claim : before.submission;
         piece->task = as_task(&job, number);
         observe(a, piece, &before, &job, &of_one);
-        if (note_attempts(a->effect, piece, number, &of_one, err) < 0)
+        bool ran = before.step == GW_STEP_RUNNING;
+        if (note_attempts(a->effect, piece, number, ran, &of_one, err) < 0)
                 return -1;
         a->effect->changed = a->effect->changed || of_one.attempt_count > 0;
-        if (!recorded_equal(&before, &piece->task) && note_row(a, i, piece, err) < 0)
+        bool differs = !recorded_equal(&before, &piece->task);
+        a->effect->pieces += differs;
+        if (differs && note_row(a, i, piece, err) < 0)
                 return -1;
         return of_one.state_changed ? note_change(a->effect, piece, err) : 0;
 }

@@ -86,6 +86,7 @@ struct gw_task_change {
  * gw_tasks_effect_settle() the spans in it are sets, and an attempt has one row. */
 struct gw_tasks_effect {
         bool changed;         /* there is something */
+        size_t pieces;        /* runs, or pieces of runs, that were changed: so many rows, about */
         struct gw_spans rows; /* where rows differ from the record: rows begin and end where these
                                  spans do, then and now */
         struct gw_task_attempt *attempts;

@@ -168,22 +168,21 @@ static void no_more_run_than_wanted(void **state)
         await_text(id, "j.claimable", "false"); /* no question finds it before a place is free */
 }
 
+/* By weight. */
 static void projects_share_the_window(void **state)
 {
         (void)state;
         int64_t other = test_project("other");
+        test_exec("UPDATE projects SET weight = 3 WHERE name = 'other'");
         end_leader(leader);
         struct gw_id a = test_submit(project, ARRAY("\"indices\":\"0-999\""));
         struct gw_id b = test_submit(other, ARRAY("\"indices\":\"0-999\""));
         leader = start_leader(&backend, 64);
         await_lead(leader);
-        for (int i = 0; i < 2; i++) {
-                struct call c = await_call(GW_REQUEST_SUBMIT);
-                assert_string_equal(c.spans, "0-31");
-                answer(c, GW_ANSWER_DONE);
-        }
-        await_text(a, COUNTS, "{968,32,0,0,0,0}");
-        await_text(b, COUNTS, "{968,32,0,0,0,0}");
+        for (int i = 0; i < 2; i++)
+                answer(await_call(GW_REQUEST_SUBMIT), GW_ANSWER_DONE);
+        await_text(a, COUNTS, "{984,16,0,0,0,0}");
+        await_text(b, COUNTS, "{952,48,0,0,0,0}");
 }
 
 /* One task is seen before the answer: the backend has the others as well. */
@@ -327,6 +326,119 @@ static void a_refused_part_fails_its_tasks(void **state)
         test_await(id, GW_FAILED, "rejected");
         await_text(id, COUNTS, "{0,0,0,0,2,0}");
         await_text(id, "SELECT error FROM submissions s WHERE s.job_id = j.id", "no such thing");
+        await_text(id, "j.message", "no such thing");
+}
+
+/* What runs shows that the backend has the part, whatever its answer says. */
+static void a_part_that_runs_is_not_refused(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-1\""));
+        struct call c = await_call(GW_REQUEST_SUBMIT);
+        tell_tasks(c.mark, 0, 0, GW_PHASE_RUNNING, GW_REASON_NONE, -1);
+        test_await(id, GW_RUNNING, "");
+        answer(c, GW_ANSWER_REFUSED);
+        await_text(id, COUNTS, "{0,0,1,0,1,0}");
+        await_text(id, OPEN, "1");
+        tell_tasks(c.mark, 0, 0, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        test_await(id, GW_FAILED, "rejected");
+        await_text(id, OPEN, "0");
+}
+
+/* A release comes through although the hold was not seen yet. */
+static void a_release_overtakes_its_hold(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-1\""));
+        struct gw_mark mark = part(id, "0-1");
+        test_wish(id, project, GW_WISH_HOLD);
+        struct call c = await_call(GW_REQUEST_CHANGE);
+        assert_true(c.held);
+        answer(c, GW_ANSWER_DONE);
+        test_wish(id, project, GW_WISH_RELEASE);
+        c = await_call(GW_REQUEST_CHANGE);
+        assert_false(c.held);
+        answer(c, GW_ANSWER_DONE);
+        tell_tasks(mark, 0, 1, GW_PHASE_PENDING, GW_REASON_HELD, -1);
+        await_text(id, ROWS, "0-1 pending held 1");
+        tell_tasks(mark, 0, 1, GW_PHASE_PENDING, GW_REASON_NONE, -1);
+        await_text(id, ROWS, "0-1 pending 1");
+        assert_int_equal(calls_made(), 0);
+}
+
+static void what_fails_in_a_held_array_is_held(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(
+                project,
+                SPEC_WITH(",\"array\":{\"indices\":\"0-1\"},\"retry\":{\"limit\":1,\"delay\":0}"));
+        struct gw_mark mark = part(id, "0-1");
+        tell_tasks(mark, 0, 0, GW_PHASE_RUNNING, GW_REASON_NONE, -1);
+        test_await(id, GW_RUNNING, "");
+        test_wish(id, project, GW_WISH_HOLD);
+        answer(await_call(GW_REQUEST_CHANGE), GW_ANSWER_DONE);
+        tell_tasks(mark, 0, 0, GW_PHASE_ENDED, GW_REASON_NODE_FAILURE, -1);
+        await_text(id, ROWS, "0-0 queued held 1, 1-1 pending 1");
+}
+
+/* Equal runs of which the next leader does not know the start. */
+static void what_ran_and_is_gone_has_ended(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-2\""));
+        struct gw_mark mark = part(id, "0-2");
+        for (uint32_t i = 0; i < 3; i++)
+                tell_tasks(mark, i, i, GW_PHASE_RUNNING, GW_REASON_NONE, -1);
+        await_text(id, COUNTS, "{0,0,3,0,0,0}");
+        restart_leader(64);
+        backend.seen++;
+        tell_synced(gw_clock_wall_us() + GW_SECOND);
+        test_await(id, GW_FAILED, "lost");
+        await_text(id, ATTEMPTS, "0 1 1 failed, 1 1 1 failed, 2 1 1 failed");
+        await_text(
+                id,
+                "SELECT count(*) FROM attempts a WHERE a.job_id = j.id AND ended_at > started_at",
+                "3");
+}
+
+static void an_array_ended_with_its_last_task(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-1\""));
+        struct gw_mark mark = part(id, "0-1");
+        for (uint32_t i = 0; i < 2; i++) {
+                struct gw_fact f = {.mark = mark,
+                                    .span = {i, i},
+                                    .seen = ++backend.seen,
+                                    .phase = GW_PHASE_ENDED,
+                                    .reason = GW_REASON_COMPLETED,
+                                    .started_us = gw_clock_wall_us(),
+                                    .ended_us = gw_clock_wall_us() + (i ? 0 : 100 * GW_SECOND)};
+                tell_fact(&f);
+        }
+        test_await(id, GW_SUCCEEDED, "completed");
+        await_text(id, "j.ended_at > now() + interval '50 s'", "true");
+}
+
+/* A wish that changes much comes in several writes, and ends as one. */
+static void a_wide_cancel_comes_in_steps(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-99999\""));
+        answer(await_call(GW_REQUEST_SUBMIT), GW_ANSWER_DONE);
+        cancel_tasks(id, "65-99999:2");
+        await_text(id, "j.counts[6]", "49968");
+        await_text(id, "NOT j.wished", "true");
+        await_text(id, "SELECT count(*) FROM tasks t WHERE t.job_id = j.id AND state = 'cancelled'",
+                   "49968");
+        await_text(id,
+                   "SELECT count(*) > 1 FROM events e WHERE e.job_id = j.id AND e.kind = 'tasks'"
+                   " AND e.state = 'cancelled'",
+                   "true");
+        test_wish(id, project, GW_WISH_CANCEL);
+        assert_string_equal(await_call(GW_REQUEST_CANCEL).spans, "0-63");
+        await_text(id, "j.counts[6]", "99936");
+        await_text(id, "NOT j.wished", "true");
 }
 
 static void what_is_gone_is_lost(void **state)
@@ -412,6 +524,12 @@ int main(void)
                 STAGE_TEST(cancelling_all_ends_what_waits_at_once),
                 STAGE_TEST(a_hold_keeps_what_waits),
                 STAGE_TEST(a_refused_part_fails_its_tasks),
+                STAGE_TEST(a_part_that_runs_is_not_refused),
+                STAGE_TEST(a_release_overtakes_its_hold),
+                STAGE_TEST(what_fails_in_a_held_array_is_held),
+                STAGE_TEST(what_ran_and_is_gone_has_ended),
+                STAGE_TEST(an_array_ended_with_its_last_task),
+                STAGE_TEST(a_wide_cancel_comes_in_steps),
                 STAGE_TEST(what_is_gone_is_lost),
                 STAGE_TEST(the_next_leader_goes_on),
                 STAGE_TEST(a_claim_that_comes_too_late_changes_nothing),
