@@ -5,6 +5,7 @@
  * Invariant: work of the exchange is out only while it is suspended, so a connection that
  * libmicrohttpd closes has none.
  */
+#include <string.h>
 #include <sys/socket.h>
 
 #include "server/http/exchange.h"
@@ -43,9 +44,12 @@ static ssize_t read_stream(void *cls, uint64_t pos, char *out, size_t max)
 void gw_respond_stream(struct gw_exchange *x, unsigned status, const char *content_type,
                        gw_stream_read read, void *arg)
 {
+        struct MHD_Response *response = MHD_create_response_from_callback(
+                MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_stream, x, NULL);
+        /* libmicrohttpd 0.9.75 ends the chunks of a HEAD, which has none; without chunks nothing
+         * comes behind its header. */
+        if (response && strcmp(x->method, "HEAD") == 0)
+                MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
         x->stream = (struct gw_stream){read, arg};
-        gw_answer_set(x, status,
-                      MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_stream,
-                                                        x, NULL),
-                      content_type);
+        gw_answer_set(x, status, response, content_type);
 }

@@ -519,3 +519,14 @@ def test_followers_that_come_and_go_leave_nothing(new_gateway):
     system.wait_until(lambda: descriptors(gateway) <= quiet + 2, 60, "the descriptors")
     assert memory[1] < memory[0] + 8 * 1024 + system.HELD_BACK_KIB
     api.post("/v1/jobs/cancel", {"project": "vision"})
+
+
+@pytest.mark.parametrize("query", ["follow=true", "tasks=all", "tasks=all&follow=true"])
+def test_nothing_comes_behind_a_head(gateway, api, query):
+    job = api.sh("echo x", query={"wait": 30})
+    got = raw_exchange("127.0.0.1", gateway.port, (
+        f"HEAD /v1/jobs/{job['id']}/logs?{query} HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: {api.headers['Authorization']}\r\n\r\n"
+        "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").encode())
+    head, _, rest = got.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ") and (not rest or rest.startswith(b"HTTP/1.1 200 ")), got
