@@ -298,8 +298,9 @@ static void add_metrics(struct gw_follow *f, struct gw_metrics *m)
 struct gw_follow *gw_follow_start(const struct gw_follow_settings *settings, struct gw_error *err)
 {
         struct gw_follow *f = calloc(1, sizeof *f);
-        /* For every follower, and for the two things a watch may have out. */
-        if (!f || gw_mailbox_init(&f->inbox, settings->max_followers * 4) < 0) {
+        /* Who posts was counted when it was made, and what comes home is never refused but takes
+         * room: a box with an end would refuse a follower. */
+        if (!f || gw_mailbox_init(&f->inbox, SIZE_MAX) < 0) {
                 free(f);
                 gw_fail(err, GW_ERR_NOMEM, "out of memory");
                 return NULL;

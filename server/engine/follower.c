@@ -53,8 +53,7 @@ static void give_back(struct gw_follower *f)
         f->over = f->failed = false;
 }
 
-/* There is room for it: the inbox has room for all followers. To the thread it is not a thing
- * that is done. */
+/* The inbox has no end and is never closed. To the thread it is not a thing that is done. */
 static void send_out(struct gw_follower *f)
 {
         f->work.done = NULL;
