@@ -29,27 +29,34 @@ struct gw_lookup {
 
 /* ---- what a token may do ------------------------------------------------------------------ */
 
+static enum gw_next fail(struct gw_error *err, enum gw_error_code code, const char *message)
+{
+        gw_fail(err, code, "%s", message);
+        return GW_NEXT_RESPOND;
+}
+
 /* Takes the reference. */
-static void set_principal(struct gw_call *call, struct gw_principal *p)
+static void set_principal(struct gw_call *call, struct gw_principal *p, uint64_t generation)
 {
         gw_principal_unref(call->principal);
         call->principal = p;
+        call->people = generation;
 }
 
-static enum gw_next check_scope(struct gw_call *call)
+static enum gw_next check_scope(struct gw_call *call, struct gw_error *err)
 {
         bool writes = call->operation->access == GW_ACCESS_WRITE;
         unsigned scope = writes ? GW_SCOPE_JOBS_WRITE : GW_SCOPE_JOBS_READ;
         if (call->principal->scopes & scope)
                 return GW_NEXT_BODY;
-        return gw_call_fail_code(call, GW_ERR_FORBIDDEN, "the token lacks the scope %s",
-                                 writes ? "jobs:write" : "jobs:read");
+        return fail(err, GW_ERR_FORBIDDEN,
+                    writes ? "the token lacks the scope jobs:write"
+                           : "the token lacks the scope jobs:read");
 }
 
-static enum gw_next refuse(struct gw_call *call)
+static enum gw_next refuse(struct gw_error *err)
 {
-        return gw_call_fail_code(call, GW_ERR_UNAUTHENTICATED,
-                                 "the token is unknown, expired or revoked");
+        return fail(err, GW_ERR_UNAUTHENTICATED, "the token is unknown, expired or revoked");
 }
 
 /* ---- the record --------------------------------------------------------------------------- */
@@ -82,22 +89,23 @@ static void add_membership(void *arg, const struct gw_membership_row *row)
         l->memberships[l->count++] = m;
 }
 
-static enum gw_next look_up(struct gw_call *call, const uint8_t hash[32], struct gw_lookup **lookup)
+static enum gw_next look_up(struct gw_call *call, const uint8_t hash[32], uint64_t generation,
+                            struct gw_lookup **lookup, struct gw_error *err)
 {
         struct gw_lookup *l = calloc(1, sizeof *l);
         if (!l)
-                return gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
-        l->generation = gw_auth_generation(call->service->auth);
+                return fail(err, GW_ERR_NOMEM, "out of memory");
+        l->generation = generation;
         memcpy(l->principal.hash, hash, sizeof l->principal.hash);
         l->principal.each = add_membership;
         l->principal.arg = l;
         gw_db_principal_init(&l->principal);
-        enum gw_next next = gw_call_read(call, &l->principal.cmd);
-        if (next == GW_NEXT_WAIT)
-                *lookup = l;
-        else
+        if (gw_call_try_read(call, &l->principal.cmd, err)) {
                 free(l);
-        return next;
+                return GW_NEXT_RESPOND;
+        }
+        *lookup = l;
+        return GW_NEXT_WAIT;
 }
 
 static struct gw_principal *make_principal(const struct gw_lookup *l, struct gw_error *err)
@@ -118,7 +126,7 @@ static struct gw_principal *make_principal(const struct gw_lookup *l, struct gw_
 }
 
 /* Without a mailbox that takes it, the note waits for the next lookup. */
-static enum gw_next note_use(struct gw_call *call, struct gw_lookup *l)
+static enum gw_next note_use(struct gw_call *call, struct gw_lookup *l, struct gw_error *err)
 {
         l->known = true;
         l->used.token_id = l->principal.token_id;
@@ -127,62 +135,68 @@ static enum gw_next note_use(struct gw_call *call, struct gw_lookup *l)
         l->used.cmd.work.owner = call->exchange;
         if (gw_db_channel_post(call->service->writer, &l->used.cmd, NULL) == 0)
                 return GW_NEXT_WAIT;
-        return check_scope(call);
+        return check_scope(call, err);
 }
 
-static enum gw_next take_answer(struct gw_call *call, struct gw_lookup *l)
+static enum gw_next take_answer(struct gw_call *call, struct gw_lookup *l, struct gw_error *err)
 {
         struct gw_auth *auth = call->service->auth;
         int64_t now = gw_clock_wall_us();
-        struct gw_error err = {0};
-        if (l->principal.cmd.error.code != GW_OK)
-                return gw_call_fail(call, &l->principal.cmd.error);
+        if (l->principal.cmd.error.code != GW_OK) {
+                *err = l->principal.cmd.error;
+                return GW_NEXT_RESPOND;
+        }
         if (l->principal.cmd.rows == 0) {
                 gw_auth_store(auth, l->principal.hash, l->generation, now, NULL);
-                return refuse(call);
+                return refuse(err);
         }
-        struct gw_principal *p = make_principal(l, &err);
+        struct gw_principal *p = make_principal(l, err);
         if (!p)
-                return gw_call_fail(call, &err);
-        set_principal(call, p);
+                return GW_NEXT_RESPOND;
+        set_principal(call, p, l->generation);
         gw_auth_store(auth, l->principal.hash, l->generation, now, call->principal);
-        return note_use(call, l);
+        return note_use(call, l, err);
 }
 
 /* ---- the interface ------------------------------------------------------------------------ */
 
-enum gw_next gw_authenticate_begin(struct gw_call *call, struct gw_lookup **lookup)
+enum gw_next gw_authenticate_begin(struct gw_call *call, struct gw_lookup **lookup,
+                                   struct gw_error *err)
 {
         char token[GW_TOKEN_TEXT];
         uint8_t hash[32];
         struct gw_principal *p = NULL;
-        struct gw_error err = {0};
+        uint64_t generation = gw_auth_generation(call->service->auth);
         const char *field = gw_exchange_header(call->exchange, "Authorization");
         if (!field)
-                return gw_call_fail_code(
-                        call, GW_ERR_UNAUTHENTICATED,
-                        "a token is needed: Authorization: Bearer TOKEN, or Basic with the token "
-                        "as password");
-        if (gw_token_from_header(field, token, &err))
-                return gw_call_fail(call, &err);
+                return fail(err, GW_ERR_UNAUTHENTICATED,
+                            "a token is needed: Authorization: Bearer TOKEN, or Basic with the "
+                            "token as password");
+        if (gw_token_from_header(field, token, err))
+                return GW_NEXT_RESPOND;
         gw_token_hash(token, hash);
         switch (gw_auth_find(call->service->auth, hash, gw_clock_wall_us(), &p)) {
         case GW_AUTH_KNOWN:
-                set_principal(call, p);
-                return check_scope(call);
+                set_principal(call, p, generation);
+                return check_scope(call, err);
         case GW_AUTH_REFUSED:
-                return refuse(call);
+                return refuse(err);
         case GW_AUTH_MISS:
                 break;
         }
-        return look_up(call, hash, lookup);
+        return look_up(call, hash, generation, lookup, err);
 }
 
-enum gw_next gw_authenticate_resume(struct gw_call *call, struct gw_lookup *l)
+enum gw_next gw_authenticate_resume(struct gw_call *call, struct gw_lookup *l, struct gw_error *err)
 {
-        enum gw_next next = l->known ? check_scope(call) : take_answer(call, l);
+        enum gw_next next = l->known ? check_scope(call, err) : take_answer(call, l, err);
         free(GW_TAKE(l->memberships));
         if (next != GW_NEXT_WAIT)
                 free(l);
         return next;
+}
+
+bool gw_authenticate_is_stale(const struct gw_call *call)
+{
+        return call->people != gw_auth_generation(call->service->auth);
 }

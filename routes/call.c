@@ -97,16 +97,25 @@ bool gw_call_knows(const struct gw_call *call, const char *etag)
 
 /* ---- commands ----------------------------------------------------------------------------- */
 
+static int try(struct gw_call *call, struct gw_db_channel *channel, struct gw_db_command *command,
+               struct gw_error *err)
+{
+        command->work.home = gw_call_home(call);
+        command->work.owner = call->exchange;
+        command->work.done = NULL;
+        return gw_db_channel_post(channel, command, err);
+}
+
 static enum gw_next post(struct gw_call *call, struct gw_db_channel *channel,
                          struct gw_db_command *command)
 {
         struct gw_error err = {0};
-        command->work.home = gw_call_home(call);
-        command->work.owner = call->exchange;
-        command->work.done = NULL;
-        if (gw_db_channel_post(channel, command, &err))
-                return gw_call_fail(call, &err);
-        return GW_NEXT_WAIT;
+        return try(call, channel, command, &err) ? gw_call_fail(call, &err) : GW_NEXT_WAIT;
+}
+
+int gw_call_try_read(struct gw_call *call, struct gw_db_command *command, struct gw_error *err)
+{
+        return try(call, call->service->reader, command, err);
 }
 
 enum gw_next gw_call_write(struct gw_call *call, struct gw_db_command *command)

@@ -34,6 +34,7 @@ struct gw_call {
         const struct gw_service *service;
         struct gw_shared *shared;
         struct gw_principal *principal;             /* a reference; NULL for public operations */
+        uint64_t people;                            /* gw_auth_generation(), before it was made */
         const char *path[GW_ROUTER_MAX_PARAMETERS]; /* decoded, in the template's order */
         const struct gw_media
                 *media;            /* the operation's body type that the request names, or NULL */
@@ -71,6 +72,8 @@ bool gw_call_knows(const struct gw_call *call, const char *etag);
  * the problem and returns GW_NEXT_RESPOND. */
 enum gw_next gw_call_write(struct gw_call *call, struct gw_db_command *command);
 enum gw_next gw_call_read(struct gw_call *call, struct gw_db_command *command);
+/* As gw_call_read, but a refusal is the caller's to answer, or to wait out: 0, or -1. */
+int gw_call_try_read(struct gw_call *call, struct gw_db_command *command, struct gw_error *err);
 /* For lists, and for changes of many: what takes long holds up nothing short. */
 enum gw_next gw_call_page(struct gw_call *call, struct gw_db_command *command);
 enum gw_next gw_call_bulk(struct gw_call *call, struct gw_db_command *command);

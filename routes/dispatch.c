@@ -164,11 +164,13 @@ static enum gw_next begin(struct flight *f, const struct given *given)
 }
 
 /* Who reads a body of lines begins before it, and is asked who he is time and again. */
-static enum gw_next after_lookup(struct flight *f, enum gw_next next)
+static enum gw_next after_lookup(struct flight *f, enum gw_next next, const struct gw_error *err)
 {
         if (next == GW_NEXT_WAIT)
                 return next;
         f->lookup = NULL;
+        if (next == GW_NEXT_RESPOND)
+                return gw_call_fail(&f->call, err);
         return next == GW_NEXT_BODY && f->call.handler->part && !f->begun
                        ? with_faults(f, begin, NULL)
                        : next;
@@ -189,8 +191,9 @@ static enum gw_next head(void *self, struct gw_exchange *x)
         enum gw_next next = route(d, &f->call);
         if (next != GW_NEXT_BODY || f->call.operation->access == GW_ACCESS_PUBLIC)
                 return next;
-        next = gw_authenticate_begin(&f->call, &f->lookup);
-        return after_lookup(f, next);
+        struct gw_error err = {0};
+        next = gw_authenticate_begin(&f->call, &f->lookup, &err);
+        return after_lookup(f, next, &err);
 }
 
 /* ---- body and after ------------------------------------------------------------------------ */
@@ -218,9 +221,12 @@ static enum gw_next part(void *self, struct gw_exchange *x, const char *data, si
 {
         (void)self;
         struct flight *f = gw_exchange_state(x);
-        enum gw_next next = gw_authenticate_begin(&f->call, &f->lookup);
+        struct gw_error err = {0};
+        enum gw_next next = gw_authenticate_begin(&f->call, &f->lookup, &err);
         if (next == GW_NEXT_WAIT)
                 *len = 0;
+        if (next == GW_NEXT_RESPOND)
+                return gw_call_fail(&f->call, &err);
         return next == GW_NEXT_BODY ? with_faults(f, take_part, &(struct given){data, len, NULL})
                                     : next;
 }
@@ -234,9 +240,10 @@ static enum gw_next resume(void *self, struct gw_exchange *x, struct gw_work *wo
 {
         (void)self;
         struct flight *f = gw_exchange_state(x);
+        struct gw_error err = {0};
         if (!f->lookup)
                 return with_faults(f, resume_handler, &(struct given){.work = work});
-        return after_lookup(f, gw_authenticate_resume(&f->call, f->lookup));
+        return after_lookup(f, gw_authenticate_resume(&f->call, f->lookup, &err), &err);
 }
 
 static void abandon(void *self, struct gw_exchange *x)

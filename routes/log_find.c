@@ -47,8 +47,7 @@ static bool is_away(struct gw_log_find *f, const struct gw_error *error)
         return true;
 }
 
-/* Retryable: whoever has begun to answer may try again. */
-static bool is_passing(const struct gw_error *error)
+bool gw_log_find_is_passing(const struct gw_error *error)
 {
         return error->code == GW_ERR_UNAVAILABLE || error->code == GW_ERR_OVERLOADED;
 }
@@ -157,7 +156,7 @@ static bool take_source(struct gw_call *call, struct gw_log_find *f, enum gw_nex
                 return true;
         if (error->code == GW_ERR_NOT_FOUND)
                 return no_file_yet(f);
-        if (is_passing(error))
+        if (gw_log_find_is_passing(error))
                 return is_away(f, error);
         *ret_next = gw_call_fail(call, error);
         return false;
@@ -167,7 +166,7 @@ bool gw_log_find_resume(struct gw_call *call, struct gw_log_find *f, enum gw_nex
 {
         switch (f->stage) {
         case LOG_FIND_READ:
-                if (is_passing(&f->read.get.cmd.error))
+                if (gw_log_find_is_passing(&f->read.get.cmd.error))
                         return is_away(f, &f->read.get.cmd.error);
                 return gw_job_read_resume(call, &f->read, ret_next) && ask_task(call, f, ret_next);
         case LOG_FIND_TASK:

@@ -51,5 +51,7 @@ bool gw_log_find_is_last(const struct gw_log_find *f);
 /* Answers the problem for an outcome that is not GW_LOG_THERE. */
 enum gw_next gw_log_find_fail(struct gw_call *call, const struct gw_log_find *f);
 void gw_log_find_done(struct gw_log_find *f);
+/* Retryable: whoever has begun to answer may try again. */
+bool gw_log_find_is_passing(const struct gw_error *error);
 
 #endif

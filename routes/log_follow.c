@@ -124,7 +124,7 @@ static ssize_t read_on(void *arg, char *out, size_t max)
 static enum gw_next stream(struct gw_call *call, struct gw_log_follow *l)
 {
         if (!l->streaming)
-                gw_log_stream(call, read_on, l);
+                gw_log_stream_begin(call, &l->stream, &l->find.read.seen, read_on, l);
         l->streaming = true;
         return GW_NEXT_RESPOND;
 }
@@ -176,6 +176,8 @@ static enum gw_next after_search(struct gw_call *call, struct gw_log_follow *l)
 enum gw_next gw_log_follow_resume(struct gw_call *call, struct gw_log_follow *l)
 {
         enum gw_next next;
+        if (gw_log_stream_resume(&l->stream, &next))
+                return next;
         switch (l->stage) {
         case LOG_FOLLOW_SEARCH:
                 return gw_log_find_resume(call, &l->find, &next) ? after_search(call, l) : next;
@@ -191,6 +193,8 @@ enum gw_next gw_log_follow_resume(struct gw_call *call, struct gw_log_follow *l)
 
 void gw_log_follow_abandon(struct gw_call *call, struct gw_log_follow *l)
 {
+        if (gw_log_stream_abandon(&l->stream))
+                return;
         if (l->stage == LOG_FOLLOW_SEND)
                 gw_follower_abandon(l->follower);
         else if (l->stage == LOG_FOLLOW_WAIT)

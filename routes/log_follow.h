@@ -6,10 +6,12 @@
 #define GW_ROUTES_LOG_FOLLOW_H
 
 #include "routes/log_find.h"
+#include "routes/log_stream.h"
 
 struct gw_log_follow {
         struct gw_call *call;
         struct gw_log_find find;
+        struct gw_log_stream stream;
         struct gw_follower *follower;
         struct gw_hub_wait wait;
         int64_t since; /* of gw_hub_now(), before the search */

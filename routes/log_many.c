@@ -20,6 +20,7 @@
 #include "routes/log_agenda.h"
 #include "routes/log_find.h"
 #include "routes/log_lines.h"
+#include "routes/log_stream.h"
 #include "routes/log_view.h"
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
@@ -59,6 +60,7 @@ struct gw_log_many {
         uint32_t next;  /* the ordinal behind its last */
         uint32_t place; /* of the task that is searched for */
         struct gw_log_find find;
+        struct gw_log_stream stream;
         /* When to look again. */
         bool stale;              /* something may have happened since the last look */
         int64_t since;           /* of gw_hub_now(), before it */
@@ -487,7 +489,7 @@ static enum gw_next send(struct gw_log_many *m)
 {
         m->stage = MANY_SEND;
         if (!m->streaming)
-                gw_log_stream(m->call, read_on, m);
+                gw_log_stream_begin(m->call, &m->stream, &m->job.seen, read_on, m);
         m->streaming = true;
         return GW_NEXT_RESPOND;
 }
@@ -534,6 +536,8 @@ enum gw_next gw_log_many_begin(struct gw_call *call, struct gw_log_many **ret)
 enum gw_next gw_log_many_resume(struct gw_call *call, struct gw_log_many *m)
 {
         enum gw_next next = GW_NEXT_RESPOND;
+        if (gw_log_stream_resume(&m->stream, &next))
+                return next;
         switch (m->stage) {
         case MANY_JOB:
                 if (m->job.get.cmd.error.code != GW_OK)
@@ -551,7 +555,7 @@ enum gw_next gw_log_many_resume(struct gw_call *call, struct gw_log_many *m)
 
 void gw_log_many_abandon(struct gw_log_many *m)
 {
-        if (m->idle)
+        if (!gw_log_stream_abandon(&m->stream) && m->idle)
                 call_home(m);
 }
 

@@ -63,11 +63,3 @@ int gw_log_first(const struct gw_call *call, const struct gw_log_source *source,
         }
         return lines > 0 ? gw_tail_find(source->fd, source->size, (uint64_t)lines, ret_first) : 0;
 }
-
-void gw_log_stream(struct gw_call *call, gw_stream_read read, void *arg)
-{
-        gw_respond_stream(call->exchange, 200, GW_LOG_TYPE, read, arg);
-        gw_respond_header(call->exchange, "X-Content-Type-Options", "nosniff");
-        gw_respond_header(call->exchange, "Cache-Control", "no-store");
-        gw_respond_header(call->exchange, "X-Accel-Buffering", "no"); /* nginx would hold it back */
-}

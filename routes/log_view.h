@@ -15,7 +15,4 @@ bool gw_log_is_part(const struct gw_call *call);
 int gw_log_first(const struct gw_call *call, const struct gw_log_source *source,
                  uint64_t *ret_first);
 
-/* Answers with a text that is made while it is sent. */
-void gw_log_stream(struct gw_call *call, gw_stream_read read, void *arg);
-
 #endif

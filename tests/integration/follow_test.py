@@ -402,6 +402,38 @@ def test_a_user_leaves_others_room(new_gateway):
     ana.cancel(job["id"])
 
 
+# ---- who may ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("query", [{}, {"tasks": "all"}], ids=["one", "many"])
+def test_a_token_that_is_revoked_ends_what_it_reads(gateway, member, api, tmp_path_shared, query):
+    gate = tmp_path_shared / "go"
+    token = gateway.token(member.user, "--name", "lost")
+    job = api.sh(f"echo first; {until(gate)} echo secret")
+    with follow(gateway.client(token), job, **query) as lost, follow(api, job, **query) as good:
+        for stream in (lost, good):
+            assert stream.read_until(b"first\n").endswith(b"first\n")
+        (line,) = [line for line in gateway.cli("token", "list", "--user", member.user).splitlines() if "lost" in line]
+        gateway.cli("token", "revoke", line.split()[0])
+        system.wait_until(lambda: gateway.client(token).get("/v1/me").status == 401, what="the revocation")
+        system.own_file(gate)
+        assert good.rest().endswith(b"secret\n")
+        with pytest.raises(Cut):
+            lost.read_until(b"secret\n")
+
+
+def test_a_token_that_expires_ends_what_it_reads(gateway, member, api, tmp_path_shared):
+    gate = tmp_path_shared / "go"
+    token = gateway.token(member.user, "--expires", "3s")
+    job = api.sh(f"echo first; {until(gate)} echo secret")
+    with follow(gateway.client(token), job) as stream:
+        assert stream.read_until(b"\n") == b"first\n"
+        system.wait_until(lambda: gateway.client(token).get("/v1/me").status == 401, what="the token's end")
+        system.own_file(gate)
+        with pytest.raises(Cut):
+            stream.read_until(b"secret\n")
+
+
 # ---- what goes wrong -------------------------------------------------------------------------------
 
 
