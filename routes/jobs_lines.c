@@ -488,20 +488,25 @@ static void check_time(struct batch *b)
                 stop(b, GW_ERR_REQUEST_TIMEOUT, message);
 }
 
-/* Reads lines while there is room for their results; what is not looked at is read all the same. */
+/* Reads lines while there is room for their results; what is not looked at is read all the same.
+ * Only who waits is given the rest again: the answer of a body that is given up is not. */
 static enum gw_next part(struct gw_call *call, const char *data, size_t *len)
 {
         struct batch *b = *place(call);
-        check_size(b, *len);
+        size_t all = *len;
+        check_size(b, all);
         check_time(b);
         if (!b->full && !b->stop.code) {
-                size_t taken = gw_lines_add(&b->lines, data, *len);
+                size_t taken = gw_lines_add(&b->lines, data, all);
                 if (!b->full && !b->stop.code)
                         *len = taken;
                 hold(b);
         }
+        enum gw_next next = after_bytes(b);
+        if (next != GW_NEXT_WAIT)
+                *len = all;
         b->received += *len;
-        return after_bytes(b);
+        return next;
 }
 
 static enum gw_next whole(struct gw_call *call)

@@ -52,10 +52,10 @@ def held(gateway):
 class Raw:
     """A request of which each byte is ours to send."""
 
-    def __init__(self, gateway, token, framing):
+    def __init__(self, gateway, token, framing, kind):
         self.socket = socket.create_connection(("127.0.0.1", gateway.port), timeout=60)
         self.say(f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
-                 f"Content-Type: application/x-ndjson\r\n{framing}\r\n\r\n".encode())
+                 f"Content-Type: {kind}\r\n{framing}\r\n\r\n".encode())
 
     def say(self, data):
         self.socket.sendall(data)
@@ -76,8 +76,8 @@ class Raw:
 def raw(gateway, member):
     made = []
 
-    def make(framing="Transfer-Encoding: chunked", of=gateway, token=member.token):
-        made.append(Raw(of, token, framing))
+    def make(framing="Transfer-Encoding: chunked", of=gateway, token=member.token, kind=TYPE["Content-Type"]):
+        made.append(Raw(of, token, framing, kind))
         return made[-1]
 
     yield make
@@ -372,6 +372,36 @@ def test_bodies_that_have_begun_leave_room_for_others(new_gateway, raw):
         request.say(b"0\r\n\r\n")
         assert outcomes(request.answer()) == [(1, 201)]
     system.wait_until(lambda: held(gateway) == 0, what="what was held to be given back")
+
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def crowded(new_gateway, raw):
+    """A gateway, and what fills the half of the budget of bodies that those of many lines have."""
+    gateway = new_gateway(settings={"listen": {"max_body": "64Mi"}, "log": {"level": "warn"}}).start()
+    member = gateway.member("ana", "vision")
+
+    def fill():
+        for number in (1, 2):
+            request = raw(f"Content-Length: {64 * MIB}", of=gateway, token=member.token, kind="application/json")
+            request.say(b" " * (34 * MIB))
+            system.wait_until(lambda number=number: held(gateway) >= number * 64 * MIB, what="the body")
+
+    return gateway, member, fill
+
+
+def test_a_body_of_lines_that_nothing_is_left_for_is_ended_between_its_lines(crowded, raw):
+    gateway, member, fill = crowded
+    request = raw(of=gateway, token=member.token)
+    request.chunk(body(HELD))
+    system.wait_until(lambda: len(list(member.client.pages("/v1/jobs"))) == 1, what="the job")
+    fill()
+    request.chunk(b"{\n" * 200)
+    answer = request.answer()
+    assert (answer.status, answer.code) == (503, "overloaded")
+    assert re.search(r"read up to line \d+, 1 of these lines are accepted", answer.json()["detail"])
 
 
 def drip(request, data):
