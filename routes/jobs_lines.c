@@ -232,11 +232,12 @@ static int post(struct batch *b, struct result *r, struct gw_db_command *command
 static bool take(struct batch *b, struct result *r)
 {
         static const struct gw_faults none;
-        struct gw_error err = {0};
+        struct gw_error err = {0}, why = {0};
         switch (gw_submit_take(&r->job->submit, &err)) {
         case GW_SUBMIT_UNSETTLED:
-                if (post(b, r, &r->job->submit.settle.cmd, &err) == 0)
+                if (post(b, r, &r->job->submit.settle.cmd, &why) == 0)
                         return false;
+                gw_submit_lose(&r->job->submit, &why, &err);
                 break;
         case GW_SUBMIT_REPLAYED:
                 r->replayed = true;

@@ -2,8 +2,9 @@
  * Recording a new job. Runs on the exchange's loop thread.
  *
  * An insert that gives no row was either made before, when its answer was lost and it was
- * repeated, or its key belongs to another job; the record tells which. Its outcome is never
- * guessed: when the database goes away in between, the client is told that it is unknown.
+ * repeated, or its key belongs to another job; the record tells which. One without a key can
+ * only have been made before. The outcome is never guessed: when the record cannot be asked, the
+ * client is told that it is unknown.
  */
 #include "routes/submit.h"
 
@@ -240,20 +241,26 @@ size_t gw_submit_held(const struct gw_submit *s)
 
 /* ---- its outcome --------------------------------------------------------------------------- */
 
-static enum gw_submit_outcome fail(struct gw_submit *s, const struct gw_error *why,
-                                   struct gw_error *err)
+void gw_submit_lose(const struct gw_submit *s, const struct gw_error *why, struct gw_error *err)
 {
         static const char gone[] = "the database went away before it answered: the job may be "
                                    "recorded or not; ";
-        if (why->code != GW_ERR_UNAVAILABLE)
-                *err = *why;
-        else if (s->key)
+        if (s->key)
                 gw_fail(err, why->code, "%srepeat the request with the same %s", gone,
                         s->key_field);
         else
                 gw_fail(err, why->code,
                         "%slook at your jobs before you submit it again, and send an %s next time",
                         gone, s->key_field);
+}
+
+static enum gw_submit_outcome fail(const struct gw_submit *s, const struct gw_error *why,
+                                   struct gw_error *err)
+{
+        if (why->code == GW_ERR_UNAVAILABLE)
+                gw_submit_lose(s, why, err);
+        else
+                *err = *why;
         return GW_SUBMIT_REFUSED;
 }
 
@@ -272,7 +279,7 @@ static enum gw_submit_outcome take_insert(struct gw_submit *s, struct gw_error *
 {
         if (s->insert.cmd.error.code != GW_OK)
                 return fail(s, &s->insert.cmd.error, err);
-        return s->insert.cmd.rows > 0 ? GW_SUBMIT_RECORDED : settle(s);
+        return s->insert.cmd.rows > 0 || !s->key ? GW_SUBMIT_RECORDED : settle(s);
 }
 
 /* The key belongs to another request's job. */
@@ -373,6 +380,17 @@ static bool show_or_wait(struct gw_call *call, struct gw_submit *s, enum gw_next
         return true;
 }
 
+static enum gw_next post_settle(struct gw_call *call, struct gw_submit *s)
+{
+        struct gw_error why = {0}, err = {0};
+        s->settle.cmd.work.home = gw_call_home(call);
+        s->settle.cmd.work.owner = call->exchange;
+        if (gw_db_channel_post(call->service->writer, &s->settle.cmd, &why) == 0)
+                return GW_NEXT_WAIT;
+        gw_submit_lose(s, &why, &err);
+        return gw_call_fail(call, &err);
+}
+
 bool gw_submit_resume(struct gw_call *call, struct gw_submit *s, enum gw_next *ret_next)
 {
         struct gw_error err = {0};
@@ -386,7 +404,7 @@ bool gw_submit_resume(struct gw_call *call, struct gw_submit *s, enum gw_next *r
                 *ret_next = read_job(call, s);
                 break;
         case GW_SUBMIT_UNSETTLED:
-                *ret_next = gw_call_write(call, &s->settle.cmd);
+                *ret_next = post_settle(call, s);
                 break;
         case GW_SUBMIT_REFUSED:
                 *ret_next = gw_call_fail(call, &err);

@@ -4,7 +4,8 @@
  *
  *   prepare   project, backend, rules, what the backend can carry
  *   command   the insert
- *   take      its outcome; a key that is taken is settled from the record by a second command
+ *   take      its outcome; a key that is taken is settled from the record by a second command,
+ *             and the outcome is lost when that cannot be sent
  *
  * Where one job is the answer, the handler forwards resume, abandon and end:
  *
@@ -69,6 +70,9 @@ void gw_submit_pack(struct gw_submit *s);
 size_t gw_submit_held(const struct gw_submit *s);
 /* The command that was out is home. GW_SUBMIT_REFUSED fills *err. */
 enum gw_submit_outcome gw_submit_take(struct gw_submit *s, struct gw_error *err);
+
+/* settle.cmd could not be sent: fills *err, which says that the outcome is not known. */
+void gw_submit_lose(const struct gw_submit *s, const struct gw_error *why, struct gw_error *err);
 
 /* Sends the command, under the Idempotency-Key if there is one. */
 enum gw_next gw_submit_post(struct gw_call *call, struct gw_submit *s, const uint8_t digest[32]);
