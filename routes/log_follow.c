@@ -154,6 +154,15 @@ static enum gw_next after_none(struct gw_call *call, struct gw_log_follow *l)
         return search(call, l);
 }
 
+/* From here on each attempt is sent: the next search must not take a later one for the first. */
+static void keep_order(const struct gw_call *call, struct gw_log_find *find)
+{
+        if (gw_call_int(call, "attempt", 0) > 0)
+                return;
+        find->in_order = true;
+        find->behind = find->attempt - 1;
+}
+
 static enum gw_next after_search(struct gw_call *call, struct gw_log_follow *l)
 {
         switch (l->find.found) {
@@ -161,6 +170,7 @@ static enum gw_next after_search(struct gw_call *call, struct gw_log_follow *l)
                 return open_log(call, l);
         case GW_LOG_NOT_YET:
         case GW_LOG_SOON:
+                keep_order(call, &l->find);
                 break;
         case GW_LOG_NEVER:
                 return after_none(call, l);

@@ -274,6 +274,26 @@ def test_a_retried_job_is_followed_to_its_end(api, tmp_path_shared):
             assert stream.rest() == f"attempt {number}\n".encode()
 
 
+def test_no_attempt_is_passed_over(new_gateway, tmp_path_shared):
+    """One gateway leads; another, which follows, hears nothing until all attempts have ended."""
+    leader = new_gateway().start()
+    ana = leader.member("ana", "vision")
+    api = ana.client
+    asleep = new_gateway(cluster=leader.cluster, database=leader.database, spool=leader.spool).start()
+    count = tmp_path_shared / "n"
+    job = api.sh(f"echo x >> {count}; n=$(wc -l < {count}); echo attempt $n; [ $n = 3 ] || exit 75",
+                 hold=True, retry={"limit": 5, "delay": 1, "on": [75]})
+    with follow(asleep.client(ana.token), job) as stream:
+        assert stream.status == 200
+        asleep.process.send_signal(signal.SIGSTOP)
+        try:
+            api.post(f"/v1/jobs/{job['id']}/release")
+            api.wait(job["id"])
+        finally:
+            asleep.process.send_signal(signal.SIGCONT)
+        assert stream.rest() == b"attempt 1\nattempt 2\nattempt 3\n"
+
+
 # ---- many ------------------------------------------------------------------------------------------
 
 
