@@ -163,6 +163,14 @@ static enum gw_next begin(struct flight *f, const struct given *given)
         return h->begin(call);
 }
 
+/* In the middle of a body of lines its handler answers: it knows what was made of it so far. */
+static enum gw_next turn_away(struct flight *f, const struct gw_error *err)
+{
+        struct gw_call *call = &f->call;
+        return f->begun && call->handler->part ? call->handler->stop(call, err)
+                                               : gw_call_fail(call, err);
+}
+
 /* Who reads a body of lines begins before it, and is asked who he is time and again. */
 static enum gw_next after_lookup(struct flight *f, enum gw_next next, const struct gw_error *err)
 {
@@ -170,7 +178,7 @@ static enum gw_next after_lookup(struct flight *f, enum gw_next next, const stru
                 return next;
         f->lookup = NULL;
         if (next == GW_NEXT_RESPOND)
-                return gw_call_fail(&f->call, err);
+                return turn_away(f, err);
         return next == GW_NEXT_BODY && f->call.handler->part && !f->begun
                        ? with_faults(f, begin, NULL)
                        : next;
@@ -226,9 +234,15 @@ static enum gw_next part(void *self, struct gw_exchange *x, const char *data, si
         if (next == GW_NEXT_WAIT)
                 *len = 0;
         if (next == GW_NEXT_RESPOND)
-                return gw_call_fail(&f->call, &err);
+                return turn_away(f, &err);
         return next == GW_NEXT_BODY ? with_faults(f, take_part, &(struct given){data, len, NULL})
                                     : next;
+}
+
+static enum gw_next stop(void *self, struct gw_exchange *x, const struct gw_error *err)
+{
+        (void)self;
+        return turn_away(gw_exchange_state(x), err);
 }
 
 static enum gw_next resume_handler(struct flight *f, const struct given *given)
@@ -394,6 +408,7 @@ struct gw_http_app gw_dispatch_app(struct gw_dispatch *d)
                 .self = d,
                 .head = head,
                 .part = part,
+                .stop = stop,
                 .body = body,
                 .resume = resume,
                 .refuse = refuse,

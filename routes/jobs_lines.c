@@ -374,11 +374,14 @@ static bool take_line(void *arg, const struct gw_line *line)
 
 static enum gw_next answer_stopped(struct batch *b)
 {
+        size_t len = strnlen(b->stop.message, 160);
+        if (len > 0 && b->stop.message[len - 1] == '.')
+                len--;
         return gw_call_fail_code(b->call, b->stop.code,
-                                 "%.160s; it was read up to line %" PRIu64 ", %" PRIu64
+                                 "%.*s; the body was read up to line %" PRIu64 ", %" PRIu64
                                  " of these lines are accepted jobs: send the lines again with "
                                  "the same keys",
-                                 b->stop.message, b->read_to, b->accepted);
+                                 (int)len, b->stop.message, b->read_to, b->accepted);
 }
 
 static enum gw_next answer(struct batch *b)
@@ -519,6 +522,13 @@ static enum gw_next whole(struct gw_call *call)
         return after_bytes(b);
 }
 
+static enum gw_next stop_body(struct gw_call *call, const struct gw_error *err)
+{
+        struct batch *b = *place(call);
+        stop(b, err->code, err->message);
+        return after_bytes(b);
+}
+
 static void end(struct gw_call *call)
 {
         struct batch *b = *place(call);
@@ -537,6 +547,7 @@ const struct gw_handler gw_route_createJobLines = {
         .begin = begin,
         .part = part,
         .whole = whole,
+        .stop = stop_body,
         .end = end,
         .state_size = sizeof(struct batch *),
 };

@@ -23,6 +23,8 @@ struct gw_handler {
         /* Of a body of lines: the next bytes, and its end. See struct gw_http_app. */
         enum gw_next (*part)(struct gw_call *call, const char *data, size_t *len);
         enum gw_next (*whole)(struct gw_call *call);
+        /* And why it is not read to its end (401, 403, 408, 503): the answer is the handler's. */
+        enum gw_next (*stop)(struct gw_call *call, const struct gw_error *err);
         /* A command came back. NULL when begin never waits. */
         enum gw_next (*resume)(struct gw_call *call, struct gw_work *work);
         /* Releases what the call's state holds beyond gw_exchange_alloc. NULL when nothing. */

@@ -78,7 +78,7 @@ static enum MHD_Result turn_away(struct gw_exchange *x)
         const struct gw_framing *f = &x->framing;
         if (f->expects_continue && x->phase <= GW_PHASE_HEAD_WAIT)
                 return send_answer(x); /* it closes, and the body stays where it is */
-        if (f->chunked ? x->received > 0 : f->length - x->received > DRAIN_BYTES)
+        if (x->late || (f->chunked ? x->received > 0 : f->length - x->received > DRAIN_BYTES))
                 say_farewell(x);
         else
                 x->phase = GW_PHASE_DRAIN;
@@ -458,14 +458,31 @@ void gw_exchange_wake(struct gw_exchange *x, enum gw_next next)
         after_part(x, next);
 }
 
+/* Its lines may have made something: the application says what. */
+static enum gw_next stop_parts(struct gw_exchange *x, const struct gw_error *err)
+{
+        gw_metric_add(x->conn->loop->http->refused, GW_REFUSED_TIMEOUT, 0, 1);
+        return app_of(x)->stop(app_of(x)->self, x, err);
+}
+
+static enum gw_next refuse_late(struct gw_exchange *x)
+{
+        struct gw_error err = {0};
+        gw_fail(&err, GW_ERR_REQUEST_TIMEOUT, "the body took too long to arrive");
+        x->late = true;
+        if (x->phase == GW_PHASE_PARTS && app_of(x)->stop)
+                return stop_parts(x, &err);
+        gw_exchange_refuse(x, GW_REFUSED_TIMEOUT, &err);
+        return GW_NEXT_RESPOND;
+}
+
 void gw_exchange_expire(struct gw_exchange *x)
 {
-        if (x->phase == GW_PHASE_BODY || x->phase == GW_PHASE_PARTS) {
-                struct gw_error err = {0};
-                gw_fail(&err, GW_ERR_REQUEST_TIMEOUT, "the body took too long to arrive");
-                gw_exchange_refuse(x, GW_REFUSED_TIMEOUT, &err);
-        }
-        say_farewell(x);
+        bool is_read = x->phase == GW_PHASE_BODY || x->phase == GW_PHASE_PARTS;
+        if (is_read && refuse_late(x) == GW_NEXT_WAIT)
+                gw_exchange_suspend(x, GW_PHASE_PARTS_WAIT);
+        else
+                say_farewell(x);
 }
 
 void gw_exchange_abandon(struct gw_exchange *x)

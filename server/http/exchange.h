@@ -63,6 +63,7 @@ struct gw_exchange {
         bool seen;         /* by the application: it is told the end */
         bool abandoned;
         bool uri_cut;
+        bool late;                    /* its body is waited for no more */
         bool in_parts;                /* its body is given to the application as it arrives */
         const char *method, *version; /* from the head phase on */
         char *path;

@@ -54,6 +54,10 @@ struct gw_http_app {
          * gw_exchange_wake(), or a resume that says GW_NEXT_BODY; only with it may *len be set to
          * fewer, and the rest is given again then. May be NULL without such bodies. */
         enum gw_next (*part)(void *self, struct gw_exchange *x, const char *data, size_t *len);
+        /* A streamed body does not arrive in time (408), and nothing more of it is read: set an
+         * answer for this error, now or, after GW_NEXT_WAIT, when the application wakes the
+         * exchange. NULL: refuse does it. */
+        enum gw_next (*stop)(void *self, struct gw_exchange *x, const struct gw_error *err);
         /* The body is complete. Not called when head answered. */
         enum gw_next (*body)(void *self, struct gw_exchange *x);
         /* Work came home. */

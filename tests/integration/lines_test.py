@@ -421,7 +421,8 @@ def test_a_body_that_takes_too_long_is_ended(new_gateway, raw):
     request.chunk(body(HELD))
     answer = drip(request, b" ")
     assert (answer.status, answer.code) == (408, "request_timeout")
-    assert "longer than 2 seconds; it was read up to line 1, 1 of these lines are accepted" in answer.json()["detail"]
+    assert ("longer than 2 seconds; the body was read up to line 1, 1 of these lines are accepted"
+            in answer.json()["detail"])
     assert len(list(member.client.pages("/v1/jobs"))) == 1
 
 
@@ -436,6 +437,7 @@ def test_a_token_that_is_revoked_in_the_middle_submits_no_more(gateway, member, 
     request.chunk(body(HELD | {"name": "after"}))
     answer = request.answer()
     assert (answer.status, answer.code) == (401, "unauthenticated")
+    assert "the body was read up to line 1, 1 of these lines are accepted" in answer.json()["detail"]
     assert stored(member.client, "after") == []
 
 

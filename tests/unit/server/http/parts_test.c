@@ -13,7 +13,7 @@ struct stream {
         struct gw_mailbox *home;
         struct site *site;
         int out;
-        bool waits, whole;
+        bool waits, whole, stopped;
         size_t bytes, parts;
         size_t held, held_still; /* for the exchange; after it */
 };
@@ -24,6 +24,7 @@ struct errand {
 };
 
 static atomic_int streams; /* that are not freed */
+static atomic_int stops;
 
 static void free_stream(struct stream *s)
 {
@@ -38,6 +39,10 @@ static enum gw_next after(struct stream *s, bool waits)
         if (s->out && (waits || s->whole)) {
                 s->waits = true;
                 return GW_NEXT_WAIT;
+        }
+        if (s->stopped) {
+                respond_text(s->x, 408, "stopped");
+                return GW_NEXT_RESPOND;
         }
         if (!s->whole)
                 return GW_NEXT_BODY;
@@ -137,6 +142,17 @@ static enum gw_next stream_part(void *self, struct gw_exchange *x, const char *d
         return next;
 }
 
+static enum gw_next stream_stop(void *self, struct gw_exchange *x, const struct gw_error *err)
+{
+        struct stream *s = gw_exchange_state(x);
+        (void)self;
+        assert_int_equal(err->code, GW_ERR_REQUEST_TIMEOUT);
+        assert_false(s->waits || s->stopped);
+        s->stopped = true;
+        atomic_fetch_add(&stops, 1);
+        return after(s, true);
+}
+
 static enum gw_next stream_body(void *self, struct gw_exchange *x)
 {
         struct stream *s = gw_exchange_state(x);
@@ -163,6 +179,7 @@ static struct site *open_measured(struct gw_http_settings settings, struct gw_me
         struct gw_http_app app = {.self = site,
                                   .head = stream_head,
                                   .part = stream_part,
+                                  .stop = stream_stop,
                                   .body = stream_body,
                                   .resume = stream_resume,
                                   .refuse = site_refuse,
@@ -300,9 +317,32 @@ static void a_slow_stream(void **state)
         struct reply r;
         client_read(&c, &r);
         assert_int_equal(r.status, 408);
+        assert_string_equal(r.body, "stopped");
         assert_true(now_ms() - start >= 3400);
         reply_done(&r);
         client_close(&c);
+        close_site(site);
+}
+
+/* One whose time is over is answered when the work that is out is home. */
+static void a_slow_stream_with_work_out(void **state)
+{
+        static const char *const heads[] = {
+                CHUNKED "1\r\n+\r\n", "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\n+"};
+        (void)state;
+        struct site *site = open_site((struct gw_http_settings){.body_timeout_ms = 100});
+        for (size_t i = 0; i < GW_COUNT(heads); i++) {
+                struct client c = client_open(site);
+                atomic_store(&site->hold, true);
+                atomic_store(&stops, 0);
+                client_say(&c, heads[i]);
+                wait_for(&stops, 1);
+                assert_int_equal(poll(&(struct pollfd){.fd = c.fd, .events = POLLIN}, 1, 300), 0);
+                atomic_store(&site->hold, false);
+                expect(&c, 408, "stopped");
+                assert_true(client_sees_end(&c));
+                client_close(&c);
+        }
         close_site(site);
 }
 
@@ -407,6 +447,7 @@ int main(void)
                 cmocka_unit_test(an_answer_in_the_middle),
                 cmocka_unit_test(a_length_over_the_limit),
                 cmocka_unit_test(a_slow_stream),
+                cmocka_unit_test(a_slow_stream_with_work_out),
                 cmocka_unit_test(clients_that_hang_up),
                 cmocka_unit_test(stopped_with_work_out),
                 cmocka_unit_test(budget_of_streams),
