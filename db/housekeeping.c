@@ -1,6 +1,7 @@
 /* See housekeeping.h. Used on the janitor's own session. */
 #include "db/housekeeping.h"
 
+#include "db/sql.h"
 #include "server/base/clock.h"
 
 static const struct gw_db_column partitions_columns[] = {{"keep_from", GW_DB_TIME},
@@ -52,7 +53,9 @@ static void expire_encode(const struct gw_db_command *cmd, struct gw_db_input *i
 
 static const struct gw_db_kind expire_kind = {
         .name = "expire_keys",
-        .sql = "DELETE FROM idempotency i USING (SELECT k.project_id, k.user_id, k.key"
+        .sql = "WITH w AS (DELETE FROM task_wishes w WHERE NOT EXISTS (SELECT FROM jobs j"
+               "  WHERE j.id = w.job_id AND j.state IN " GW_SQL_LIVE "))"
+               " DELETE FROM idempotency i USING (SELECT k.project_id, k.user_id, k.key"
                "  FROM idempotency k WHERE k.expires_at < now()"
                "  LIMIT (SELECT lim FROM {input} d) FOR UPDATE SKIP LOCKED) x"
                " WHERE (i.project_id, i.user_id, i.key) = (x.project_id, x.user_id, x.key)"

@@ -17,7 +17,8 @@ struct gw_db_partitions {
 };
 void gw_db_partitions_init(struct gw_db_partitions *c);
 
-/* Deletes at most `limit` expired idempotency keys; rows says how many. */
+/* Deletes at most `limit` expired idempotency keys, rows says how many; and what wishes about tasks
+ * are left of jobs that have ended. */
 struct gw_db_expire_keys {
         struct gw_db_command cmd;
         int32_t limit;

@@ -341,8 +341,8 @@ static void write_attempts(struct gw_buf *b, const struct gw_db_tasks_write *c)
         }
 }
 
-static int write_indices(struct gw_buf *b, const struct gw_db_tasks_write *c,
-                         const struct gw_spans *ordinals)
+static void write_indices(struct gw_buf *b, const struct gw_db_tasks_write *c,
+                          const struct gw_spans *ordinals)
 {
         struct gw_indexset some = {0};
         struct gw_buf text = GW_BUF_INIT(GW_MAX_INDEX_TEXT + 1);
@@ -353,7 +353,6 @@ static int write_indices(struct gw_buf *b, const struct gw_db_tasks_write *c,
         gw_record_put_text(b, "indices", rc == 0 && gw_buf_ok(&text) ? text.data : NULL);
         gw_indexset_done(&some);
         gw_buf_done(&text);
-        return 0;
 }
 
 static void write_events(struct gw_buf *b, const struct gw_db_tasks_write *c)

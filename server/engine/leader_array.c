@@ -161,7 +161,7 @@ size_t gw_array_open(const struct array *a)
 
 static bool at_backend(const struct gw_task *task)
 {
-        return task->step != GW_STEP_WAITING && task->step != GW_STEP_ENDED;
+        return gw_job_step_handed_over(task->step);
 }
 
 static size_t count_tasks(const struct array *a, bool (*is)(const struct gw_task *task))
@@ -282,11 +282,6 @@ static int part_outcome(struct array *a, struct part *p, const struct gw_tasks_o
         return unsent && o->left > 0 ? shrink(a, p) : 0;
 }
 
-static bool is_fact(enum gw_job_event_type type)
-{
-        return type >= GW_EVENT_FACT_PENDING && type <= GW_EVENT_FACT_ENDED;
-}
-
 static bool is_stop(enum gw_job_event_type type)
 {
         return type == GW_EVENT_CANCEL || type == GW_EVENT_TIMER_DEADLINE ||
@@ -360,7 +355,7 @@ static void stop_parts(struct gw_leader *l, struct live *v)
 void gw_array_apply(struct gw_leader *l, struct live *v, struct part *p,
                     const struct gw_spans *which, const struct gw_job_event *event)
 {
-        if (p && is_fact(event->type) && !is_accepted(p)) {
+        if (p && gw_job_event_is_fact(event->type) && !is_accepted(p)) {
                 struct gw_job_event e = {.type = GW_EVENT_DONE, .at_us = event->at_us};
                 apply(l, v, p, NULL, &e);
         }

@@ -18,18 +18,13 @@
 
 /* ---- recording ---- */
 
-static bool at_backend(const struct gw_job *job)
-{
-        return job->step != GW_STEP_WAITING && job->step != GW_STEP_ENDED;
-}
-
 /* The record is as the job: now the rest of the world follows. */
 static void settle(struct gw_leader *l, const struct write *w)
 {
         struct live *v = w->live;
         v->writing = false;
         v->version = w->command.new_version;
-        if (at_backend(&v->job)) {
+        if (gw_job_step_handed_over(v->job.step)) {
                 if (!v->kept)
                         gw_live_keep(&l->live, v);
                 gw_leader_act(l, v);

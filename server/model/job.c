@@ -74,12 +74,12 @@ int gw_submission_state_parse(const char *name, enum gw_submission_state *ret)
         return -1;
 }
 
-static bool handed_over(const struct gw_job *job)
+bool gw_job_step_handed_over(enum gw_job_step s)
 {
-        return job->step != GW_STEP_WAITING && job->step != GW_STEP_ENDED;
+        return s != GW_STEP_WAITING && s != GW_STEP_ENDED;
 }
 
-static bool is_fact(enum gw_job_event_type type)
+bool gw_job_event_is_fact(enum gw_job_event_type type)
 {
         return type >= GW_EVENT_FACT_PENDING && type <= GW_EVENT_FACT_ENDED;
 }
@@ -87,7 +87,7 @@ static bool is_fact(enum gw_job_event_type type)
 /* Whether the event was observed before what is known already. */
 static bool is_stale(const struct gw_job *job, const struct gw_job_event *event)
 {
-        if (is_fact(event->type))
+        if (gw_job_event_is_fact(event->type))
                 return event->seen < job->seen || event->restart < job->restart;
         return event->type == GW_EVENT_GONE && event->seen < job->seen;
 }
@@ -124,7 +124,7 @@ void gw_job_apply(struct gw_job *job, const struct gw_job_event *event,
         memset(effect, 0, sizeof *effect);
         if (is_stale(job, event))
                 return;
-        if (is_fact(event->type) && handed_over(job))
+        if (gw_job_event_is_fact(event->type) && gw_job_step_handed_over(job->step))
                 job->seen = event->seen;
         gw_job_rule_of(job->step, event->type)(job, event, effect);
         effect->changed = differs(&before, job);

@@ -149,6 +149,11 @@ bool gw_job_claimable(const struct gw_job *job, int64_t now_us);
  * has none). */
 enum gw_job_step gw_job_step_of(enum gw_state state, enum gw_submission_state open);
 
+/* Whether the backend has it, or may have it: from the intent to the end. */
+bool gw_job_step_handed_over(enum gw_job_step s);
+/* Whether it was seen at the backend. */
+bool gw_job_event_is_fact(enum gw_job_event_type type);
+
 const char *gw_job_step_name(enum gw_job_step s);
 const char *gw_job_event_name(enum gw_job_event_type t);
 

@@ -297,15 +297,10 @@ static struct gw_job as_job(const struct gw_task *task, const struct gw_job *job
         };
 }
 
-static bool at_backend(enum gw_job_step step)
-{
-        return step != GW_STEP_WAITING && step != GW_STEP_ENDED;
-}
-
 /* Only what tells it from others is kept. */
 static struct gw_task as_task(const struct gw_job *j, uint32_t number)
 {
-        bool there = at_backend(j->step);
+        bool there = gw_job_step_handed_over(j->step);
         return (struct gw_task){
                 .step = j->step,
                 .state = j->state,
@@ -340,7 +335,7 @@ static void observe(const struct application *a, const struct gw_run *piece,
         struct gw_tasks_outcome *o = a->outcome;
         if (of_one->submission != GW_SUBMISSION_NONE && of_one->submission != GW_SUBMISSION_CLOSED)
                 o->submission = of_one->submission;
-        if (at_backend(before->step) && !at_backend(after->step))
+        if (gw_job_step_handed_over(before->step) && !gw_job_step_handed_over(after->step))
                 o->left += length(piece);
         if (after->started_us && (!o->started_us || after->started_us < o->started_us))
                 o->started_us = after->started_us;
@@ -377,7 +372,7 @@ static int apply_piece(struct application *a, size_t i, struct gw_run *piece, st
                 return 0;
         struct gw_job job = as_job(&before, a->job);
         gw_job_apply(&job, a->event, &of_one);
-        if (a->job->held && at_backend(before.step) && job.step == GW_STEP_WAITING)
+        if (a->job->held && gw_job_step_handed_over(before.step) && job.step == GW_STEP_WAITING)
                 hold_again(&job);
         uint32_t number = before.step == GW_STEP_WAITING ? a->claim : before.submission;
         piece->task = as_task(&job, number);

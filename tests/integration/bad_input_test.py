@@ -12,7 +12,8 @@ from tests.harness import calls, system
 from tests.harness.client import parse_answer, raw_exchange
 
 LIMIT = 1024 * 1024
-OTHER_BODIES = ["/v1/jobs/cancel", f"/v1/jobs/{calls.NO_JOB}/tasks/cancel"]
+OTHER_BODIES = [("POST", "/v1/jobs/cancel"), ("POST", f"/v1/jobs/{calls.NO_JOB}/tasks/cancel"),
+                ("PATCH", f"/v1/jobs/{calls.NO_JOB}")]
 
 
 def post_raw(api, data, headers=None):
@@ -194,9 +195,9 @@ def test_no_more_than_32_faults_are_reported(api):
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "application/jsonx", "application", "",
                                   "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None])
-@pytest.mark.parametrize("path", ["/v1/jobs", *OTHER_BODIES])
-def test_another_media_type(api, path, kind):
-    answer = api.request("POST", path, raw=b'{"command": ["true"], "hold": true}', headers={"Content-Type": kind})
+@pytest.mark.parametrize("method,path", [("POST", "/v1/jobs"), *OTHER_BODIES])
+def test_another_media_type(api, method, path, kind):
+    answer = api.request(method, path, raw=b'{"command": ["true"], "hold": true}', headers={"Content-Type": kind})
     assert (answer.status, answer.code) == (415, "unsupported_media_type")
 
 
@@ -205,9 +206,9 @@ def test_json_by_another_spelling(api, kind):
     assert post_raw(api, b'{"command": ["true"], "hold": true}', {"Content-Type": kind}).status == 201
 
 
-@pytest.mark.parametrize("path", OTHER_BODIES)
-def test_other_bodies_are_bounded_too(api, path):
-    answer = api.request("POST", path, raw=b" " * (LIMIT + 1), headers={"Content-Type": "application/json"})
+@pytest.mark.parametrize("method,path", OTHER_BODIES)
+def test_other_bodies_are_bounded_too(api, method, path):
+    answer = api.request(method, path, raw=b" " * (LIMIT + 1), headers={"Content-Type": "application/json"})
     assert answer.status == 413
 
 

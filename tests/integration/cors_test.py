@@ -50,7 +50,7 @@ def test_a_browser_asks_first_and_is_told_what_it_may_do(open_gateway, origin):
 
 def test_it_is_told_what_the_path_allows(open_gateway):
     answer = preflight(open_gateway, PAGE, "/v1/jobs/0193607e-8c1b-7d4f-9a52-6f0c3b1d2e4a")
-    assert names(answer, "Access-Control-Allow-Methods") == {"get", "head", "delete"}
+    assert names(answer, "Access-Control-Allow-Methods") == {"get", "head", "patch", "delete"}
     assert preflight(open_gateway, PAGE, "/v1/nothing").status == 404
 
 

@@ -130,6 +130,25 @@ static void a_month_goes_when_its_last_job_has_ended(void **state)
         assert_int_equal(drop(), 0);
 }
 
+static void wishes_go_with_what_they_are_about(void **state)
+{
+        (void)state;
+        struct gw_error err = {0};
+        struct gw_db_expire_keys c = {.limit = 10};
+        exec("SELECT gw_make_partitions('2021-03-10')");
+        add_job("2021-03-11", "succeeded");
+        add_job("2021-03-12", "running");
+        exec("INSERT INTO task_wishes (job_id, indices, by_user) SELECT id, '0', 1 FROM jobs");
+        gw_db_expire_keys_init(&c);
+        assert_int_equal(gw_db_session_run_one(session, &c.cmd, &err), 0);
+        assert_int_equal(number("count(*) FROM task_wishes"), 1);
+        assert_int_equal(number("count(*) FROM task_wishes JOIN jobs ON id = job_id"
+                                " WHERE state = 'running'"),
+                         1);
+        exec("UPDATE jobs SET state = 'failed' WHERE state = 'running'");
+        assert_int_equal(drop(), 10); /* March, and April */
+}
+
 static void a_month_in_the_default_partition_stays_whole(void **state)
 {
         (void)state;
@@ -215,6 +234,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_month_goes_when_its_last_job_has_ended),
+                cmocka_unit_test(wishes_go_with_what_they_are_about),
                 cmocka_unit_test(a_month_in_the_default_partition_stays_whole),
                 cmocka_unit_test(what_is_over_leaves_the_default_partitions),
                 cmocka_unit_test(the_events_to_come_keep_their_partition),
