@@ -100,12 +100,8 @@ static enum gw_next look_up(struct gw_call *call, const uint8_t hash[32], uint64
         l->principal.each = add_membership;
         l->principal.arg = l;
         gw_db_principal_init(&l->principal);
-        if (gw_call_try_read(call, &l->principal.cmd, err)) {
-                free(l);
-                return GW_NEXT_RESPOND;
-        }
         *lookup = l;
-        return GW_NEXT_WAIT;
+        return gw_call_read(call, &l->principal.cmd);
 }
 
 static struct gw_principal *make_principal(const struct gw_lookup *l, struct gw_error *err)

@@ -106,16 +106,23 @@ static int try(struct gw_call *call, struct gw_db_channel *channel, struct gw_db
         return gw_db_channel_post(channel, command, err);
 }
 
+/* One that is refused comes home with the error, like one that failed. */
+static enum gw_next ask(struct gw_call *call, struct gw_db_channel *channel,
+                        struct gw_db_command *command)
+{
+        struct gw_error err = {0};
+        if (try(call, channel, command, &err)) {
+                command->error = err;
+                gw_work_finish(&command->work);
+        }
+        return GW_NEXT_WAIT;
+}
+
 static enum gw_next post(struct gw_call *call, struct gw_db_channel *channel,
                          struct gw_db_command *command)
 {
         struct gw_error err = {0};
         return try(call, channel, command, &err) ? gw_call_fail(call, &err) : GW_NEXT_WAIT;
-}
-
-int gw_call_try_read(struct gw_call *call, struct gw_db_command *command, struct gw_error *err)
-{
-        return try(call, call->service->reader, command, err);
 }
 
 enum gw_next gw_call_write(struct gw_call *call, struct gw_db_command *command)
@@ -125,13 +132,13 @@ enum gw_next gw_call_write(struct gw_call *call, struct gw_db_command *command)
 
 enum gw_next gw_call_read(struct gw_call *call, struct gw_db_command *command)
 {
-        return post(call, call->service->reader, command);
+        return ask(call, call->service->reader, command);
 }
 
 enum gw_next gw_call_page(struct gw_call *call, struct gw_db_command *command)
 {
         static _Thread_local unsigned turn; /* of this loop */
-        return post(call, call->service->pages[turn++ % GW_PAGE_CHANNELS], command);
+        return ask(call, call->service->pages[turn++ % GW_PAGE_CHANNELS], command);
 }
 
 enum gw_next gw_call_bulk(struct gw_call *call, struct gw_db_command *command)

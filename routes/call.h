@@ -68,15 +68,17 @@ bool gw_call_knows(const struct gw_call *call, const char *etag);
 
 /* ---- commands ---------------------------------------------------------------------------- */
 
-/* Sets home and owner and posts. Returns GW_NEXT_WAIT; or, when the channel refuses, answers
- * the problem and returns GW_NEXT_RESPOND. */
+/* All set home and owner and post; page and bulk, for lists and for changes of many: what takes
+ * long holds up nothing short.
+ *
+ * Changes: return GW_NEXT_WAIT; or, when the channel refuses, so that nothing was done, answer the
+ * problem and return GW_NEXT_RESPOND. */
 enum gw_next gw_call_write(struct gw_call *call, struct gw_db_command *command);
-enum gw_next gw_call_read(struct gw_call *call, struct gw_db_command *command);
-/* As gw_call_read, but a refusal is the caller's to answer, or to wait out: 0, or -1. */
-int gw_call_try_read(struct gw_call *call, struct gw_db_command *command, struct gw_error *err);
-/* For lists, and for changes of many: what takes long holds up nothing short. */
-enum gw_next gw_call_page(struct gw_call *call, struct gw_db_command *command);
 enum gw_next gw_call_bulk(struct gw_call *call, struct gw_db_command *command);
+/* Questions: return GW_NEXT_WAIT. One that is refused comes home with the error, so that whoever
+ * can wait for an answer needs to look in one place only. */
+enum gw_next gw_call_read(struct gw_call *call, struct gw_db_command *command);
+enum gw_next gw_call_page(struct gw_call *call, struct gw_db_command *command);
 
 /* ---- answers ----------------------------------------------------------------------------- */
 

@@ -18,15 +18,8 @@
 #define AGAIN_US GW_SECOND       /* when what was asked is away */
 #define SOON_US (GW_SECOND / 5)  /* when no event will tell */
 
-/* Who has begun to answer does not ask a database that is away, for a refusal would be an
- * answer. */
 static enum gw_next search(struct gw_call *call, struct gw_log_follow *l)
 {
-        if (l->streaming && !gw_db_channel_up(call->service->reader)) {
-                l->find.found = GW_LOG_AWAY;
-                l->stage = LOG_FOLLOW_STAND;
-                return GW_NEXT_RESPOND;
-        }
         l->stage = LOG_FOLLOW_SEARCH;
         l->since = gw_hub_now(call->service->hub);
         return gw_log_find_begin(call, &l->find);
@@ -60,6 +53,7 @@ static ssize_t wait_for_event(struct gw_call *call, struct gw_log_follow *l)
                 .job = l->find.id,
                 .since = l->find.found == GW_LOG_AWAY ? gw_hub_now(call->service->hub) : l->since,
                 .until_us = gw_clock_mono_us() + longest_us(l->find.found),
+                .sure = true,
         };
         if (gw_follow_draining(call->service->follow) ||
             gw_hub_wait(call->service->hub, &l->wait, NULL))
@@ -82,9 +76,7 @@ static ssize_t go_on(struct gw_call *call, struct gw_log_follow *l)
         if (is_done(call, l))
                 return GW_STREAM_END;
         l->find.behind = l->find.attempt;
-        if (search(call, l) == GW_NEXT_WAIT)
-                return GW_STREAM_WAIT;
-        return l->stage == LOG_FOLLOW_STAND ? wait_for_event(call, l) : GW_STREAM_CUT;
+        return search(call, l) == GW_NEXT_WAIT ? GW_STREAM_WAIT : GW_STREAM_CUT;
 }
 
 static ssize_t send_more(struct gw_call *call, struct gw_log_follow *l, char *out, size_t max)

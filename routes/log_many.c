@@ -435,6 +435,7 @@ static void wait_for_event(struct gw_log_many *m)
                 .job = m->job.id,
                 .since = due ? gw_hub_now(m->hub) : m->since,
                 .until_us = until_us,
+                .sure = true,
         };
         m->until_us = until_us;
         m->waiting = gw_hub_wait(m->hub, &m->wait, NULL) == 0;

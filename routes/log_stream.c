@@ -15,6 +15,7 @@ static ssize_t wait_to_ask(struct gw_log_stream *s)
                 .work = {.home = gw_call_home(s->call), .owner = s->call->exchange},
                 .since = gw_hub_now(service->hub),
                 .until_us = gw_clock_mono_us() + AGAIN_US,
+                .sure = true,
         };
         if (gw_follow_draining(service->follow) || gw_hub_wait(service->hub, &s->wait, NULL))
                 return GW_STREAM_CUT;

@@ -276,7 +276,7 @@ static void add_metrics(struct gw_hub *h, struct gw_metrics *m)
 struct gw_hub *gw_hub_start(const struct gw_hub_settings *settings, struct gw_error *err)
 {
         struct gw_hub *h = calloc(1, sizeof *h);
-        if (!h || gw_mailbox_init(&h->inbox, settings->max_waits) < 0) {
+        if (!h || gw_mailbox_init(&h->inbox, SIZE_MAX) < 0) {
                 free(h);
                 gw_fail(err, GW_ERR_NOMEM, "out of memory");
                 return NULL;
@@ -317,7 +317,7 @@ bool gw_hub_up(const struct gw_hub *hub)
 
 int gw_hub_wait(struct gw_hub *hub, struct gw_hub_wait *wait, struct gw_error *err)
 {
-        if (hub_waits_enter(&hub->waits)) {
+        if (hub_waits_enter(&hub->waits, wait->sure)) {
                 gw_metric_add(hub->pending_gauge, 0, 0, 1);
                 if (gw_mailbox_post(&hub->inbox, &wait->work) == 0)
                         return 0;

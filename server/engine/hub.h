@@ -54,6 +54,8 @@ struct gw_hub_wait {
         size_t project_count;
         int64_t since;    /* of gw_hub_now() */
         int64_t until_us; /* monotonic: over then */
+        bool sure;        /* not refused while the hub runs: whoever waits has begun to answer, and
+                             was counted before */
         /* out */
         bool met; /* an event came; false: the time is over */
         /* private */
@@ -61,7 +63,7 @@ struct gw_hub_wait {
         struct gw_hub_wait *next;
 };
 
-/* Any thread. Returns 0, or -1 with GW_ERR_OVERLOADED when too many wait. */
+/* Any thread. Returns 0, or -1 with GW_ERR_OVERLOADED when too many wait, or the hub stops. */
 int gw_hub_wait(struct gw_hub *hub, struct gw_hub_wait *wait, struct gw_error *err);
 /* Any thread, while the wait is out: nobody waits any more; it comes home soon. */
 void gw_hub_abandon(struct gw_hub *hub, struct gw_hub_wait *wait);

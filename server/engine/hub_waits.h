@@ -16,8 +16,9 @@ struct hub_waits {
 };
 
 void hub_waits_init(struct hub_waits *w, size_t max);
-/* Any thread: room for one more? Whoever entered is added, or leaves again. */
-bool hub_waits_enter(struct hub_waits *w);
+/* Any thread: room for one more (there always is for one that is sure)? Whoever entered is added,
+ * or leaves again. */
+bool hub_waits_enter(struct hub_waits *w, bool sure);
 void hub_waits_leave(struct hub_waits *w);
 void hub_waits_add(struct hub_waits *w, struct gw_hub_wait *wait);
 /* One that entered goes home, without having been added. */

@@ -402,6 +402,19 @@ def test_there_is_an_end_to_followers(new_gateway):
     api.cancel(job["id"])
 
 
+@pytest.mark.parametrize("query", [{}, {"tasks": "all"}], ids=["one", "many"])
+def test_who_has_begun_waits_however_many_wait(new_gateway, query):
+    gateway = new_gateway(settings={"max_waiters": 1}).start()
+    api = gateway.member("ana", "vision").client
+    jobs = [api.sh(f"echo {n}", hold=True) for n in range(3)]
+    with contextlib.ExitStack() as stack:
+        streams = [stack.enter_context(follow(api, job, **query)) for job in jobs]
+        for job in jobs:
+            api.post(f"/v1/jobs/{job['id']}/release")
+        for n, stream in enumerate(streams):
+            assert stream.rest().endswith(f"{n}\n".encode())
+
+
 def test_a_user_leaves_others_room(new_gateway):
     gateway = new_gateway(settings={"max_user_followers": 2}).start()
     ana = gateway.member("ana", "vision").client

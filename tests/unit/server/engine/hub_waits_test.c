@@ -47,7 +47,7 @@ static void add(struct gw_hub_wait *wait, struct gw_id job, int64_t until_us)
         wait->work.home = &home;
         wait->job = job;
         wait->until_us = until_us;
-        assert_true(hub_waits_enter(&waits));
+        assert_true(hub_waits_enter(&waits, false));
         hub_waits_add(&waits, wait);
 }
 
@@ -136,12 +136,14 @@ static void test_no_more_than_allowed(void **state)
         (void)state;
         for (int i = 0; i < MAX; i++)
                 add(&w[i], id(1, (uint8_t)i), 100);
-        assert_false(hub_waits_enter(&waits));
+        assert_false(hub_waits_enter(&waits, false));
         assert_int_equal(waits.count, MAX);
         hub_waits_meet(&waits, id(1, 0), 7);
         assert_home("0+");
-        assert_true(hub_waits_enter(&waits));
-        assert_false(hub_waits_enter(&waits));
+        assert_true(hub_waits_enter(&waits, false));
+        assert_false(hub_waits_enter(&waits, false));
+        assert_true(hub_waits_enter(&waits, true));
+        hub_waits_leave(&waits);
         hub_waits_leave(&waits);
 }
 
