@@ -169,9 +169,10 @@ int gw_local_run_launch(struct gw_local *b, struct gw_local_run *run)
         gw_crash_point("local.before_spawn");
         pid_t pid = task < 0 ? -1 : spawn_shim(b, run, task);
         if (pid < 0 && task >= 0 && errno == E2BIG) {
-                /* Its own values are to blame, and nothing else is to wait for it. */
+                /* Its own values are to blame, and nothing else is to wait for it. One that has
+                 * begun fitted once: it is tried again. */
                 run->launches = GW_LOCAL_QUICK_LAUNCHES;
-                gw_local_run_doubt(b, run, 0);
+                gw_local_run_doubt(b, run, run->started ? LOOK_AGAIN_US : 0);
                 return 0;
         }
         if (pid < 0) {

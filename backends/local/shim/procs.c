@@ -171,7 +171,9 @@ static size_t freeze_round(struct gw_procs *procs)
 size_t gw_procs_kill(struct gw_procs *procs, gw_procs_choice choose, void *arg)
 {
         for (int i = 0; i < FREEZE_ROUNDS; i++) {
-                if (look(procs, choose, arg) || freeze_round(procs) == 0)
+                if (look(procs, choose, arg))
+                        return GW_PROCS_UNKNOWN;
+                if (freeze_round(procs) == 0)
                         break;
                 nanosleep(&(struct timespec){.tv_nsec = FREEZE_PAUSE_NS}, NULL);
         }

@@ -37,7 +37,9 @@ void gw_procs_spread(struct gw_procs *procs);
 size_t gw_procs_signal(struct gw_procs *procs, gw_procs_choice choose, void *arg, int sig);
 
 /* Freezes all of the choice, so that none can fork away, and then kills them. Returns how many
- * there were; those not yet reaped by their parents are not counted. */
+ * there were, those not yet reaped by their parents not counted; GW_PROCS_UNKNOWN when the
+ * processes could not be read. */
+#define GW_PROCS_UNKNOWN SIZE_MAX
 size_t gw_procs_kill(struct gw_procs *procs, gw_procs_choice choose, void *arg);
 
 /* Bytes held by the choice: resident pages; or, where those come to more than `limit`, with

@@ -24,7 +24,7 @@ struct marks {
         const struct gw_shim_run *run;
         struct stat files[2];
         size_t file_count;
-        char *environment; /* room for a process' */
+        char environment[MAX_ENVIRONMENT]; /* of the process that is looked at */
 };
 
 static void note_file(struct marks *m, const char *suffix)
@@ -66,13 +66,13 @@ static bool has_variable(const char *environment, size_t len, const char *wanted
         return false;
 }
 
-static bool has_our_environment(const struct marks *m, pid_t pid)
+static bool has_our_environment(struct marks *m, pid_t pid)
 {
         char path[64], job[64], index[64];
         snprintf(path, sizeof path, "/proc/%d/environ", pid);
         gw_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
         size_t len = 0;
-        for (ssize_t n; fd >= 0 && m->environment && len < MAX_ENVIRONMENT; len += (size_t)n)
+        for (ssize_t n; fd >= 0 && len < MAX_ENVIRONMENT; len += (size_t)n)
                 if ((n = read(fd, m->environment + len, MAX_ENVIRONMENT - len)) <= 0)
                         break;
         snprintf(job, sizeof job, "JOBGATE_JOB_ID=%s", m->run->job);
@@ -82,7 +82,7 @@ static bool has_our_environment(const struct marks *m, pid_t pid)
 
 static void choose_left(struct gw_procs *procs, void *arg)
 {
-        const struct marks *m = arg;
+        struct marks *m = arg;
         for (size_t i = 0; i < procs->count; i++) {
                 struct gw_proc *p = &procs->items[i];
                 p->ours = p->pid != getpid() && p->pid != 1 &&
@@ -93,20 +93,20 @@ static void choose_left(struct gw_procs *procs, void *arg)
 
 static size_t end_left(const struct gw_shim_run *run)
 {
-        struct marks m = {.run = run, .environment = malloc(MAX_ENVIRONMENT)};
+        static struct marks m; /* large, and once in a process */
         struct gw_procs procs = {0};
         size_t total = 0;
+        m.run = run;
         note_file(&m, "out");
         note_file(&m, "err");
         for (int empty = 0; empty < EMPTY_LOOKS; empty++) {
                 size_t count = gw_procs_kill(&procs, choose_left, &m);
-                if (count > 0)
+                if (count > 0) /* or nobody could look */
                         empty = -1;
-                total += count;
+                total += count == GW_PROCS_UNKNOWN ? 0 : count;
                 nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
         }
         free(procs.items);
-        free(m.environment);
         return total;
 }
 
