@@ -207,9 +207,9 @@ static void fire(struct gw_leader *l, struct found *f)
                         e.reason = timer_events[i].reason;
                 }
         }
-        /* The database's clock said that it is due; this machine's may be behind. */
+        /* The database's clock said that the delay is over; this machine's may be behind. */
         int64_t due_us = v->array ? gw_tasks_next_delay(&v->array->tasks) : v->job.delayed_us;
-        if (e.at_us < due_us)
+        if (e.type == GW_EVENT_TIMER_DELAY && e.at_us < due_us)
                 e.at_us = due_us;
         if (!v->array) {
                 gw_leader_apply(l, v, &e, &o);

@@ -189,8 +189,13 @@ static void a_start_deadline_ends_what_waits(void **state)
         struct gw_id id = test_submit(
                 project,
                 SPEC_WITH(",\"start_deadline\":1,\"not_before\":\"2099-01-01T00:00:00Z\""));
+        char when[32];
         test_await(id, GW_FAILED, "start_deadline");
         assert_int_equal(calls_made(), 0);
+        /* Now, not when it could have gone. */
+        test_text("SELECT 0, (ended_at < now() + interval '1 hour')::text FROM jobs", when,
+                  sizeof when);
+        assert_string_equal(when, "true");
 }
 
 static void a_held_job_waits_for_its_release(void **state)
