@@ -105,7 +105,10 @@ static void a_hold_is_told_again_after_someone_else_released(void **state)
         test_await(id, GW_PENDING, "priority");
         test_wish(id, project, GW_WISH_RELEASE);
         test_wish(id, project, GW_WISH_HOLD);
-        assert_true(await_call(GW_REQUEST_CHANGE).held);
+        struct call c = await_call(GW_REQUEST_CHANGE);
+        if (!c.held) /* the two wishes were read one after the other */
+                c = await_call(GW_REQUEST_CHANGE);
+        assert_true(c.held);
 }
 
 static void a_release_is_told_again_by_the_next_leader(void **state)
