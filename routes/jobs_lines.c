@@ -5,9 +5,10 @@
  * A job on its way to the record outlives the exchange whose client hangs up. So the lines have a
  * state of their own, which is freed when the exchange has ended and every job is home.
  *
- * All that is held is counted against the budget of request bodies as it grows and shrinks. Who
- * meets its end reads on as jobs come home, and gives up when none is out. What the jobs of a
- * client that left hold stays counted until the last of them is home.
+ * All that is held is counted against the budget of request bodies as it grows and shrinks, the
+ * answer until it has been sent. Who meets its end reads on as jobs come home, and gives up when
+ * none is out. What the jobs of a client that left hold stays counted until the last of them is
+ * home.
  *
  * Invariants: the results that wait are in the order of their lines; the first of them is of a
  * job that is out, or there is none. The exchange is suspended only while there is one.
@@ -68,14 +69,15 @@ struct batch {
         size_t waiting, waiting_bytes;
         uint64_t accepted;
         struct gw_buf answer;
-        size_t held; /* counted still when the exchange has ended */
+        size_t answer_bytes; /* of the answer that was set, which is sent */
+        size_t held;         /* counted still when the exchange has ended */
 };
 
 /* ---- the state ----------------------------------------------------------------------------- */
 
 static size_t held_bytes(const struct batch *b)
 {
-        return sizeof *b + b->lines.held.cap + b->waiting_bytes + b->answer.cap;
+        return sizeof *b + b->lines.held.cap + b->waiting_bytes + b->answer.cap + b->answer_bytes;
 }
 
 static void free_batch(struct batch *b)
@@ -390,8 +392,8 @@ static enum gw_next answer(struct batch *b)
         if (b->taken == 0)
                 return gw_call_fail_code(b->call, GW_ERR_INVALID,
                                          "a body is needed: a line for each job");
+        b->answer_bytes = b->answer.cap;
         char *content = gw_buf_take(&b->answer, &len);
-        hold(b);
         gw_respond(b->call->exchange, 200, LINES_TYPE, content, len);
         return GW_NEXT_RESPOND;
 }
@@ -536,6 +538,7 @@ static void end(struct gw_call *call)
                 return;
         gw_lines_done(&b->lines);
         gw_buf_done(&b->answer);
+        b->answer_bytes = 0;
         hold(b);
         b->held = gw_exchange_keep_held(call->exchange);
         b->call = NULL;

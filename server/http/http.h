@@ -124,7 +124,8 @@ void gw_exchange_limit_body(struct gw_exchange *x, size_t max_bytes);
 /* Likewise: the body is not collected but given to part as it arrives. A Content-Length over the
  * limit is refused (413) before anything is read; what is sent in chunks the application counts
  * itself. The answer of such an exchange tells of what was made: it is sent though large answers
- * are over their budget. */
+ * are over their budget, and is none of them. What it takes the application keeps counted with
+ * gw_exchange_hold() until the end. */
 void gw_exchange_stream_body(struct gw_exchange *x, size_t max_bytes);
 /* Counts what the application holds of such an exchange against the budget of all bodies, in
  * place of what was counted before. Returns 0; or -1 when it has grown and the budget is exceeded,

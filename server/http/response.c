@@ -63,13 +63,12 @@ void gw_answer_set(struct gw_exchange *x, unsigned status, struct MHD_Response *
                 app->mark(app->self, x);
 }
 
-/* Counts len bytes against the budget of all large answers; -1 when they are too many. What the
- * answer to a streamed body takes was counted while it grew: it is never too much. */
+/* Counts len bytes against the budget of all large answers; -1 when they are too many. */
 static int charge(struct gw_exchange *x, size_t len)
 {
         struct gw_http *http = x->conn->loop->http;
         size_t held = atomic_fetch_add_explicit(&http->answers_bytes, len, memory_order_relaxed);
-        if (x->in_parts || held + len <= http->settings.max_answers_bytes)
+        if (held + len <= http->settings.max_answers_bytes)
                 return 0;
         atomic_fetch_sub_explicit(&http->answers_bytes, len, memory_order_relaxed);
         return -1;
@@ -80,6 +79,12 @@ static bool tells_of_new(const struct gw_exchange *x, unsigned status)
 {
         return status == MHD_HTTP_CREATED ||
                (status == MHD_HTTP_FAILED_DEPENDENCY && strcmp(x->method, "POST") == 0);
+}
+
+/* The answer to a streamed body is of the budget of bodies: the application counts it there. */
+static bool is_charged(const struct gw_exchange *x, unsigned status, size_t len)
+{
+        return len > LARGE_ANSWER_BYTES && !x->in_parts && !tells_of_new(x, status);
 }
 
 static void refuse_large(struct gw_exchange *x)
@@ -93,7 +98,7 @@ static void refuse_large(struct gw_exchange *x)
 void gw_respond(struct gw_exchange *x, unsigned status, const char *content_type, char *content,
                 size_t len)
 {
-        size_t charged = len > LARGE_ANSWER_BYTES && !tells_of_new(x, status) ? len : 0;
+        size_t charged = is_charged(x, status, len) ? len : 0;
         if (charged && charge(x, charged)) {
                 free(content);
                 refuse_large(x);

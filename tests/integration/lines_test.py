@@ -404,6 +404,18 @@ def test_a_body_of_lines_that_nothing_is_left_for_is_ended_between_its_lines(cro
     assert re.search(r"read up to line \d+, 1 of these lines are accepted", answer.json()["detail"])
 
 
+def test_an_answer_that_is_not_read_stays_counted(new_gateway, raw):
+    gateway = new_gateway(settings={"log": {"level": "warn"}}).start()
+    member = gateway.member("ana", "vision")
+    request = raw(of=gateway, token=member.token)
+    request.chunk(b"{\n" * 99_999)
+    request.say(b"0\r\n\r\n")
+    assert select.select([request.socket], [], [], 60)[0]
+    assert held(gateway) > 16 * MIB
+    assert len(results(request.answer())) == 99_999
+    system.wait_until(lambda: held(gateway) == 0, what="what was held to be given back")
+
+
 def drip(request, data):
     """Sends it again and again, a moment apart, until there is an answer."""
     def answered():
