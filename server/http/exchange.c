@@ -3,9 +3,10 @@
  * to phase. Runs on the loop's thread.
  *
  * Invariants: an exchange is suspended exactly in the four WAIT phases, and its seat is then in
- * the waiting lane. libmicrohttpd calls back with no data twice: when the header is complete
- * and when the request is; between those the answer cannot be queued, and one that is queued
- * at the first makes it close the connection. So a plain answer always waits for the second.
+ * the waiting lane unless its client has left. libmicrohttpd calls back with no data twice: when
+ * the header is complete and when the request is; between those the answer cannot be queued, and
+ * one that is queued at the first makes it close the connection. So a plain answer always waits for
+ * the second.
  */
 #include "server/http/exchange.h"
 
