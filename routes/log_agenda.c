@@ -78,15 +78,24 @@ static bool is_left(const struct gw_log_agenda *a, uint32_t place, uint32_t from
         return *ret >= from;
 }
 
+#define GAP 16 /* as many rows in between are read rather than asked past */
+
 bool gw_log_agenda_range(const struct gw_log_agenda *a, uint32_t from, uint32_t *ret_first,
                          uint32_t *ret_last)
 {
-        uint32_t first = 0, last = a->some.count;
-        while (first < a->some.count && !is_left(a, first, from, ret_first))
-                first++;
-        while (last > first && !is_left(a, last - 1, from, ret_last))
-                last--;
-        return first < last;
+        uint32_t place = 0, next = 0;
+        while (place < a->some.count && !is_left(a, place, from, ret_first))
+                place++;
+        if (place == a->some.count)
+                return false;
+        *ret_last = *ret_first;
+        while (++place < a->some.count)
+                if (is_left(a, place, from, &next)) {
+                        if (next - *ret_last > GAP)
+                                break;
+                        *ret_last = next;
+                }
+        return true;
 }
 
 bool gw_log_agenda_next(const struct gw_log_agenda *a, uint32_t *ret_place)

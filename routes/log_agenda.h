@@ -41,8 +41,8 @@ int gw_log_agenda_init(struct gw_log_agenda *a, const char *indices, const char 
 void gw_log_agenda_done(struct gw_log_agenda *a); /* also one that is zero */
 
 void gw_log_agenda_see(struct gw_log_agenda *a, const struct gw_log_fact *fact);
-/* The first ordinal of the job from `from` on of a task that is not over, and the last. Returns
- * whether there is one. */
+/* The first ordinal of the job from `from` on of a task that is not over, and the last of those
+ * that lie close behind it. Returns whether there is one. */
 bool gw_log_agenda_range(const struct gw_log_agenda *a, uint32_t from, uint32_t *ret_first,
                          uint32_t *ret_last);
 

@@ -51,6 +51,7 @@ struct gw_log_many {
         bool following, streaming;
         bool failed; /* what was sent is not the whole, and will not be */
         bool idle;
+        bool abandoned; /* nobody reads any more: nothing more is asked */
         struct gw_log_agenda agenda;
         /* The call's work. */
         enum { MANY_JOB, MANY_PAGE, MANY_FIND, MANY_SEND } stage;
@@ -64,6 +65,7 @@ struct gw_log_many {
         /* When to look again. */
         bool stale;              /* something may have happened since the last look */
         int64_t since;           /* of gw_hub_now(), before it */
+        int64_t began_us;        /* monotonic: the last look; a long one has a long pause behind */
         int64_t look_us, ask_us; /* monotonic: not before these; and not ask at all */
         /* What is out beside it. */
         size_t out;
@@ -285,7 +287,7 @@ static enum gw_next find_more(struct gw_log_many *m)
 {
         struct gw_error err = {0};
         struct lane *lane = free_lane(m);
-        if (!lane || !gw_log_agenda_next(&m->agenda, &m->place))
+        if (m->abandoned || !lane || !gw_log_agenda_next(&m->agenda, &m->place))
                 return send(m);
         if (equip(m, lane, &err) == 0)
                 return find_next(m);
@@ -325,6 +327,8 @@ static enum gw_next after_find(struct gw_log_many *m)
 
 static enum gw_next look_is_over(struct gw_log_many *m)
 {
+        int64_t now_us = gw_clock_mono_us(), took_us = now_us - m->began_us;
+        m->look_us = now_us + (SOON_US > 4 * took_us ? SOON_US : 4 * took_us);
         m->agenda.begun = true;
         return find_more(m);
 }
@@ -344,7 +348,7 @@ static void take_task(void *arg, const struct gw_task_row *row)
 static enum gw_next ask_page(struct gw_log_many *m)
 {
         uint32_t first = 0, last = 0;
-        if (!gw_log_agenda_range(&m->agenda, m->next, &first, &last))
+        if (m->abandoned || !gw_log_agenda_range(&m->agenda, m->next, &first, &last))
                 return look_is_over(m);
         m->stage = MANY_PAGE;
         m->rows = 0;
@@ -371,7 +375,8 @@ static enum gw_next look(struct gw_log_many *m)
 {
         m->stale = false;
         m->since = gw_hub_now(m->hub);
-        m->look_us = gw_clock_mono_us() + SOON_US;
+        m->began_us = gw_clock_mono_us();
+        m->look_us = m->began_us + SOON_US;
         m->next = 0;
         gw_job_read_done(&m->job);
         m->job.write = m->agenda.begun ? NULL : gw_task_indices_write;
@@ -556,6 +561,7 @@ enum gw_next gw_log_many_resume(struct gw_call *call, struct gw_log_many *m)
 
 void gw_log_many_abandon(struct gw_log_many *m)
 {
+        m->abandoned = true;
         if (!gw_log_stream_abandon(&m->stream) && m->idle)
                 call_home(m);
 }

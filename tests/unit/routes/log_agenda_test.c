@@ -84,6 +84,18 @@ static void test_the_range(void **state)
         assert_int_equal(first, 3);
         assert_int_equal(last, 4);
         gw_log_agenda_done(&a);
+        /* What lies far apart is asked for by itself. */
+        a = agenda("0-9999", "5-7,20,40-41,9000");
+        assert_true(gw_log_agenda_range(&a, 0, &first, &last));
+        assert_int_equal(first, 5);
+        assert_int_equal(last, 20);
+        assert_true(gw_log_agenda_range(&a, 21, &first, &last));
+        assert_int_equal(first, 40);
+        assert_int_equal(last, 41);
+        assert_true(gw_log_agenda_range(&a, 42, &first, &last));
+        assert_int_equal(first, 9000);
+        assert_int_equal(last, 9000);
+        gw_log_agenda_done(&a);
 }
 
 static void test_what_is_refused(void **state)
