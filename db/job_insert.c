@@ -134,7 +134,7 @@ static int insert_order(const struct gw_db_command *ca, const struct gw_db_comma
 
 #define COUNT_TIMERS " + (SELECT count(*) FROM t)"
 
-/* Most jobs have no timers, and do not pay for them. */
+/* Most jobs have no timers, and do not pay for them: they are a kind of their own. */
 static const struct gw_db_kind insert_kinds[2][2] = {
         {INSERT_KIND("job_insert", .sql = MANY("", UNKEYED("d"), "", ""),
                      .sql_one = ONE("", UNKEYED("{input} d"))),
@@ -148,7 +148,9 @@ static const struct gw_db_kind insert_kinds[2][2] = {
 
 void gw_db_job_insert_init(struct gw_db_job_insert *c)
 {
-        bool timed = c->not_before_us || c->start_deadline_us || c->deadline_us;
+        /* A batch runs kind by kind: what is to keep its order is of one. */
+        bool together = c->key && c->in_order;
+        bool timed = together || c->not_before_us || c->start_deadline_us || c->deadline_us;
         c->cmd.kind = &insert_kinds[c->key != NULL][timed];
 }
 

@@ -34,6 +34,8 @@ struct gw_db_job_insert {
         const char *index_set; /* of an array, or NULL */
         int32_t task_count;    /* of an array */
         const char *key;       /* Idempotency-Key, or NULL */
+        /* Of two with one key and this set, posted to one channel, the first makes the job. */
+        bool in_order;
         uint8_t sha256[32];
         const char *request_id;
 };

@@ -275,7 +275,7 @@ static void come_home(struct gw_work *work)
         gw_exchange_wake(b->call->exchange, next);
 }
 
-/* What has the same key goes the same way, so that of two such lines the first makes the job. */
+/* What has the same key goes the same way, in order: of two such lines the first makes the job. */
 static struct gw_db_channel *channel_of(const struct batch *b, const struct job *job)
 {
         uint32_t hash = 5381;
@@ -324,6 +324,7 @@ static int submit(struct batch *b, struct result *r, const struct gw_line *line,
         job->key = json_incref(json_object_get(spec, "idempotency_key"));
         job->submit.key = json_string_value(job->key);
         job->submit.key_field = "idempotency_key";
+        job->submit.in_order = true;
         job->submit.request_id = b->request_id;
         json_object_del(spec, "idempotency_key");
         if (!gw_submit_prepare(b->call, &job->submit, spec, err))

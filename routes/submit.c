@@ -218,6 +218,7 @@ struct gw_db_command *gw_submit_command(struct gw_call *call, struct gw_submit *
         c->index_set = spec->is_array ? s->indices.data : NULL;
         c->task_count = (int32_t)spec->task_count;
         c->key = s->key;
+        c->in_order = s->in_order;
         c->request_id = s->request_id;
         memcpy(c->sha256, digest, sizeof c->sha256);
         gw_db_job_insert_init(c);

@@ -33,6 +33,7 @@ struct gw_submit {
         const char *key;       /* or NULL; lives until the outcome is taken, as the next two */
         const char *key_field; /* what the client calls it */
         const char *request_id;
+        bool in_order; /* as in gw_db_job_insert */
         /* made by prepare */
         const struct gw_membership *membership;
         struct gw_backend *backend;

@@ -214,6 +214,14 @@ def test_of_lines_with_one_key_the_first_makes_the_job(api):
     assert not any("replayed" in result for result in found)
 
 
+@pytest.mark.parametrize("first,second", [({"deadline": "1h"}, {}), ({}, {"deadline": "1h"})],
+                         ids=["timers first", "timers second"])
+def test_timers_do_not_change_which_line_with_a_key_is_the_first(api, first, second):
+    pairs = [[spec | first, spec | second] for spec in keyed(300)]
+    found = results(send(api, body(*(spec for pair in pairs for spec in pair))))
+    assert [result["status"] for result in found] == [201, 422] * len(pairs)
+
+
 def test_the_key_of_a_deleted_job_is_gone(api):
     raw = body({"command": ["true"], "idempotency_key": "deleted"})
     job = results(send(api, raw))[0]["id"]
