@@ -392,6 +392,7 @@ struct gw_dispatch *gw_dispatch_new(const struct gw_service *service, const char
                 gw_fail(err, GW_ERR_NOMEM, "out of memory");
                 return NULL;
         }
+        gw_shares_init(&d->shared.lines);
         d->service = service;
         d->origins = origins;
         if (make_router(d, err) || make_presets(d, err) || make_metrics(d, err) ||
@@ -434,6 +435,7 @@ void gw_dispatch_free(struct gw_dispatch *d)
                 return;
         gw_documents_done(&d->shared.documents);
         gw_job_cache_free(d->shared.jobs);
+        gw_shares_done(&d->shared.lines);
         gw_router_free(d->router);
         free(d->routes);
         free_presets(d);

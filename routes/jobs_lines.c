@@ -5,10 +5,10 @@
  * A job on its way to the record outlives the exchange whose client hangs up. So the lines have a
  * state of their own, which is freed when the exchange has ended and every job is home.
  *
- * All that is held is counted against the budget of request bodies as it grows and shrinks, the
- * answer until it has been sent. Who meets its end reads on as jobs come home, and gives up when
- * none is out. What the jobs of a client that left hold stays counted until the last of them is
- * home.
+ * All that is held is counted as it grows and shrinks, the answer until it has been sent: against
+ * the budget of request bodies, and against the share of it that one user may have. Who meets the
+ * end of either reads on as jobs come home, and gives up when none is out. What the jobs of a
+ * client that left hold stays counted until the last of them is home.
  *
  * Invariants: the results that wait are in the order of their lines; the first of them is of a
  * job that is out, or there is none. The exchange is suspended only while there is one.
@@ -21,6 +21,7 @@
 #include "openapi/operations.h"
 #include "routes/call.h"
 #include "routes/problem.h"
+#include "routes/shared.h"
 #include "routes/submit.h"
 #include "server/base/clock.h"
 #include "server/base/lines.h"
@@ -62,8 +63,9 @@ struct batch {
         bool full;              /* of lines: the rest is not looked at */
         bool whole;             /* the body has ended */
         bool waits;             /* the exchange is suspended */
-        bool over;              /* the budget, when it last grew, and nothing came home since */
-        struct gw_error stop;   /* why the body is not read to its end; GW_OK: it is */
+        /* Which limit it was over when it last grew, and nothing came home since; GW_OK: none. */
+        enum gw_error_code over;
+        struct gw_error stop; /* why the body is not read to its end; GW_OK: it is */
 
         struct result *first, **last;
         size_t waiting, waiting_bytes;
@@ -71,6 +73,8 @@ struct batch {
         struct gw_buf answer;
         size_t answer_bytes; /* of the answer that was set, which is sent */
         size_t held;         /* counted still when the exchange has ended */
+        struct gw_share *share;
+        size_t shared; /* counted in it */
 };
 
 /* ---- the state ----------------------------------------------------------------------------- */
@@ -84,6 +88,8 @@ static void free_batch(struct batch *b)
 {
         gw_lines_done(&b->lines);
         gw_buf_done(&b->answer);
+        gw_share_add(b->share, -b->shared);
+        gw_share_unref(b->share);
         gw_loop_release_held(b->loop, b->held);
         gw_loop_release(b->loop);
         free(b);
@@ -95,13 +101,38 @@ static void stop(struct batch *b, enum gw_error_code code, const char *message)
         gw_fail(&b->stop, code, "%s", message);
 }
 
+/* Returns whether it has grown, and its user has more than one may. */
+static bool exceeds_share(struct batch *b, size_t bytes)
+{
+        size_t before = b->shared;
+        b->shared = bytes;
+        return gw_share_add(b->share, bytes - before) > b->call->service->max_user_lines_bytes &&
+               bytes > before;
+}
+
 /* Counts what is held. */
 static void hold(struct batch *b)
 {
         if (!gw_buf_ok(&b->answer))
                 stop(b, GW_ERR_NOMEM, "the results do not fit in memory");
-        if (b->call && gw_exchange_hold(b->call->exchange, held_bytes(b)))
-                b->over = true;
+        if (!b->call)
+                return;
+        size_t bytes = held_bytes(b);
+        if (gw_exchange_hold(b->call->exchange, bytes))
+                b->over = GW_ERR_OVERLOADED;
+        if (exceeds_share(b, bytes))
+                b->over = GW_ERR_TOO_MANY;
+}
+
+static void stop_over(struct batch *b)
+{
+        char message[160] = "too many request bodies are being received";
+        if (b->over == GW_ERR_TOO_MANY)
+                snprintf(message, sizeof message,
+                         "your bodies of lines hold more than the %zu bytes that one user's may: "
+                         "end one of these requests first",
+                         b->call->service->max_user_lines_bytes);
+        stop(b, b->over, message);
 }
 
 /* ---- results ------------------------------------------------------------------------------- */
@@ -261,7 +292,7 @@ static void come_home(struct gw_work *work)
         struct batch *b = r->batch;
         if (!take(b, r))
                 return;
-        b->over = false;
+        b->over = GW_OK;
         flush(b);
         if (!b->call) {
                 if (!b->first)
@@ -402,7 +433,7 @@ static enum gw_next answer(struct batch *b)
 static enum gw_next after_bytes(struct batch *b)
 {
         if (b->over && !b->first && !b->whole)
-                stop(b, GW_ERR_OVERLOADED, "too many request bodies are being received");
+                stop_over(b);
         bool ends = b->whole || b->stop.code;
         if (b->first && (ends || !has_room(b))) {
                 b->waits = true;
@@ -444,8 +475,13 @@ static bool check_parameters(struct gw_call *call)
 static struct batch *new_batch(struct gw_call *call)
 {
         struct batch *b = calloc(1, sizeof *b);
-        if (!b)
+        struct gw_share *share = gw_share_ref(&call->shared->lines, call->principal->user_id);
+        if (!b || !share) {
+                gw_share_unref(share);
+                free(b);
                 return NULL;
+        }
+        b->share = share;
         b->call = call;
         b->loop = gw_exchange_keep_loop(call->exchange);
         b->home = gw_call_home(call);
@@ -469,10 +505,11 @@ static enum gw_next begin(struct gw_call *call)
         struct batch *b = *place(call) = new_batch(call);
         if (!b)
                 return gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
-        if (gw_exchange_hold(call->exchange, held_bytes(b)))
-                return gw_call_fail_code(call, GW_ERR_OVERLOADED,
-                                         "too many request bodies are being received");
-        return GW_NEXT_BODY;
+        hold(b);
+        if (!b->over)
+                return GW_NEXT_BODY;
+        stop_over(b);
+        return gw_call_fail(call, &b->stop);
 }
 
 static void check_size(struct batch *b, size_t more)

@@ -360,6 +360,7 @@ static int start_dispatch(struct gw_app *app, struct gw_error *err)
         app->service.max_array = (uint32_t)app->config->max_array;
         app->service.max_body_bytes = (size_t)app->config->listen_max_body;
         app->service.max_lines_bytes = (size_t)app->config->listen_max_lines;
+        app->service.max_user_lines_bytes = (size_t)app->config->listen_max_user_lines;
         app->service.max_lines_s = (unsigned)app->config->listen_max_lines_s;
         app->dispatch = gw_dispatch_new(&app->service, app->config->cors_origins, err);
         return app->dispatch ? 0 : -1;

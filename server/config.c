@@ -47,6 +47,10 @@ static const struct gw_setting settings[] = {
          "held whole."},
         {"listen.max_lines_time", GW_SETTING_SECONDS, AT(listen_max_lines_s), GW_MAX_LINES_TIME, 1,
          86400, false, "The longest time that such a request may take to arrive."},
+        {"listen.max_user_lines", GW_SETTING_SIZE, AT(listen_max_user_lines), "96Mi", 1 << 20,
+         GW_MAX_BODIES_BYTES / 2, false,
+         "How much memory such requests of one user may hold together, with the answers that were "
+         "not read yet, of the 128Mi that those of all may."},
         {"database.serve", GW_SETTING_SECRET, AT(database_serve), NULL, 0, 0, true,
          "How to reach PostgreSQL as the role that serves requests, in either of libpq's forms. "
          "Passwords are better kept in a `passfile`."},

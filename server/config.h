@@ -23,7 +23,7 @@ struct gw_config_backend {
 struct gw_config {
         char *listen_address;
         int64_t listen_port, listen_loops, listen_max_connections, listen_max_body,
-                listen_max_lines, listen_max_lines_s;
+                listen_max_lines, listen_max_lines_s, listen_max_user_lines;
         char *database_serve, *database_owner; /* owner: NULL when not given */
         int64_t log_level;                     /* enum gw_log_level */
         char *url;

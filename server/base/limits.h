@@ -13,6 +13,9 @@
         (256 * 1024 * 1024)                   /* all large answers not yet read by their clients */
 #define GW_MAX_LINES 100000                   /* jobs in one body of lines */
 #define GW_MAX_LINES_BYTES (64 * 1024 * 1024) /* one such body (setting max_lines) */
+/* All bodies of lines of one user together (setting max_user_lines), of the half of
+ * GW_MAX_BODIES_BYTES that all have. */
+#define GW_MAX_USER_LINES_BYTES (96 * 1024 * 1024)
 #define GW_MAX_LINES_TIME "10m" /* from its header to its end (setting max_lines_time) */
 #define GW_MAX_LINES_OUT 2048   /* its results that wait for a job on its way to the record */
 #define GW_MAX_LINES_OUT_BYTES (8 * 1024 * 1024) /* and those jobs; one more may be over it */

@@ -306,10 +306,10 @@ struct gw_follow *gw_follow_start(const struct gw_follow_settings *settings, str
                 return NULL;
         }
         f->settings = *settings;
-        pthread_mutex_init(&f->shares.lock, NULL);
+        gw_shares_init(&f->shares);
         add_metrics(f, settings->metrics);
         if (gw_thread_start(&f->thread, "follow", run, f, err) < 0) {
-                pthread_mutex_destroy(&f->shares.lock);
+                gw_shares_done(&f->shares);
                 gw_mailbox_done(&f->inbox);
                 free(f);
                 return NULL;
@@ -324,7 +324,7 @@ void gw_follow_stop(struct gw_follow *follow)
         atomic_store(&follow->stopping, true);
         gw_mailbox_wake(&follow->inbox);
         gw_thread_join(follow->thread);
-        pthread_mutex_destroy(&follow->shares.lock);
+        gw_shares_done(&follow->shares);
         gw_mailbox_done(&follow->inbox);
         free(follow);
 }

@@ -10,11 +10,11 @@
 #include <pthread.h>
 
 #include "db/jobs.h"
+#include "server/base/shares.h"
 #include "server/engine/follow.h"
 #include "server/engine/follow_window.h"
 
 #define FOLLOW_BUCKETS 1024
-#define FOLLOW_SHARE_BUCKETS 64
 
 /* Which output. */
 struct follow_key {
@@ -27,8 +27,8 @@ struct gw_follower {
         struct gw_work work;
         void (*done)(struct gw_work *work); /* of the work, at home */
         struct gw_follow *follow;
-        int64_t user; /* whose share counts it */
-        bool closing; /* it is out for the last time */
+        struct gw_share *share; /* of its user; counts it */
+        bool closing;           /* it is out for the last time */
         struct follow_key key;
         int fd;                 /* of the log to go over to, until the thread has it; -1: none */
         bool complete;          /* that log does not grow */
@@ -65,26 +65,15 @@ struct follow_log {
         bool ended; /* the file does not grow any more */
 };
 
-struct follow_share {
-        struct follow_share *next; /* of its bucket */
-        int64_t user;
-        size_t count; /* > 0 */
-};
-
-struct follow_shares {
-        pthread_mutex_t lock;
-        struct follow_share *buckets[FOLLOW_SHARE_BUCKETS];
-};
-
 struct gw_follow {
         struct gw_follow_settings settings;
         pthread_t thread;
         struct gw_mailbox inbox;
         atomic_bool stopping, draining;
-        atomic_bool hurry;   /* some follower was abandoned, or draining began */
-        atomic_size_t count; /* of followers */
-        struct follow_shares shares;
-        uint64_t turn; /* the thread's, from 1: in each a file is looked at once */
+        atomic_bool hurry;       /* some follower was abandoned, or draining began */
+        atomic_size_t count;     /* of followers */
+        struct gw_shares shares; /* how many of them are each user's */
+        uint64_t turn;           /* the thread's, from 1: in each a file is looked at once */
         struct follow_log *logs[FOLLOW_BUCKETS];
         size_t log_count;
         struct gw_metric_family *followers_gauge, *logs_gauge, *read_bytes;
@@ -96,13 +85,6 @@ struct gw_follow {
 void follow_log_end(struct follow_log *log);
 /* Frees a log that nobody follows and of which nothing is out. */
 void follow_log_release(struct follow_log *log);
-
-/* ---- follow_share.c, any thread ---- */
-
-/* Counts one more of the user's. Returns 0; or -1 with GW_ERR_TOO_MANY when there are max
- * already, or without memory. */
-int follow_share_take(struct follow_shares *s, int64_t user, size_t max, struct gw_error *err);
-void follow_share_give(struct follow_shares *s, int64_t user);
 
 /* ---- follow_watch.c, the thread ---- */
 

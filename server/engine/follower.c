@@ -11,33 +11,50 @@
 #include "server/engine/follow_parts.h"
 
 /* Returns 0 when there is room for one more, which is then taken. */
-static int take_room(struct gw_follow *follow, int64_t user_id, struct gw_error *err)
+static int take_room(struct gw_follow *follow, struct gw_share *share, struct gw_error *err)
 {
-        if (follow_share_take(&follow->shares, user_id, follow->settings.max_user_followers, err))
-                return -1;
+        size_t max = follow->settings.max_user_followers;
+        if (gw_share_add(share, 1) > max) {
+                gw_share_add(share, (size_t)-1);
+                return gw_fail(err, GW_ERR_TOO_MANY,
+                               "you follow %zu logs already, as many as one user may: end one of "
+                               "these requests first",
+                               max);
+        }
         if (atomic_fetch_add(&follow->count, 1) < follow->settings.max_followers)
                 return 0;
         atomic_fetch_sub(&follow->count, 1);
-        follow_share_give(&follow->shares, user_id);
+        gw_share_add(share, (size_t)-1);
         return gw_fail(err, GW_ERR_OVERLOADED, "too many logs are being followed already");
+}
+
+/* Returns 0 when it has its place among all followers and those of its user. */
+static int take_place(struct gw_follower *f, int64_t user_id, struct gw_error *err)
+{
+        f->share = gw_share_ref(&f->follow->shares, user_id);
+        if (!f->share)
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        if (take_room(f->follow, f->share, err) == 0)
+                return 0;
+        gw_share_unref(f->share);
+        return -1;
 }
 
 struct gw_follower *gw_follower_new(struct gw_follow *follow, int64_t user_id,
                                     const struct gw_work *home, struct gw_error *err)
 {
-        if (take_room(follow, user_id, err))
-                return NULL;
         struct gw_follower *f = calloc(1, sizeof *f);
         if (!f) {
-                atomic_fetch_sub(&follow->count, 1);
-                follow_share_give(&follow->shares, user_id);
                 gw_fail(err, GW_ERR_NOMEM, "out of memory");
+                return NULL;
+        }
+        f->follow = follow;
+        if (take_place(f, user_id, err)) {
+                free(f);
                 return NULL;
         }
         f->work = (struct gw_work){.home = home->home, .owner = home->owner};
         f->done = home->done;
-        f->follow = follow;
-        f->user = user_id;
         f->fd = -1;
         atomic_init(&f->abandoned, false);
         gw_metric_add(follow->followers_gauge, 0, 0, 1);
@@ -70,7 +87,8 @@ void gw_follower_free(struct gw_follower *f)
         if (f->fd >= 0)
                 close(GW_TAKE_FD(f->fd));
         gw_metric_add(f->follow->followers_gauge, 0, 0, -1);
-        follow_share_give(&f->follow->shares, f->user);
+        gw_share_add(f->share, (size_t)-1);
+        gw_share_unref(GW_TAKE(f->share));
         if (f->log) {
                 f->closing = true;
                 f->work.home = NULL;

@@ -37,7 +37,8 @@ struct gw_service {
         unsigned max_wait_s;
         uint32_t max_array; /* the most tasks of a job */
         size_t max_body_bytes, max_lines_bytes;
-        unsigned max_lines_s; /* the longest time that a body of lines may take to arrive */
+        size_t max_user_lines_bytes; /* that bodies of lines of one user may hold together */
+        unsigned max_lines_s;        /* the longest time that a body of lines may take to arrive */
 };
 
 /* Whether all of its channels reach a database whose schema fits. */

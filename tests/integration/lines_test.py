@@ -424,6 +424,58 @@ def test_an_answer_that_is_not_read_stays_counted(new_gateway, raw):
     system.wait_until(lambda: held(gateway) == 0, what="what was held to be given back")
 
 
+def too_many(answer, limit):
+    assert (answer.status, answer.code, answer.headers["Retry-After"]) == (429, "too_many", "1"), answer.text
+    assert f"hold more than the {limit} bytes that one user's may" in answer.json()["detail"]
+    return answer.json()["detail"]
+
+
+def two_users(gateway):
+    return gateway.member("ana", "vision"), gateway.member("bob", "vision", new_project=False)
+
+
+def test_a_slow_sender_has_no_more_than_its_users_share(new_gateway, raw):
+    """What an unfinished line holds is known to the byte by sending it to a gateway with room."""
+    def begin(share):
+        gateway = new_gateway(settings={"listen": {"max_user_lines": share}, "log": {"level": "warn"}}).start()
+        ana, bob = two_users(gateway)
+        request = raw(of=gateway, token=ana.token)
+        request.chunk(b'{"name": "' + b"x" * (MIB * 3 // 4))
+        system.wait_until(lambda: held(gateway) > MIB * 3 // 4, what="the line")
+        return gateway, ana, bob, request
+
+    gateway, ana, _, _ = begin("96Mi")
+    share = held(gateway)
+    assert outcomes(send(ana.client, body(HELD))) == [(1, 201)]
+    gateway, ana, bob, request = begin(share)
+    too_many(send(ana.client, body(HELD)), share)
+    assert outcomes(send(bob.client, body(HELD))) == [(1, 201)]
+    assert ana.client.submit(["true"], hold=True)["state"] == "queued"
+    request.close()
+    system.wait_until(lambda: held(gateway) == 0, what="what was held to be given back")
+    assert outcomes(send(ana.client, body(HELD))) == [(1, 201)]
+
+
+def test_a_slow_reader_has_no_more_than_its_users_share(new_gateway, raw):
+    gateway = new_gateway(settings={"listen": {"max_user_lines": 48 * MIB}, "log": {"level": "warn"}}).start()
+    ana, bob = two_users(gateway)
+
+    def many():
+        request = raw(of=gateway, token=ana.token)
+        request.chunk(body(HELD) + b"{\n" * 99_999)
+        request.say(b"0\r\n\r\n")
+        return request
+
+    unread = many()
+    assert select.select([unread.socket], [], [], 60)[0]
+    assert held(gateway) > 16 * MIB
+    assert re.search(r"read up to line \d+, 1 of these lines are accepted", too_many(many().answer(), 48 * MIB))
+    assert outcomes(send(bob.client, body(HELD))) == [(1, 201)]
+    assert len(results(unread.answer())) == 100_000
+    system.wait_until(lambda: held(gateway) == 0, what="what was held to be given back")
+    assert outcomes(send(ana.client, body(HELD))) == [(1, 201)]
+
+
 def drip(request, data):
     """Sends it again and again, a moment apart, until there is an answer."""
     def answered():
@@ -472,7 +524,7 @@ def test_a_role_that_is_lost_in_the_middle_counts_from_then_on(gateway, member, 
     assert outcomes(request.answer()) == [(1, 201), (2, 403)]
 
 
-def test_a_slow_reader_of_lines_does_not_hold_up_others(gateway, member, raw):
+def test_a_slow_sender_of_lines_does_not_hold_up_others(gateway, member, raw):
     request = raw()
     request.chunk(body(HELD)[:10])
     started = time.monotonic()

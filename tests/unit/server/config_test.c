@@ -58,6 +58,7 @@ static void test_defaults(void **state)
         assert_int_equal(c.listen_max_connections, GW_MAX_CONNECTIONS);
         assert_int_equal(c.listen_max_body, GW_MAX_BODY_BYTES);
         assert_int_equal(c.listen_max_lines, GW_MAX_LINES_BYTES);
+        assert_int_equal(c.listen_max_user_lines, GW_MAX_USER_LINES_BYTES);
         assert_string_equal(c.database_serve, "dbname=x");
         assert_null(c.database_owner);
         assert_int_equal(c.log_level, GW_LOG_INFO);
@@ -77,7 +78,7 @@ static void test_every_setting(void **state)
 {
         (void)state;
         struct gw_config c = good("listen: {address: '::1', port: 80, loops: 3, max_connections: 7,"
-                                  " max_body: 2Mi}\n"
+                                  " max_body: 2Mi, max_user_lines: 3Mi}\n"
                                   "database: {serve: a, owner: b}\n"
                                   "log: {level: error}\n"
                                   "url: https://jobs.example\n"
@@ -92,6 +93,7 @@ static void test_every_setting(void **state)
         assert_int_equal(c.listen_loops, 3);
         assert_int_equal(c.listen_max_connections, 7);
         assert_int_equal(c.listen_max_body, 2 << 20);
+        assert_int_equal(c.listen_max_user_lines, 3 << 20);
         assert_string_equal(c.database_owner, "b");
         assert_int_equal(c.log_level, GW_LOG_ERROR);
         assert_string_equal(c.url, "https://jobs.example");
@@ -294,6 +296,9 @@ static void test_the_reference(void **state)
                 "listen.loops",
                 "listen.max_connections",
                 "listen.max_body",
+                "listen.max_lines",
+                "listen.max_lines_time",
+                "listen.max_user_lines",
                 "database.serve",
                 "database.owner",
                 "log.level",
