@@ -234,3 +234,43 @@ void gw_db_record_read_init(struct gw_db_record_read *c, enum gw_record_what wha
         assert(what < GW_COUNT(read_kinds));
         c->cmd.kind = &read_kinds[what];
 }
+
+/* ---- whether there is anything to read ------------------------------------------------------ */
+
+static const struct gw_db_column due_columns[] = {{"backend", GW_DB_TEXT}};
+
+static void due_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
+{
+        gw_db_put_text(in, GW_DB_COMMAND(cmd, struct gw_db_record_due)->backend);
+}
+
+static void due_row(struct gw_db_command *cmd, const struct gw_db_row *row)
+{
+        struct gw_db_record_due *c = GW_DB_COMMAND(cmd, struct gw_db_record_due);
+        c->wishes = gw_db_get_bool(row, 1);
+        c->timers = gw_db_get_bool(row, 2);
+        c->claims = gw_db_get_bool(row, 3);
+}
+
+/* The order is that of an index: without, a table may be read from its beginning. */
+#define THERE_IS(row, order) " (SELECT true FROM " row " ORDER BY " order " LIMIT 1) IS NOT NULL"
+
+/* clang-format off: SQL keeps its own lines */
+static const struct gw_db_kind due_kind = {
+        .name = "record_due",
+        .sql = "SELECT d.ord," THERE_IS("jobs j WHERE j.backend = d.backend AND j.wished", "j.id") "," THERE_IS(
+                "timers t WHERE t.backend = d.backend AND t.due_at <= now()",
+                "t.due_at") "," THERE_IS("jobs j WHERE j.backend = d.backend AND j.claimable",
+                                         "j.project_id") " FROM {input} d",
+        .columns = due_columns,
+        .column_count = GW_COUNT(due_columns),
+        .encode = due_encode,
+        .row = due_row,
+        .batch_max = 1,
+};
+/* clang-format on */
+
+void gw_db_record_due_init(struct gw_db_record_due *c)
+{
+        c->cmd.kind = &due_kind;
+}

@@ -56,6 +56,15 @@ struct gw_db_record_read {
 };
 void gw_db_record_read_init(struct gw_db_record_read *c, enum gw_record_what what);
 
+/* Which of the three questions would be answered now: most looks find nothing, and a question that
+ * reads whole jobs costs ten times as much as to learn that. */
+struct gw_db_record_due {
+        struct gw_db_command cmd;
+        const char *backend;
+        bool wishes, timers, claims; /* out */
+};
+void gw_db_record_due_init(struct gw_db_record_due *c);
+
 /* One job after gw_job_apply(): everything that follows from the effect, in one statement. rows
  * is 0 when the lease is lost, or the job is no longer what it was (an intent whose job was
  * held or cancelled meanwhile). */

@@ -335,7 +335,6 @@ static void turn(struct gw_leader *l)
         if (!l->lost && now >= next_look_us(l)) {
                 atomic_store(&l->hinted, false);
                 l->looked_us = now;
-                l->more = true;
                 gw_leader_look(l);
         }
         if (!l->lost && (l->more || l->more_tasks))

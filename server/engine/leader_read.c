@@ -69,19 +69,24 @@ static void collect(void *arg, const struct gw_record_row *row)
                 a->leader->lost = true;
 }
 
+static void run(struct gw_leader *l, struct gw_db_command *c)
+{
+        struct gw_error err = {0};
+        if (gw_db_session_run_one(l->session, c, &err) < 0) {
+                gw_log_error("leader.lost_database", &err);
+                l->lost = true;
+        }
+}
+
 static void ask(struct gw_leader *l, enum gw_record_what what, struct gw_db_record_read *c,
                 struct answer *a)
 {
-        struct gw_error err = {0};
         *a = (struct answer){.leader = l, .what = what};
         c->backend = l->backend->name;
         c->each = collect;
         c->arg = a;
         gw_db_record_read_init(c, what);
-        if (gw_db_session_run_one(l->session, &c->cmd, &err) < 0) {
-                gw_log_error("leader.lost_database", &err);
-                l->lost = true;
-        }
+        run(l, &c->cmd);
 }
 
 static void release(struct answer *a)
@@ -242,11 +247,17 @@ static void for_each(struct gw_leader *l, enum gw_record_what what,
                 gw_leader_hint(l);
 }
 
+/* What a wish or a timer frees may be claimed at once. */
 void gw_leader_look(struct gw_leader *l)
 {
-        for_each(l, GW_RECORD_WISHES, grant);
-        if (!l->lost)
+        struct gw_db_record_due due = {.backend = l->backend->name};
+        gw_db_record_due_init(&due);
+        run(l, &due.cmd);
+        if (due.wishes)
+                for_each(l, GW_RECORD_WISHES, grant);
+        if (due.timers && !l->lost)
                 for_each(l, GW_RECORD_TIMERS, fire);
+        l->more = l->more || due.wishes || due.timers || due.claims;
 }
 
 /* ---- claims ---- */

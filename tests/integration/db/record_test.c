@@ -170,6 +170,20 @@ static void keep_record(void *arg, const struct gw_record_row *row)
         f->count++;
 }
 
+/* Whether the cheap question foretells what the other one finds. */
+static void check_due(enum gw_record_what what, int count)
+{
+        struct gw_db_record_due due = {.backend = "local"};
+        gw_db_record_due_init(&due);
+        run(&due.cmd);
+        if (what == GW_RECORD_WISHES)
+                assert_int_equal(due.wishes, count > 0);
+        else if (what == GW_RECORD_TIMERS)
+                assert_int_equal(due.timers, count > 0);
+        else if (what == GW_RECORD_CLAIM)
+                assert_int_equal(due.claims, count > 0);
+}
+
 static struct found look(enum gw_record_what what)
 {
         struct found f = {0};
@@ -177,6 +191,7 @@ static struct found look(enum gw_record_what what)
                 .backend = "local", .limit = 100, .each = keep_record, .arg = &f};
         gw_db_record_read_init(&c, what);
         run(&c.cmd);
+        check_due(what, f.count);
         return f;
 }
 
