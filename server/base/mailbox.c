@@ -14,6 +14,16 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* Whoever is woken wants the lock while the waker still has it for a moment: it spins. */
+static void init_lock(pthread_mutex_t *lock)
+{
+        pthread_mutexattr_t attributes;
+        pthread_mutexattr_init(&attributes);
+        pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+        pthread_mutex_init(lock, &attributes);
+        pthread_mutexattr_destroy(&attributes);
+}
+
 int gw_mailbox_init(struct gw_mailbox *box, size_t max)
 {
         int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -21,7 +31,7 @@ int gw_mailbox_init(struct gw_mailbox *box, size_t max)
                 return -1;
         *box = (struct gw_mailbox){.max = max, .fd = fd};
         box->last = &box->first;
-        pthread_mutex_init(&box->lock, NULL);
+        init_lock(&box->lock);
         return 0;
 }
 
@@ -36,9 +46,11 @@ void gw_mailbox_done(struct gw_mailbox *box)
         pthread_mutex_destroy(&box->lock);
 }
 
-/* Only a counter at its maximum refuses a write, and then the descriptor is readable. */
+/* Only a counter at its maximum refuses a write, and then the descriptor is readable. The lock
+ * is held. */
 static void signal_owner(struct gw_mailbox *box)
 {
+        box->raised = true;
         ssize_t ignored = write(box->fd, &(uint64_t){1}, sizeof(uint64_t));
         (void)ignored;
 }
@@ -73,12 +85,20 @@ void gw_mailbox_close(struct gw_mailbox *box)
         pthread_mutex_unlock(&box->lock);
 }
 
-struct gw_work *gw_mailbox_take(struct gw_mailbox *box)
+/* The lock is held. */
+static void lower(struct gw_mailbox *box)
 {
-        pthread_mutex_lock(&box->lock);
         uint64_t counter;
         ssize_t ignored = read(box->fd, &counter, sizeof counter);
         (void)ignored;
+        box->raised = false;
+}
+
+struct gw_work *gw_mailbox_take(struct gw_mailbox *box)
+{
+        pthread_mutex_lock(&box->lock);
+        if (box->raised)
+                lower(box);
         struct gw_work *first = box->first;
         box->first = NULL;
         box->last = &box->first;

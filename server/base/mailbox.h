@@ -33,7 +33,8 @@ struct gw_mailbox {
         struct gw_work **last;
         size_t count;
         size_t max;
-        int fd; /* eventfd, non-blocking, readable while there may be messages */
+        int fd;      /* eventfd, non-blocking, readable while there may be messages */
+        bool raised; /* the descriptor is readable */
         bool closed;
 };
 
