@@ -4,11 +4,9 @@ The reference is `COPY` of the very rows the gateway made of them, jobs, specs, 
 one transaction into another PostgreSQL of the same settings.
 """
 
-import json
-import socket
 import time
 
-from tests.bench import rows
+from tests.bench import rows, tools
 
 REFERENCE = "COPY of the same rows (jobs, specs, keys and events), one connection"
 GOALS = {"ratio": ">= 0.65"}
@@ -21,32 +19,13 @@ def prepare(world):
     world.copy = world.beside()
     world.bodies = 0
     world.gateway.start()
-    run_body(world, 100)  # statements are prepared, connections made
+    submit(world, 100)  # statements are prepared, connections made
 
 
-def body(world, count):
+def submit(world, count):
     world.bodies += 1
-    return "".join(json.dumps(rows.SPEC | {"idempotency_key": f"{world.bodies}/{number}"}) + "\n"
-                   for number in range(count)).encode()
-
-
-def run_body(world, count):
-    """Sends one body; the seconds to the end of the answer, and the ids."""
-    sent = body(world, count)
-    header = (f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {world.member.token}\r\n"
-              f"Content-Type: application/x-ndjson\r\nContent-Length: {len(sent)}\r\nConnection: close\r\n\r\n")
-    started = time.monotonic()
-    with socket.create_connection(("127.0.0.1", world.gateway.port)) as client:
-        client.sendall(header.encode() + sent)
-        answer = bytearray()
-        while part := client.recv(1 << 20):
-            answer += part
-    seconds = time.monotonic() - started
-    head, _, lines = answer.partition(b"\r\n\r\n")
-    results = [json.loads(line) for line in lines.splitlines()]
-    if b" 200 " not in head[:20] or [result["status"] for result in results] != [201] * count:
-        raise RuntimeError(f"{bytes(head)}\n{results[:3]}")
-    return seconds, [result["id"] for result in results]
+    return tools.post_lines(world, [rows.SPEC | {"idempotency_key": f"{world.bodies}/{number}"}
+                                    for number in range(count)])
 
 
 def dump(world, ids):
@@ -76,6 +55,6 @@ def load(world, dumped):
 
 
 def run(world):
-    seconds, ids = run_body(world, world.count)
+    seconds, ids = submit(world, world.count)
     copied = load(world, dump(world, ids))
     return {"ratio": copied / seconds, "specs_per_s": world.count / seconds, "copied_per_s": world.count / copied}

@@ -6,6 +6,7 @@ import pathlib
 import re
 import socket
 import subprocess
+import time
 
 from tests.harness import postgres, system
 
@@ -23,6 +24,25 @@ def wrk(world, url, script, connections, *arguments, seconds=None):
     if found["errors"] or found["refused"]:
         raise RuntimeError(f"{url}: {found['errors']} errors, {found['refused']} answers that are none\n{done.stdout}")
     return found
+
+
+def post_lines(world, specs):
+    """Submits jobs as one body of lines; the seconds to the end of the answer, and the ids."""
+    body = "".join(json.dumps(spec) + "\n" for spec in specs).encode()
+    header = (f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {world.member.token}\r\n"
+              f"Content-Type: application/x-ndjson\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n")
+    started = time.monotonic()
+    with socket.create_connection(("127.0.0.1", world.gateway.port)) as client:
+        client.sendall(header.encode() + body)
+        answer = bytearray()
+        while part := client.recv(1 << 20):
+            answer += part
+    seconds = time.monotonic() - started
+    head, _, lines = answer.partition(b"\r\n\r\n")
+    results = [json.loads(line) for line in lines.splitlines()]
+    if b" 200 " not in head[:20] or [result["status"] for result in results] != [201] * len(specs):
+        raise RuntimeError(f"{bytes(head)}\n{results[:3]}")
+    return seconds, [result["id"] for result in results]
 
 
 def pgbench(world, script, clients, *arguments, seconds=None):
