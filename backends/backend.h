@@ -5,7 +5,8 @@
  * enqueue and return; they never block and never call back from inside. Answers and facts
  * come from the backend's own thread through the host's functions. What a callback is given
  * is borrowed until it returns. Every op may be repeated, also after a restart of the
- * gateway: what identifies a hand-over is its mark, which the scheduler keeps.
+ * gateway: what identifies a hand-over is its mark, which the scheduler keeps. What is asked about
+ * one mark is done in the order in which it was asked.
  *
  * One backend object is one configured cluster. One gateway process leads it at a time, under
  * an epoch; everything said to the host carries the epoch it was said under.
@@ -183,6 +184,9 @@ struct gw_backend_type {
          * when the queue is full (ask again after a while) or memory is short. */
         int (*submit)(struct gw_backend *b, const struct gw_submission *s);
         int (*resolve)(struct gw_backend *b, const struct gw_submission *s);
+        /* Also before the submit is answered: what that brought and has not begun by then does not
+         * begin, and if nothing of it is there (yet), the answer is absent and the cancel has no
+         * effect. It is asked once more when the submission is known to be there. */
         int (*cancel)(struct gw_backend *b, struct gw_mark mark, const struct gw_span *spans,
                       size_t span_count);
         /* For what still waits. time_limit_s: of each attempt; 0: none, < 0: as it is.

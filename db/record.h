@@ -67,7 +67,7 @@ void gw_db_record_due_init(struct gw_db_record_due *c);
 
 /* One job after gw_job_apply(): everything that follows from the effect, in one statement. rows
  * is 0 when the lease is lost, or the job is no longer what it was (an intent whose job was
- * held or cancelled meanwhile). */
+ * held or cancelled meanwhile; of an array, an intent while there is any unread wish). */
 struct gw_db_record_write {
         struct gw_db_command cmd;
         const char *lease;
@@ -121,7 +121,7 @@ struct gw_db_tasks_write {
         const struct gw_indexset *indices;
         const struct gw_record_part *parts; /* that changed */
         size_t part_count;
-        bool intends;       /* a hand-over: not if it was held or cancelled meanwhile */
+        bool intends;       /* a hand-over: not if there is a wish that was not read yet */
         bool claimable;     /* some tasks can be handed over */
         bool state_changed; /* of the whole: an event is due */
         int32_t version;

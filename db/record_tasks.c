@@ -205,7 +205,7 @@ static const struct gw_db_kind kind = {
         .sql = GW_SQL_FENCE
                " w AS MATERIALIZED (SELECT j.id FROM f, d, LATERAL (SELECT j.id FROM jobs j WHERE j.id = d.id"
                "  AND j.state IN " GW_SQL_LIVE " AND (NOT d.intends"
-               "   OR (NOT j.held AND j.cancel_requested_at IS NULL)) LIMIT 1 FOR UPDATE) j),"
+               "   OR NOT (j.held OR j.wished OR j.cancel_requested_at IS NOT NULL)) LIMIT 1 FOR UPDATE) j),"
                " u AS (UPDATE jobs j SET version = j.version + 1, state = d.state, reason = d.reason,"
                "   message = d.message, held = j.held AND NOT d.ended, counts = (SELECT array_agg(c::int) FROM"
                "    json_array_elements_text(d.counts) c),"

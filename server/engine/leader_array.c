@@ -268,8 +268,10 @@ static int part_outcome(struct array *a, struct part *p, const struct gw_tasks_o
         /* What runs shows that the backend has it, whatever it says of the rest. */
         bool contradicted = o->submission == GW_SUBMISSION_REFUSED && o->left < p->left;
         if (o->submission != GW_SUBMISSION_NONE && o->submission != p->state && !contradicted) {
-                if (o->submission == GW_SUBMISSION_ACCEPTED)
+                if (o->submission == GW_SUBMISSION_ACCEPTED) {
                         p->accepted_us = at_us;
+                        p->cancels = true; /* what was told before may have come too early */
+                }
                 p->state = o->submission;
                 p->changed = true;
         }

@@ -65,9 +65,19 @@ static const struct {
         {GW_ACTION_CHANGE, tell_change},
 };
 
+/* Whether some of it is to end, and the submit is out: what that brings may begin at any time, long
+ * before the answer is recorded. */
+static bool cancels_unanswered(const struct live *v, const struct part *p, unsigned due)
+{
+        bool is_out = due & p->asked & GW_ACTION_SUBMIT;
+        return is_out && (v->array ? p->cancels : v->job.stop != GW_REASON_NONE);
+}
+
 static unsigned actions_of(const struct live *v, const struct part *p)
 {
         unsigned due = v->array ? gw_array_actions(v, p) : gw_job_actions(&v->job);
+        if (cancels_unanswered(v, p, due))
+                due |= GW_ACTION_CANCEL;
         bool can_change = v->array ? p->state == GW_SUBMISSION_ACCEPTED
                                    : v->job.step == GW_STEP_PENDING && !v->job.stop;
         return p->changes && can_change ? due | GW_ACTION_CHANGE : due;

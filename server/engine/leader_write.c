@@ -127,8 +127,10 @@ static void observe(struct gw_leader *l, struct live *v, const struct gw_job_eve
         const struct gw_leader_metrics *m = &l->settings.metrics;
         if (effect->submission == GW_SUBMISSION_INTENDED)
                 v->part.intended_us = event->at_us;
-        if (effect->submission == GW_SUBMISSION_ACCEPTED)
+        if (effect->submission == GW_SUBMISSION_ACCEPTED) {
                 v->part.accepted_us = event->at_us;
+                v->part.cancels = true; /* what was told before may have come too early */
+        }
         if (effect->submission == GW_SUBMISSION_ACCEPTED && v->part.intended_us)
                 gw_metric_observe(m->handover, m->index, 0, event->at_us - v->part.intended_us);
         if (event->type == GW_EVENT_FACT_ENDED && event->ended_us)

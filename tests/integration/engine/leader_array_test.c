@@ -202,7 +202,8 @@ static void one_word_of_a_part_is_of_all(void **state)
         assert_int_equal(calls_made(), 0);
 }
 
-static void cancel_tasks(struct gw_id id, const char *indices)
+/* The leader is to find it by itself. */
+static void wish_tasks_cancelled(struct gw_id id, const char *indices)
 {
         char sql[256], text[GW_ID_TEXT];
         gw_id_format(id, text);
@@ -211,6 +212,11 @@ static void cancel_tasks(struct gw_id id, const char *indices)
                  " UPDATE jobs SET wished = true, version = version + 1 WHERE id = '%s'",
                  text, indices, (long long)test_user_id, text);
         test_exec(sql);
+}
+
+static void cancel_tasks(struct gw_id id, const char *indices)
+{
+        wish_tasks_cancelled(id, indices);
         gw_leader_hint(leader);
 }
 
@@ -231,6 +237,40 @@ static void some_tasks_are_cancelled(void **state)
         await_text(id, "NOT j.wished", "true");
 }
 
+/* What a submit brought may begin before its answer is recorded. */
+static void a_cancel_does_not_wait_for_the_answer(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-3\""));
+        struct call c = await_call(GW_REQUEST_SUBMIT);
+        cancel_tasks(id, "1");
+        struct call early = await_call(GW_REQUEST_CANCEL);
+        assert_string_equal(early.spans, "1");
+        answer(early, GW_ANSWER_ABSENT);
+        answer(c, GW_ANSWER_DONE);
+        assert_string_equal(await_call(GW_REQUEST_CANCEL).spans, "1");
+        tell_cancelled(c.mark, 1, 1);
+        await_text(id, COUNTS, "{0,3,0,0,0,1}");
+        assert_int_equal(calls_made(), 0);
+}
+
+/* By a wish that is recorded and not read yet. */
+static void a_claim_takes_nothing_that_was_cancelled(void **state)
+{
+        (void)state;
+        int64_t deadline = test_now_ms() + 10000;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-99\""));
+        struct gw_mark mark = part(id, "0-63");
+        await_text(id, COUNTS, "{36,64,0,0,0,0}");
+        wish_tasks_cancelled(id, "64-69");
+        tell_tasks(mark, 0, 63, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        while (calls_made() < 2)
+                test_pause(deadline); /* without a hint */
+        await_call(GW_REQUEST_FORGET);
+        part(id, "70-99");
+        await_text(id, COUNTS, "{0,30,0,64,0,6}");
+}
+
 /* What is cancelled before it was sent is not sent. */
 static void a_part_goes_without_what_was_cancelled(void **state)
 {
@@ -241,6 +281,7 @@ static void a_part_goes_without_what_was_cancelled(void **state)
         cancel_tasks(id, "0,3-5");
         await_text(id, COUNTS, "{6,0,0,0,0,4}");
         await_text(id, "SELECT ordinals FROM submissions s WHERE s.job_id = j.id", "1-2,6-9");
+        skip_call(GW_REQUEST_CANCEL); /* if the wish was read before the answer */
         struct gw_mark mark = part(id, "1-2,6-9");
         assert_int_equal(mark.number, c.mark.number);
         await_text(id, COUNTS, "{0,6,0,0,0,4}");
@@ -522,6 +563,8 @@ int main(void)
                 STAGE_TEST(projects_share_the_window),
                 STAGE_TEST(one_word_of_a_part_is_of_all),
                 STAGE_TEST(some_tasks_are_cancelled),
+                STAGE_TEST(a_cancel_does_not_wait_for_the_answer),
+                STAGE_TEST(a_claim_takes_nothing_that_was_cancelled),
                 STAGE_TEST(a_part_goes_without_what_was_cancelled),
                 STAGE_TEST(what_never_arrived_goes_without_them),
                 STAGE_TEST(a_hold_of_others_stays),

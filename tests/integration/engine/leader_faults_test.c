@@ -59,10 +59,7 @@ static void a_cancelled_job_is_not_sent_again(void **state)
         struct gw_id id = test_submit(project, SPEC);
         struct call c = await_call(GW_REQUEST_SUBMIT);
         test_wish(id, project, GW_WISH_CANCEL);
-        gw_leader_hint(leader);
-        int64_t deadline = test_now_ms() + 10000;
-        while (test_read(id).version < 4) /* submitted, intended, wished, read */
-                test_pause(deadline);
+        await_call(GW_REQUEST_CANCEL);
         answer(c, GW_ANSWER_BUSY);
         test_await(id, GW_CANCELLED, "cancelled_by_user");
         await_call(GW_REQUEST_FORGET);
@@ -78,6 +75,7 @@ static void what_was_put_off_is_dropped_when_it_is_cancelled(void **state)
                             NULL, NULL, gw_clock_wall_us() + 3600 * GW_SECOND);
         test_wish(id, project, GW_WISH_CANCEL);
         test_await(id, GW_CANCELLED, "cancelled_by_user");
+        skip_call(GW_REQUEST_CANCEL); /* if the wish was read before the answer */
         await_call(GW_REQUEST_FORGET);
         assert_int_equal(calls_made(), 0);
 }

@@ -106,6 +106,22 @@ static void cancelling_what_runs_asks_the_backend_once(void **state)
         await_call(GW_REQUEST_FORGET);
 }
 
+/* What a submit brought may begin before its answer is recorded. */
+static void a_cancel_does_not_wait_for_the_answer(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, SPEC);
+        struct call c = await_call(GW_REQUEST_SUBMIT);
+        test_wish(id, project, GW_WISH_CANCEL);
+        answer(await_call(GW_REQUEST_CANCEL), GW_ANSWER_ABSENT);
+        answer(c, GW_ANSWER_DONE);
+        answer(await_call(GW_REQUEST_CANCEL), GW_ANSWER_DONE);
+        tell(c.mark, GW_PHASE_ENDED, GW_REASON_CANCELLED_BY_USER, -1);
+        test_await(id, GW_CANCELLED, "cancelled_by_user");
+        await_call(GW_REQUEST_FORGET);
+        assert_int_equal(calls_made(), 0);
+}
+
 static void who_finished_first_keeps_the_outcome(void **state)
 {
         (void)state;
@@ -274,6 +290,7 @@ int main(void)
                 STAGE_TEST(an_exit_code_is_not_retried),
                 STAGE_TEST(cancelling_what_waits_needs_no_backend),
                 STAGE_TEST(cancelling_what_runs_asks_the_backend_once),
+                STAGE_TEST(a_cancel_does_not_wait_for_the_answer),
                 STAGE_TEST(who_finished_first_keeps_the_outcome),
                 STAGE_TEST(a_hand_over_cut_off_is_resolved_by_the_next_leader),
                 STAGE_TEST(a_running_job_is_taken_over),

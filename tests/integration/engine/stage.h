@@ -76,6 +76,8 @@ unsigned leads(void);
 
 /* The next call that is made, which must be this request. */
 struct call await_call(enum gw_request request);
+/* Takes the next call if it was made already and is this request. */
+void skip_call(enum gw_request request);
 size_t calls_made(void); /* and not taken */
 void answer(struct call c, enum gw_answer a);
 void tell_fact(const struct gw_fact *f);
