@@ -104,13 +104,11 @@ class Room:
     waiting: int  # with the backend, not running
 
     def is_full(self, shown):
-        """Nothing more is started or handed over, and of all that were it is known."""
-        alive = [task for task in shown.values() if task["state"] not in TERMINAL]
-        pending = [task["reason"] for task in alive if task["state"] == "pending"]
-        running = sum(task["state"] == "running" for task in alive)
-        handed = min(self.handed, len(alive))
-        return (running == min(self.running, handed) and len(pending) == min(self.waiting, handed - running)
-                and None not in pending)
+        """Nothing more is started or handed over."""
+        alive = collections.Counter(task["state"] for task in shown.values() if task["state"] not in TERMINAL)
+        handed = min(self.handed, alive.total())
+        running = min(self.running, handed)
+        return alive["running"] == running and alive["pending"] == min(self.waiting, handed - running)
 
 
 class Array:
