@@ -40,8 +40,14 @@
         " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(o.no, o.state, o.ordinals," \
         "  o.attempt, o.ref, " MICROSECONDS("o.send_before") ") ORDER BY o.no)" \
         "  FROM submissions o WHERE o.job_id = j.id AND o.backend = j.backend AND " IS_OPEN("o") ")::text END"
-#define WHOLE JOB_COLUMNS ", NULL::text," TASKS "," PARTS ", NULL::text"
-#define WITHOUT_TASKS JOB_COLUMNS "," WISHES ", NULL::text, NULL::text"
+/* Of each task that runs its attempt. */
+#define STARTS \
+        " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(x.ordinal, x.restart, " \
+        MICROSECONDS("x.started_at") ") ORDER BY x.ordinal) FROM tasks t, LATERAL (SELECT * FROM attempts x" \
+        "   WHERE x.job_id = j.id AND x.ordinal BETWEEN t.lo AND t.hi AND x.no = t.attempt" \
+        "   LIMIT t.hi - t.lo + 1) x WHERE t.job_id = j.id AND t.state = 'running')::text END"
+#define WHOLE JOB_COLUMNS ", NULL::text," TASKS "," PARTS "," STARTS ", NULL::text"
+#define WITHOUT_TASKS JOB_COLUMNS "," WISHES ", NULL::text, NULL::text, NULL::text"
 /* clang-format on */
 #define RECORD_JOINS                                                                                \
         " JOIN LATERAL (SELECT * FROM job_specs sp WHERE sp.job_id = j.id LIMIT 1) sp ON true"      \
@@ -87,6 +93,7 @@ enum {
         C_CANCELS,
         C_TASKS,
         C_PARTS,
+        C_STARTS,
         C_TIMER
 };
 
@@ -159,6 +166,7 @@ static void read_row(struct gw_db_command *cmd, const struct gw_db_row *row)
                 .weight = gw_db_get_int4(row, C_WEIGHT),
                 .tasks = gw_db_get_text(row, C_TASKS, NULL),
                 .parts = gw_db_get_text(row, C_PARTS, NULL),
+                .starts = gw_db_get_text(row, C_STARTS, NULL),
                 .cancels = gw_db_get_text(row, C_CANCELS, NULL),
         };
         read_job(row, &r.job);

@@ -31,6 +31,7 @@ struct gw_record_row {
         int32_t max_parallel; /* 0: no limit */
         const char *tasks;    /* JSON rows, gw_record_tasks() reads them; or NULL */
         const char *parts;    /* JSON rows of the open submissions, likewise; or NULL */
+        const char *starts;   /* JSON rows of the attempts that run, likewise; or NULL */
         const char *cancels;  /* JSON rows [number, indices, by whom] of wishes; or NULL */
 };
 

@@ -93,17 +93,43 @@ static int read_run(const json_t *row, const json_t *parts, bool held, struct gw
         return 0;
 }
 
-static int put_runs(const json_t *rows, const json_t *parts, bool held, struct gw_tasks *t,
-                    struct gw_error *err)
+/* The tables of an array; of the starts those from `next` on are still to be put. */
+struct tables {
+        json_t *runs, *parts, *starts;
+        size_t next;
+};
+
+/* The starts of the tasks of a run; runs come in order. */
+static int put_starts(struct tables *tables, const struct gw_run *run, struct gw_tasks *t,
+                      struct gw_error *err)
+{
+        const json_t *row;
+        while ((row = json_array_get(tables->starts, tables->next)) &&
+               number_at(row, 0) <= run->hi) {
+                struct gw_run one = *run;
+                one.lo = one.hi = number_at(row, 0);
+                one.task.restart = number_at(row, 1);
+                one.task.started_us = time_at(row, 2);
+                if (one.lo < run->lo || run->task.step != GW_STEP_RUNNING)
+                        return fail_record(err);
+                if (gw_tasks_put(t, &one, err) < 0)
+                        return -1;
+                tables->next++;
+        }
+        return 0;
+}
+
+static int put_runs(struct tables *tables, bool held, struct gw_tasks *t, struct gw_error *err)
 {
         size_t i;
         const json_t *row;
-        json_array_foreach(rows, i, row)
+        json_array_foreach(tables->runs, i, row)
         {
                 struct gw_run run;
-                if (read_run(row, parts, held, &run) < 0 || run.lo > run.hi || run.hi >= t->total)
+                if (read_run(row, tables->parts, held, &run) < 0 || run.lo > run.hi ||
+                    run.hi >= t->total)
                         return fail_record(err);
-                if (gw_tasks_put(t, &run, err) < 0)
+                if (gw_tasks_put(t, &run, err) < 0 || put_starts(tables, &run, t, err) < 0)
                         return -1;
         }
         return 0;
@@ -130,13 +156,19 @@ int gw_record_tasks(const struct gw_record_row *row, uint32_t total, struct gw_t
                     int (*each)(void *arg, const struct gw_record_part *part), void *arg,
                     struct gw_error *err)
 {
-        json_auto_t *rows = NULL;
-        json_auto_t *parts = NULL;
+        struct tables tables = {0};
+        int rc = 0;
         if (gw_tasks_init(t, total, row->wants_hold, row->job.delayed_us, err) < 0 ||
-            load(row->tasks, &rows, err) < 0 || load(row->parts, &parts, err) < 0 ||
-            put_runs(rows, parts, row->wants_hold, t, err) < 0)
-                return -1;
-        return give_parts(parts, each, arg, err);
+            load(row->tasks, &tables.runs, err) < 0 || load(row->parts, &tables.parts, err) < 0 ||
+            load(row->starts, &tables.starts, err) < 0 ||
+            put_runs(&tables, row->wants_hold, t, err) < 0)
+                rc = -1;
+        if (rc == 0)
+                rc = give_parts(tables.parts, each, arg, err);
+        json_decref(tables.runs);
+        json_decref(tables.parts);
+        json_decref(tables.starts);
+        return rc;
 }
 
 /* ---- writing ------------------------------------------------------------------------------- */

@@ -442,6 +442,47 @@ static void what_ran_and_is_gone_has_ended(void **state)
                 "3");
 }
 
+static void tell_runs(struct gw_mark mark, uint32_t ordinal, uint32_t restart)
+{
+        struct gw_fact f = {.mark = mark,
+                            .span = {ordinal, ordinal},
+                            .seen = ++backend.seen,
+                            .restart = restart,
+                            .phase = GW_PHASE_RUNNING,
+                            .exit_code = -1}; /* when it started is not known there */
+        tell_fact(&f);
+}
+
+#define RUNS                                                                                       \
+        "SELECT string_agg(concat_ws(' ', ordinal, no, restart, state, started_at), ', '"          \
+        " ORDER BY ordinal, no) FROM attempts a WHERE a.job_id = j.id AND ordinal < 3"
+
+/* When tasks began, and how often, is as it was. */
+static void a_new_leader_changes_nothing_of_what_runs(void **state)
+{
+        (void)state;
+        char before[512], after[512];
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-3\""));
+        struct gw_mark mark = part(id, "0-3");
+        for (uint32_t i = 0; i < 3; i++)
+                tell_runs(mark, i, 0);
+        tell_runs(mark, 1, 1);
+        await_text(id, "SELECT count(*) FROM attempts a WHERE a.job_id = j.id", "4");
+        ask_job(id, RUNS, before, sizeof before);
+        restart_leader(64);
+        struct gw_fact stale = {.mark = mark,
+                                .span = {1, 1},
+                                .seen = ++backend.seen,
+                                .phase = GW_PHASE_ENDED,
+                                .reason = GW_REASON_NODE_FAILURE};
+        tell_fact(&stale);
+        for (uint32_t i = 0; i < 4; i++)
+                tell_runs(mark, i, i == 1);
+        await_text(id, COUNTS, "{0,0,4,0,0,0}");
+        ask_job(id, RUNS, after, sizeof after);
+        assert_string_equal(before, after);
+}
+
 static void an_array_ended_with_its_last_task(void **state)
 {
         (void)state;
@@ -575,6 +616,7 @@ int main(void)
                 STAGE_TEST(a_release_overtakes_its_hold),
                 STAGE_TEST(what_fails_in_a_held_array_is_held),
                 STAGE_TEST(what_ran_and_is_gone_has_ended),
+                STAGE_TEST(a_new_leader_changes_nothing_of_what_runs),
                 STAGE_TEST(an_array_ended_with_its_last_task),
                 STAGE_TEST(a_wide_cancel_comes_in_steps),
                 STAGE_TEST(what_is_gone_is_lost),
