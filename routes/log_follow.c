@@ -14,10 +14,6 @@
 #include "routes/log_view.h"
 #include "server/base/clock.h"
 
-#define LOOK_US (60 * GW_SECOND) /* the hub tells of every event; this is the net */
-#define AGAIN_US GW_SECOND       /* when what was asked is away */
-#define SOON_US (GW_SECOND / 5)  /* when no event will tell */
-
 static enum gw_next search(struct gw_call *call, struct gw_log_follow *l)
 {
         l->stage = LOG_FOLLOW_SEARCH;
@@ -41,8 +37,9 @@ enum gw_next gw_log_follow_begin(struct gw_call *call, struct gw_log_follow *l)
 /* How long, when there is no event. */
 static int64_t longest_us(enum gw_log_found found)
 {
-        static const int64_t longest[] = {
-                [GW_LOG_NOT_YET] = LOOK_US, [GW_LOG_SOON] = SOON_US, [GW_LOG_AWAY] = AGAIN_US};
+        static const int64_t longest[] = {[GW_LOG_NOT_YET] = GW_FOLLOW_LOOK_US,
+                                          [GW_LOG_SOON] = GW_FOLLOW_SOON_US,
+                                          [GW_LOG_AWAY] = GW_FOLLOW_AGAIN_US};
         return longest[found];
 }
 

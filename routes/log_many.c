@@ -25,9 +25,6 @@
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
 
-#define LOOK_US (60 * GW_SECOND) /* the hub tells of every event; this is the net */
-#define AGAIN_US GW_SECOND       /* when what was asked is away */
-#define SOON_US (GW_SECOND / 5)  /* when no event will tell; and no look follows another sooner */
 #define PAGE_ROWS 1000
 #define STARTED "running,succeeded,failed,cancelled"
 
@@ -233,7 +230,7 @@ static bool may_ask(struct gw_log_many *m)
                 return false;
         if (gw_service_database_up(m->call->service))
                 return true;
-        m->ask_us = gw_clock_mono_us() + AGAIN_US;
+        m->ask_us = gw_clock_mono_us() + GW_FOLLOW_AGAIN_US;
         return false;
 }
 
@@ -277,7 +274,7 @@ static enum gw_next put_off(struct gw_log_many *m, const struct gw_error *error)
                 return gw_call_fail(m->call, error);
         m->failed |= !m->following;
         m->stale = true;
-        m->ask_us = gw_clock_mono_us() + AGAIN_US;
+        m->ask_us = gw_clock_mono_us() + GW_FOLLOW_AGAIN_US;
         m->stage = MANY_SEND;
         return GW_NEXT_RESPOND;
 }
@@ -291,7 +288,7 @@ static enum gw_next find_more(struct gw_log_many *m)
                 return send(m);
         if (equip(m, lane, &err) == 0)
                 return find_next(m);
-        m->ask_us = gw_clock_mono_us() + AGAIN_US; /* it goes on with the lanes it has */
+        m->ask_us = gw_clock_mono_us() + GW_FOLLOW_AGAIN_US; /* it goes on with the lanes it has */
         return send(m);
 }
 
@@ -328,7 +325,7 @@ static enum gw_next after_find(struct gw_log_many *m)
 static enum gw_next look_is_over(struct gw_log_many *m)
 {
         int64_t now_us = gw_clock_mono_us(), took_us = now_us - m->began_us;
-        m->look_us = now_us + (SOON_US > 4 * took_us ? SOON_US : 4 * took_us);
+        m->look_us = now_us + (GW_FOLLOW_SOON_US > 4 * took_us ? GW_FOLLOW_SOON_US : 4 * took_us);
         m->agenda.begun = true;
         return find_more(m);
 }
@@ -376,7 +373,7 @@ static enum gw_next look(struct gw_log_many *m)
         m->stale = false;
         m->since = gw_hub_now(m->hub);
         m->began_us = gw_clock_mono_us();
-        m->look_us = m->began_us + SOON_US;
+        m->look_us = m->began_us + GW_FOLLOW_SOON_US;
         m->next = 0;
         gw_job_read_done(&m->job);
         m->job.write = m->agenda.begun ? NULL : gw_task_indices_write;
@@ -426,7 +423,7 @@ static bool wants_news(struct gw_log_many *m)
 
 static void wait_for_event(struct gw_log_many *m)
 {
-        int64_t now_us = gw_clock_mono_us(), until_us = now_us + LOOK_US;
+        int64_t now_us = gw_clock_mono_us(), until_us = now_us + GW_FOLLOW_LOOK_US;
         uint32_t place;
         bool due = m->stale || gw_log_agenda_next(&m->agenda, &place);
         if (due)

@@ -5,8 +5,6 @@
 #include "routes/log_view.h"
 #include "server/base/clock.h"
 
-#define AGAIN_US GW_SECOND
-
 static ssize_t wait_to_ask(struct gw_log_stream *s)
 {
         const struct gw_service *service = s->call->service;
@@ -14,7 +12,7 @@ static ssize_t wait_to_ask(struct gw_log_stream *s)
         s->wait = (struct gw_hub_wait){
                 .work = {.home = gw_call_home(s->call), .owner = s->call->exchange},
                 .since = gw_hub_now(service->hub),
-                .until_us = gw_clock_mono_us() + AGAIN_US,
+                .until_us = gw_clock_mono_us() + GW_FOLLOW_AGAIN_US,
                 .sure = true,
         };
         if (gw_follow_draining(service->follow) || gw_hub_wait(service->hub, &s->wait, NULL))

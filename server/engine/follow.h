@@ -21,6 +21,7 @@
 
 #include "backends/backend.h"
 #include "db/db.h"
+#include "server/base/clock.h"
 #include "server/base/error.h"
 #include "server/base/mailbox.h"
 #include "server/base/metrics.h"
@@ -44,6 +45,11 @@ void gw_follow_stop(struct gw_follow *follow); /* NULL allowed */
  * whole: for the end of the process, before the loops are stopped. Any thread. */
 void gw_follow_drain(struct gw_follow *follow);
 bool gw_follow_draining(const struct gw_follow *follow);
+
+/* How long whoever follows waits before it looks again at what may have changed: */
+#define GW_FOLLOW_LOOK_US (60 * GW_SECOND) /* the hub tells of every event; this is the net */
+#define GW_FOLLOW_AGAIN_US GW_SECOND       /* when what was asked is away */
+#define GW_FOLLOW_SOON_US (GW_SECOND / 5)  /* when no event will tell */
 
 /* ---- a follower: its exchange's loop thread ------------------------------------------------- */
 

@@ -10,13 +10,10 @@
 #include "server/base/clock.h"
 #include "server/engine/follow_parts.h"
 
-#define AGAIN_US GW_SECOND
-#define LOOK_US (60 * GW_SECOND) /* the hub tells of every event; this is the net */
-
 static void put_off(struct follow_watch *w)
 {
         w->stage = WATCH_IDLE;
-        w->again_us = gw_clock_mono_us() + AGAIN_US;
+        w->again_us = gw_clock_mono_us() + GW_FOLLOW_AGAIN_US;
 }
 
 static void take_attempt(void *arg, const struct gw_attempt_row *row)
@@ -56,7 +53,7 @@ static void wait_for_event(struct follow_log *log)
                 .work = {.home = &log->follow->inbox, .done = on_event, .owner = log},
                 .job = log->key.mark.job,
                 .since = w->wait.since,
-                .until_us = gw_clock_mono_us() + LOOK_US,
+                .until_us = gw_clock_mono_us() + GW_FOLLOW_LOOK_US,
         };
         w->stage = WATCH_WAITING;
         if (gw_hub_wait(log->follow->settings.hub, &w->wait, NULL))
