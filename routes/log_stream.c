@@ -11,7 +11,6 @@ static ssize_t wait_to_ask(struct gw_log_stream *s)
         s->away = false;
         s->wait = (struct gw_hub_wait){
                 .work = {.home = gw_call_home(s->call), .owner = s->call->exchange},
-                .since = gw_hub_now(service->hub),
                 .until_us = gw_clock_mono_us() + GW_FOLLOW_AGAIN_US,
                 .sure = true,
         };

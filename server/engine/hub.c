@@ -186,7 +186,8 @@ static void count_row(void *arg, const struct gw_event_row *row)
  * have seen. */
 static bool missed(struct gw_hub *h, struct gw_hub_wait *w)
 {
-        if (w->since >= h->now)
+        bool events = !gw_id_is_nil(w->job) || w->project_count > 0;
+        if (!events || w->since >= h->now)
                 return false;
         struct gw_db_event_page c = {.job = w->job,
                                      .after = w->since,

@@ -51,11 +51,11 @@ struct gw_hub_wait {
         /* in */
         struct gw_id job;        /* wait for an event of this job, or nil: */
         const int64_t *projects; /* for an event of one of these projects; borrowed */
-        size_t project_count;
-        int64_t since;    /* of gw_hub_now() */
-        int64_t until_us; /* monotonic: over then */
-        bool sure;        /* not refused while the hub runs: whoever waits has begun to answer, and
-                             was counted before */
+        size_t project_count;    /* 0: for the time only */
+        int64_t since;           /* of gw_hub_now() */
+        int64_t until_us;        /* monotonic: over then */
+        bool sure; /* not refused while the hub runs: whoever waits has begun to answer, and
+                      was counted before */
         /* out */
         bool met; /* an event came; false: the time is over */
         /* private */

@@ -221,6 +221,25 @@ static void a_wait_is_over_at_its_time(void **state)
         assert_true(gw_clock_mono_us() >= later.until_us);
 }
 
+/* Whatever happens: also while nobody can be asked. */
+static void a_wait_for_no_event_is_over_at_its_time(void **state)
+{
+        (void)state;
+        struct gw_hub_wait w = wait_for((struct gw_id){0}, 0, 250);
+        test_submit(projects[0], SPEC);
+        await_heard();
+        post(&w);
+        test_submit(projects[0], SPEC);
+        assert_home(&w, false);
+        assert_true(gw_clock_mono_us() >= w.until_us);
+        close_database();
+        w = wait_for((struct gw_id){0}, 0, 250);
+        post(&w);
+        assert_home(&w, false);
+        assert_true(gw_clock_mono_us() >= w.until_us);
+        open_database();
+}
+
 static void what_came_before_the_wait_is_not_missed(void **state)
 {
         (void)state;
@@ -429,6 +448,7 @@ int main(void)
                 TEST(an_event_of_the_job_ends_its_wait),
                 TEST(an_event_of_the_project_ends_its_wait),
                 TEST(a_wait_is_over_at_its_time),
+                TEST(a_wait_for_no_event_is_over_at_its_time),
                 TEST(what_came_before_the_wait_is_not_missed),
                 TEST(who_leaves_is_sent_home),
                 TEST(one_too_many_is_refused),
