@@ -2,7 +2,7 @@
  * GET …/logs?follow=true. Runs on the exchange's loop thread.
  *
  *   search ─► send ─► the attempt's end ─► search for the next ─► … ─► the job's end
- *     └► nothing yet: wait at the hub for the job's next event, search again
+ *     └► nothing yet: wait at the hub for the job's next event, search again after a pause
  *
  * The header is sent when it is known that there is something to wait for. From then on a
  * problem cannot be told any more: it cuts the answer off, so that the client sees that it is
@@ -17,6 +17,7 @@
 static enum gw_next search(struct gw_call *call, struct gw_log_follow *l)
 {
         l->stage = LOG_FOLLOW_SEARCH;
+        l->began_us = gw_clock_mono_us();
         l->since = gw_hub_now(call->service->hub);
         return gw_log_find_begin(call, &l->find);
 }
@@ -43,13 +44,14 @@ static int64_t longest_us(enum gw_log_found found)
         return longest[found];
 }
 
-static ssize_t wait_for_event(struct gw_call *call, struct gw_log_follow *l)
+static ssize_t wait_at_hub(struct gw_call *call, struct gw_log_follow *l, struct gw_id job,
+                           int64_t until_us)
 {
         l->wait = (struct gw_hub_wait){
                 .work = {.home = gw_call_home(call), .owner = call->exchange},
-                .job = l->find.id,
+                .job = job,
                 .since = l->find.found == GW_LOG_AWAY ? gw_hub_now(call->service->hub) : l->since,
-                .until_us = gw_clock_mono_us() + longest_us(l->find.found),
+                .until_us = until_us,
                 .sure = true,
         };
         if (gw_follow_draining(call->service->follow) ||
@@ -57,6 +59,25 @@ static ssize_t wait_for_event(struct gw_call *call, struct gw_log_follow *l)
                 return GW_STREAM_CUT;
         l->stage = LOG_FOLLOW_WAIT;
         return GW_STREAM_WAIT;
+}
+
+static ssize_t wait_for_event(struct gw_call *call, struct gw_log_follow *l)
+{
+        return wait_at_hub(call, l, l->find.id, gw_clock_mono_us() + longest_us(l->find.found));
+}
+
+static ssize_t wait_for_time(struct gw_call *call, struct gw_log_follow *l)
+{
+        return wait_at_hub(call, l, (struct gw_id){0}, l->next_us);
+}
+
+/* Something happened, or the time is over. */
+static enum gw_next after_wait(struct gw_call *call, struct gw_log_follow *l)
+{
+        if (gw_clock_mono_us() >= l->next_us)
+                return search(call, l);
+        l->stage = LOG_FOLLOW_PAUSE;
+        return GW_NEXT_RESPOND;
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */
@@ -100,6 +121,8 @@ static ssize_t read_on(void *arg, char *out, size_t max)
                 return send_more(call, l, out, max);
         case LOG_FOLLOW_STAND:
                 return wait_for_event(call, l);
+        case LOG_FOLLOW_PAUSE:
+                return wait_for_time(call, l);
         case LOG_FOLLOW_END:
                 return GW_STREAM_END;
         case LOG_FOLLOW_SEARCH: /* it failed, and there was no memory to say so */
@@ -154,6 +177,7 @@ static void keep_order(const struct gw_call *call, struct gw_log_find *find)
 
 static enum gw_next after_search(struct gw_call *call, struct gw_log_follow *l)
 {
+        l->next_us = gw_follow_next_us(l->began_us);
         switch (l->find.found) {
         case GW_LOG_THERE:
                 return open_log(call, l);
@@ -181,9 +205,10 @@ enum gw_next gw_log_follow_resume(struct gw_call *call, struct gw_log_follow *l)
         case LOG_FOLLOW_SEARCH:
                 return gw_log_find_resume(call, &l->find, &next) ? after_search(call, l) : next;
         case LOG_FOLLOW_WAIT:
-                return search(call, l);
+                return after_wait(call, l);
         case LOG_FOLLOW_SEND: /* the follower came home */
         case LOG_FOLLOW_STAND:
+        case LOG_FOLLOW_PAUSE:
         case LOG_FOLLOW_END:
                 break;
         }

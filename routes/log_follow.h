@@ -14,12 +14,15 @@ struct gw_log_follow {
         struct gw_log_stream stream;
         struct gw_follower *follower;
         struct gw_hub_wait wait;
-        int64_t since; /* of gw_hub_now(), before the search */
+        int64_t since;    /* of gw_hub_now(), before the search */
+        int64_t began_us; /* monotonic: the search */
+        int64_t next_us;  /* monotonic: and not before this another, when an event calls for it */
         bool streaming;
         enum {
                 LOG_FOLLOW_SEARCH, /* the search is going on */
                 LOG_FOLLOW_STAND,  /* nothing to send now: the next read waits for an event */
                 LOG_FOLLOW_WAIT,   /* at the hub */
+                LOG_FOLLOW_PAUSE,  /* it came home too soon: the next read waits for the time */
                 LOG_FOLLOW_SEND,   /* from the follower */
                 LOG_FOLLOW_END
         } stage;

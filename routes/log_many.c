@@ -62,7 +62,7 @@ struct gw_log_many {
         /* When to look again. */
         bool stale;              /* something may have happened since the last look */
         int64_t since;           /* of gw_hub_now(), before it */
-        int64_t began_us;        /* monotonic: the last look; a long one has a long pause behind */
+        int64_t began_us;        /* monotonic: the last look */
         int64_t look_us, ask_us; /* monotonic: not before these; and not ask at all */
         /* What is out beside it. */
         size_t out;
@@ -324,8 +324,7 @@ static enum gw_next after_find(struct gw_log_many *m)
 
 static enum gw_next look_is_over(struct gw_log_many *m)
 {
-        int64_t now_us = gw_clock_mono_us(), took_us = now_us - m->began_us;
-        m->look_us = now_us + (GW_FOLLOW_SOON_US > 4 * took_us ? GW_FOLLOW_SOON_US : 4 * took_us);
+        m->look_us = gw_follow_next_us(m->began_us);
         m->agenda.begun = true;
         return find_more(m);
 }
@@ -434,11 +433,12 @@ static void wait_for_event(struct gw_log_many *m)
                 return;
         m->wait = (struct gw_hub_wait){
                 .work = {.home = gw_call_home(m->call), .done = on_event, .owner = m},
-                .job = m->job.id,
-                .since = due ? gw_hub_now(m->hub) : m->since,
+                .since = m->since,
                 .until_us = until_us,
                 .sure = true,
         };
+        if (!due) /* else for the time only */
+                m->wait.job = m->job.id;
         m->until_us = until_us;
         m->waiting = gw_hub_wait(m->hub, &m->wait, NULL) == 0;
         m->out += m->waiting;

@@ -336,6 +336,12 @@ void gw_follow_drain(struct gw_follow *follow)
         gw_mailbox_wake(&follow->inbox);
 }
 
+int64_t gw_follow_next_us(int64_t began_us)
+{
+        int64_t now_us = gw_clock_mono_us(), pause_us = 4 * (now_us - began_us);
+        return now_us + (pause_us > GW_FOLLOW_SOON_US ? pause_us : GW_FOLLOW_SOON_US);
+}
+
 bool gw_follow_draining(const struct gw_follow *follow)
 {
         return atomic_load(&follow->draining);

@@ -8,8 +8,8 @@
  * piece, and costs the others nothing.
  *
  * The thread looks at the files that somebody waits for, all with one timer, and asks the
- * record once per event of a job, not per follower, whether the attempt has ended. When it
- * has, everything that was printed is sent before the stream ends.
+ * record after events of a job, once for all followers of a log, whether the attempt has ended.
+ * When it has, everything that was printed is sent before the stream ends.
  */
 #ifndef GW_ENGINE_FOLLOW_H
 #define GW_ENGINE_FOLLOW_H
@@ -50,6 +50,9 @@ bool gw_follow_draining(const struct gw_follow *follow);
 #define GW_FOLLOW_LOOK_US (60 * GW_SECOND) /* the hub tells of every event; this is the net */
 #define GW_FOLLOW_AGAIN_US GW_SECOND       /* when what was asked is away */
 #define GW_FOLLOW_SOON_US (GW_SECOND / 5)  /* when no event will tell */
+/* And when, monotonic, the next look may begin, if one that began then is over now. Events may
+ * come fast, and most are about others: looks have a pause between them, a long one a long one. */
+int64_t gw_follow_next_us(int64_t began_us);
 
 /* ---- a follower: its exchange's loop thread ------------------------------------------------- */
 

@@ -48,6 +48,8 @@ struct gw_follower {
 struct follow_watch {
         enum { WATCH_IDLE, WATCH_ASKING, WATCH_WAITING } stage;
         int64_t again_us; /* monotonic; idle until then; 0: for ever */
+        int64_t began_us; /* monotonic: the last question */
+        int64_t next_us;  /* monotonic: and not before this the next */
         struct gw_db_attempts ask;
         struct gw_hub_wait wait;
         int32_t attempt;

@@ -10,10 +10,15 @@
 #include "server/base/clock.h"
 #include "server/engine/follow_parts.h"
 
-static void put_off(struct follow_watch *w)
+static void rest(struct follow_watch *w, int64_t until_us)
 {
         w->stage = WATCH_IDLE;
-        w->again_us = gw_clock_mono_us() + GW_FOLLOW_AGAIN_US;
+        w->again_us = until_us;
+}
+
+static void put_off(struct follow_watch *w)
+{
+        rest(w, gw_clock_mono_us() + GW_FOLLOW_AGAIN_US);
 }
 
 static void take_attempt(void *arg, const struct gw_attempt_row *row)
@@ -30,6 +35,7 @@ static void ask(struct follow_log *log)
 {
         struct follow_watch *w = &log->watch;
         const struct gw_follow_settings *s = &log->follow->settings;
+        w->began_us = gw_clock_mono_us();
         w->wait.since = gw_hub_now(s->hub);
         w->attempt = (int32_t)log->key.attempt;
         w->running = false;
@@ -75,6 +81,7 @@ static void on_answer(struct gw_work *work)
 {
         struct follow_log *log = work->owner;
         struct follow_watch *w = &log->watch;
+        w->next_us = gw_follow_next_us(w->began_us);
         if (!is_wanted(log))
                 return;
         if (w->ask.cmd.error.code != GW_OK)
@@ -89,17 +96,20 @@ static void on_answer(struct gw_work *work)
 static void on_event(struct gw_work *work)
 {
         struct follow_log *log = work->owner;
+        struct follow_watch *w = &log->watch;
         if (!is_wanted(log))
                 return;
         if (gw_follow_draining(log->follow))
-                put_off(&log->watch);
+                put_off(w);
+        else if (gw_clock_mono_us() < w->next_us)
+                rest(w, w->next_us);
         else
                 ask(log);
 }
 
 void follow_watch_start(struct follow_log *log)
 {
-        if (log->watch.stage == WATCH_IDLE)
+        if (log->watch.stage == WATCH_IDLE && log->watch.again_us == 0)
                 ask(log);
 }
 

@@ -435,6 +435,34 @@ def test_a_user_leaves_others_room(new_gateway):
     ana.cancel(job["id"])
 
 
+def questions(gateway):
+    """How many the record was asked by those who read."""
+    return sum(metric(gateway, f'jobgate_db_commands_total{{channel="{channel}"')
+               for channel in ("reader", "pages-1", "pages-2"))
+
+
+def test_the_record_is_not_asked_at_each_event_of_others(new_gateway, tmp_path_shared):
+    """A task that runs, one that waits for all the others, and both in one text."""
+    gateway = new_gateway().start()
+    api = gateway.member("ana", "vision").client
+    gate, pause, last = tmp_path_shared / "go", 0.2, 400
+    job = api.sh(f"case $JOBGATE_TASK_INDEX in 0) echo first; {until(gate)} ;; {last}) echo last;; esac",
+                 array={"indices": f"0-{last}", "max_parallel": 2}, hold=True)
+    with follow(api, job, task=0) as running, follow(api, job, task=last) as waiting, \
+            follow(api, job, tasks=f"0,{last}") as both:
+        api.post(f"/v1/jobs/{job['id']}/release")
+        assert running.read_until(b"\n") == b"first\n"
+        assert both.read_until(b"\n") == b"[0] first\n"
+        before, begun = questions(gateway), time.monotonic()
+        assert waiting.rest() == b"last\n"
+        assert both.read_until(b"\n") == f"[{last}] last\n".encode()
+        # One about the end, two of a search, three of a look; and what finds and opens the last task's output.
+        at_once, turns = 1 + 2 + 3, 2 + (time.monotonic() - begun) / pause
+        assert questions(gateway) - before <= at_once * turns + 10
+        system.own_file(gate)
+        assert running.rest() == both.rest() == b""
+
+
 # ---- who may ---------------------------------------------------------------------------------------
 
 
