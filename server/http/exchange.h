@@ -127,9 +127,9 @@ void gw_answer_set(struct gw_exchange *x, unsigned status, struct MHD_Response *
 
 /* ---- stream.c ------------------------------------------------------------------------- */
 
-/* From a function that gives content: ends the connection, for the rest cannot be given. What it
- * returns is to be returned, a byte that cannot be sent any more: told of an error instead,
- * libmicrohttpd keeps the closed connection until its time-out. */
+/* From a function that gives content: ends the connection so that the client notices, for the
+ * rest cannot be given. What it returns is to be returned, a byte that cannot be sent any more:
+ * told of an error instead, libmicrohttpd keeps the closed connection until its time-out. */
 ssize_t gw_exchange_cut(struct gw_exchange *x, char *out);
 
 /* ---- farewell.c ----------------------------------------------------------------------- */

@@ -13,9 +13,22 @@
 /* Only used for clients of HTTP/1.0; chunks are made in the connection's own memory. */
 #define BLOCK_BYTES (16 * 1024)
 
+/* At once, which closing with SO_LINGER is not: libmicrohttpd closes its half before. */
+static void reset(int fd)
+{
+        const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+        if (connect(fd, &nowhere, sizeof nowhere))
+                shutdown(fd, SHUT_RDWR);
+}
+
+/* A client of HTTP/1.1 misses the last chunk, or some of the length it was told; one of HTTP/1.0
+ * would take a connection that is closed for the end of the answer. */
 ssize_t gw_exchange_cut(struct gw_exchange *x, char *out)
 {
-        shutdown(x->conn->fd, SHUT_RDWR);
+        if (strcmp(x->version, "HTTP/1.0") == 0)
+                reset(x->conn->fd);
+        else
+                shutdown(x->conn->fd, SHUT_RDWR);
         *out = '\0';
         return 1;
 }

@@ -111,6 +111,22 @@ def test_a_client_of_http_1_0_is_sent_plain_bytes(api, gateway):
     assert b"chunked" not in head and body == "".join(f"{n}\n" for n in range(1, 100001)).encode()
 
 
+@pytest.mark.parametrize("query", ["follow=true", "tasks=all&follow=true"])
+def test_a_client_of_http_1_0_does_not_take_a_cut_for_the_end(gateway, member, api, query):
+    token = gateway.token(member.user, "--expires", "3s")
+    job = api.sh("echo first; while true; do echo more; sleep 0.05; done")
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=30 * system.PATIENCE) as client:
+        target = f"/v1/jobs/{job['id']}/logs?{query}"
+        client.sendall(f"GET {target} HTTP/1.0\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+        received = b""
+        with pytest.raises(ConnectionResetError):
+            while piece := client.recv(65536):
+                received += piece
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ") and b"first\n" in body
+    wait_for_no_followers(gateway)
+
+
 def test_the_tail_and_what_follows(api, tmp_path_shared):
     gate = tmp_path_shared / "go"
     job = api.sh(f"seq 1 1000; {until(gate)} echo more; echo other >&2")
