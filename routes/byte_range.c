@@ -1,6 +1,7 @@
 /* Ranges and tails. Any thread; gw_tail_find reads the file in blocks, from its end. */
 #include "routes/byte_range.h"
 
+#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -65,24 +66,30 @@ static int read_block(int fd, char *block, size_t len, uint64_t at)
         return 0;
 }
 
-/* The line feed that ends the last line is not the end of another. */
+/* The line feed that ends the last line is not the end of another. One before the bound is looked
+ * for too: then a line begins there. */
 int gw_tail_find(int fd, uint64_t size, uint64_t lines, uint64_t *ret_first)
 {
         char block[BLOCK];
-        uint64_t end = size, floor = size > GW_MAX_TAIL_BYTES ? size - GW_MAX_TAIL_BYTES : 0;
+        bool bounded = size > GW_MAX_TAIL_BYTES;
+        uint64_t bound = bounded ? size - GW_MAX_TAIL_BYTES : 0, floor = bounded ? bound - 1 : 0;
+        uint64_t end = size, first = bound; /* of the earliest line seen */
         while (end > floor) {
                 size_t len = end - floor < BLOCK ? (size_t)(end - floor) : BLOCK;
                 uint64_t start = end - len;
                 if (read_block(fd, block, len, start))
                         return -1;
                 for (size_t i = len; i-- > 0;) {
-                        if (block[i] != '\n' || start + i == size - 1 || --lines > 0)
+                        if (block[i] != '\n' || start + i == size - 1)
                                 continue;
-                        *ret_first = start + i + 1;
+                        first = start + i + 1;
+                        if (--lines > 0)
+                                continue;
+                        *ret_first = first;
                         return 0;
                 }
                 end = start;
         }
-        *ret_first = floor;
+        *ret_first = bounded ? first : 0;
         return 0;
 }

@@ -18,8 +18,9 @@ enum gw_range_kind {
  * malformed ones are ignored. *ret is set for a part only. */
 enum gw_range_kind gw_byte_range_read(const char *field, uint64_t size, struct gw_byte_range *ret);
 
-/* Where the last `lines` lines of the file's first `size` bytes begin; at most GW_MAX_TAIL_BYTES
- * from the end. Returns 0, or -1 when it cannot be read. */
+/* Where the last `lines` (> 0) lines of the file's first `size` bytes begin; or those of them that
+ * begin at most GW_MAX_TAIL_BYTES from the end; or, when none does, that many bytes from the end.
+ * Returns 0, or -1 when it cannot be read. */
 #define GW_MAX_TAIL_BYTES (8 * 1024 * 1024)
 int gw_tail_find(int fd, uint64_t size, uint64_t lines, uint64_t *ret_first);
 

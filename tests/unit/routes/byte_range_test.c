@@ -117,22 +117,40 @@ static void test_a_tail_ends_at_the_size(void **state)
         assert_int_equal(gw_tail_find(fd, 9, 1, &first), -1); /* shorter than said */
 }
 
-/* The lines are found across blocks, and not searched beyond the bound. */
+static uint64_t tail_of(const char *text, size_t size, uint64_t lines)
+{
+        uint64_t first = 77;
+        gw_autoclose int fd = make_file(text, size);
+        assert_int_equal(gw_tail_find(fd, size, lines, &first), 0);
+        return first;
+}
+
+/* The lines are found across blocks, and not searched beyond the bound: there it begins with the
+ * first line, and within one only when that is all there is. */
 static void test_long_tails(void **state)
 {
         (void)state;
         size_t size = GW_MAX_TAIL_BYTES + 100000;
-        uint64_t first = 77;
+        size_t bound = size - GW_MAX_TAIL_BYTES;
         char *text = malloc(size);
         assert_non_null(text);
         memset(text, 'x', size);
         text[10] = '\n';
+        text[size - 1] = '\n';
+        assert_int_equal(tail_of(text, size, 2), bound);
         text[size - 70000] = '\n';
-        gw_autoclose int fd = make_file(text, size);
-        assert_int_equal(gw_tail_find(fd, size, 1, &first), 0);
-        assert_int_equal(first, size - 70000 + 1);
-        assert_int_equal(gw_tail_find(fd, size, 2, &first), 0);
-        assert_int_equal(first, size - GW_MAX_TAIL_BYTES);
+        text[size - 1] = 'x';
+        assert_int_equal(tail_of(text, size, 1), size - 70000 + 1);
+        assert_int_equal(tail_of(text, size, 2), size - 70000 + 1);
+        text[bound + 5] = '\n';
+        assert_int_equal(tail_of(text, size, 2), bound + 5 + 1);
+        assert_int_equal(tail_of(text, size, 9), bound + 5 + 1);
+        text[bound - 1] = '\n';
+        assert_int_equal(tail_of(text, size, 3), bound);
+        assert_int_equal(tail_of(text, size, 9), bound);
+        text[bound - 1] = 'x';
+        text[bound - 2] = '\n';
+        assert_int_equal(tail_of(text, size, 9), bound + 5 + 1);
         free(text);
 }
 
