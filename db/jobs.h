@@ -144,6 +144,17 @@ struct gw_db_task_page {
 };
 void gw_db_task_page_init(struct gw_db_task_page *c);
 
+/* One task, for those who want no more of it than this. */
+struct gw_db_task_get {
+        struct gw_db_command cmd;
+        struct gw_id job;
+        uint32_t ordinal;
+        /* out; without a row nothing of it differs yet, and it waits */
+        enum gw_state state;
+        int32_t attempts;
+};
+void gw_db_task_get_init(struct gw_db_task_get *c);
+
 /* The ordinals of the tasks that failed, as gw_spans_format() writes them. */
 struct gw_db_task_failed {
         struct gw_db_command cmd;

@@ -92,6 +92,45 @@ void gw_db_task_page_init(struct gw_db_task_page *c)
         c->cmd.kind = &page_kind;
 }
 
+/* ---- one task ---------------------------------------------------------------------------- */
+
+static const struct gw_db_column get_columns[] = {{"job_id", GW_DB_UUID}, {"ordinal", GW_DB_INT4}};
+
+static void get_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
+{
+        const struct gw_db_task_get *c = GW_DB_COMMAND(cmd, struct gw_db_task_get);
+        gw_db_put_uuid(in, c->job);
+        gw_db_put_int4(in, (int32_t)c->ordinal);
+}
+
+static void get_row(struct gw_db_command *cmd, const struct gw_db_row *row)
+{
+        struct gw_db_task_get *c = GW_DB_COMMAND(cmd, struct gw_db_task_get);
+        /* The column holds only what gw_state_name() wrote. */
+        (void)gw_state_parse(gw_db_get_text(row, 1, NULL), &c->state);
+        c->attempts = gw_db_get_int4(row, 2);
+}
+
+/* clang-format off */
+static const struct gw_db_kind get_kind = {
+        .name = "task_get",
+        .sql = "SELECT d.ord, t.state, t.attempt FROM {input} d JOIN LATERAL"
+               " (SELECT * FROM tasks t WHERE t.job_id = d.job_id AND t.lo <= d.ordinal"
+               "  ORDER BY t.lo DESC LIMIT 1) t ON t.hi >= d.ordinal",
+        .columns = get_columns,
+        .column_count = GW_COUNT(get_columns),
+        .encode = get_encode,
+        .row = get_row,
+};
+/* clang-format on */
+
+void gw_db_task_get_init(struct gw_db_task_get *c)
+{
+        c->cmd.kind = &get_kind;
+        c->state = GW_QUEUED;
+        c->attempts = 0;
+}
+
 /* ---- those that failed ------------------------------------------------------------------- */
 
 static const struct gw_db_column failed_columns[] = {{"job_id", GW_DB_UUID}};

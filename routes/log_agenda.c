@@ -71,10 +71,9 @@ void gw_log_agenda_see(struct gw_log_agenda *a, const struct gw_log_fact *fact)
 
 static bool is_left(const struct gw_log_agenda *a, uint32_t place, uint32_t from, uint32_t *ret)
 {
-        uint32_t index = 0;
-        if (a->tasks[place].over || gw_indexset_index(&a->some, place, &index) ||
-            gw_indexset_ordinal(&a->all, index, ret))
+        if (a->tasks[place].over)
                 return false;
+        *ret = gw_log_agenda_ordinal(a, place);
         return *ret >= from;
 }
 
@@ -113,6 +112,13 @@ uint32_t gw_log_agenda_index(const struct gw_log_agenda *a, uint32_t place)
         uint32_t index = 0;
         (void)gw_indexset_index(&a->some, place, &index);
         return index;
+}
+
+uint32_t gw_log_agenda_ordinal(const struct gw_log_agenda *a, uint32_t place)
+{
+        uint32_t ordinal = 0;
+        (void)gw_indexset_ordinal(&a->all, gw_log_agenda_index(a, place), &ordinal);
+        return ordinal;
 }
 
 void gw_log_agenda_over(struct gw_log_agenda *a, uint32_t place)

@@ -48,7 +48,9 @@ bool gw_log_agenda_range(const struct gw_log_agenda *a, uint32_t from, uint32_t 
 
 /* The first task with news that is not open. */
 bool gw_log_agenda_next(const struct gw_log_agenda *a, uint32_t *ret_place);
+/* What the task is called, and where it is in the job. */
 uint32_t gw_log_agenda_index(const struct gw_log_agenda *a, uint32_t place);
+uint32_t gw_log_agenda_ordinal(const struct gw_log_agenda *a, uint32_t place);
 void gw_log_agenda_over(struct gw_log_agenda *a, uint32_t place);
 
 #endif

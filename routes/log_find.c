@@ -16,7 +16,7 @@ enum gw_next gw_log_find_begin(struct gw_call *call, struct gw_log_find *f)
         f->running = false;
         f->stage = LOG_FIND_READ;
         f->read.id = f->id;
-        f->read.write = gw_task_indices_write;
+        f->read.write = f->placed ? NULL : gw_task_indices_write;
         return gw_job_read_begin(call, &f->read);
 }
 
@@ -90,34 +90,33 @@ static bool ask_attempts(struct gw_call *call, struct gw_log_find *f, enum gw_ne
         return false;
 }
 
-static void take_task(void *arg, const struct gw_task_row *row)
+/* Returns 0; or -1 with an answer set. */
+static int place(struct gw_call *call, struct gw_log_find *f)
 {
-        struct gw_log_find *f = arg;
-        enum gw_state state = GW_QUEUED;
-        (void)gw_state_parse(row->state, &state);
-        f->latest = row->attempts;
-        f->over = gw_state_terminal(state);
+        struct gw_indexset indices = {0};
+        if (f->placed)
+                return 0;
+        int rc = gw_task_indices(call, &f->read, &indices);
+        if (rc == 0)
+                rc = gw_task_ordinal(call, &indices, f->index, &f->ordinal);
+        gw_indexset_done(&indices);
+        f->placed = rc == 0;
+        return rc;
 }
 
 /* The job is here. A plain job is its only task. */
 static bool ask_task(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next)
 {
-        struct gw_indexset indices = {0};
         *ret_next = GW_NEXT_RESPOND;
-        int rc = gw_task_indices(call, &f->read, &indices);
-        if (rc == 0)
-                rc = gw_task_ordinal(call, &indices, f->index, &f->ordinal);
-        gw_indexset_done(&indices);
-        if (rc < 0)
+        if (place(call, f))
                 return false;
         f->latest = f->read.seen.attempt;
         f->over = gw_state_terminal(f->read.seen.state);
         if (!f->read.seen.is_array)
                 return ask_attempts(call, f, ret_next);
         f->stage = LOG_FIND_TASK;
-        f->task = (struct gw_db_task_page){
-                .job = f->id, .after = f->ordinal, .limit = 1, .each = take_task, .arg = f};
-        gw_db_task_page_init(&f->task);
+        f->task = (struct gw_db_task_get){.job = f->id, .ordinal = f->ordinal};
+        gw_db_task_get_init(&f->task);
         *ret_next = gw_call_read(call, &f->task.cmd);
         return false;
 }
@@ -172,6 +171,8 @@ bool gw_log_find_resume(struct gw_call *call, struct gw_log_find *f, enum gw_nex
         case LOG_FIND_TASK:
                 if (f->task.cmd.error.code != GW_OK)
                         return is_away(f, &f->task.cmd.error);
+                f->latest = f->task.attempts;
+                f->over = gw_state_terminal(f->task.state);
                 return ask_attempts(call, f, ret_next);
         case LOG_FIND_ATTEMPTS:
                 return ask_backend(call, f, ret_next);

@@ -21,9 +21,11 @@ enum gw_log_found {
 struct gw_log_find {
         /* in */
         struct gw_id id;
-        int64_t index;  /* of the task */
-        int32_t behind; /* > 0: the attempt after this one, which may not be there yet */
-        bool in_order;  /* 0 is such a number too, and not the attempt asked for or the latest */
+        int64_t index;    /* of the task; */
+        bool placed;      /* or its place, which a search finds out and keeps: */
+        uint32_t ordinal; /* in the job */
+        int32_t behind;   /* > 0: the attempt after this one, which may not be there yet */
+        bool in_order;    /* 0 is such a number too, and not the attempt asked for or the latest */
         /* out */
         enum gw_log_found found;
         struct gw_error error;
@@ -31,9 +33,8 @@ struct gw_log_find {
         struct gw_log_source source; /* its descriptor is ours until it is taken */
         /* private */
         struct gw_job_read read;
-        struct gw_db_task_page task;
+        struct gw_db_task_get task;
         struct gw_db_attempts attempts;
-        uint32_t ordinal;
         int32_t latest;     /* attempt of the task */
         bool over;          /* the task has ended */
         int32_t submission; /* of the attempt; 0: it is not recorded, or ended unstarted */

@@ -239,7 +239,8 @@ static enum gw_next find_next(struct gw_log_many *m)
         const struct gw_log_task *task = &m->agenda.tasks[m->place];
         m->stage = MANY_FIND;
         m->find.id = m->job.id;
-        m->find.index = gw_log_agenda_index(&m->agenda, m->place);
+        m->find.placed = true;
+        m->find.ordinal = gw_log_agenda_ordinal(&m->agenda, m->place);
         m->find.in_order = m->following;
         m->find.behind = m->following ? task->sent : 0;
         return gw_log_find_begin(m->call, &m->find);

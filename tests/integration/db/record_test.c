@@ -230,6 +230,7 @@ static int clear(void **state)
         assert_int_equal(gw_db_session_exec(session,
                                             "DELETE FROM jobs; DELETE FROM job_specs;"
                                             " DELETE FROM submissions; DELETE FROM attempts;"
+                                            " DELETE FROM tasks;"
                                             " DELETE FROM timers; DELETE FROM idempotency",
                                             NULL),
                          0);
@@ -358,7 +359,7 @@ static int64_t rows_read(void)
         static const struct gw_db_kind kind = {
                 .sql = "SELECT d.ord, sum(t.seq_tup_read + t.idx_tup_fetch)::bigint FROM {input} d,"
                        " pg_stat_user_tables t WHERE t.relname ~"
-                       " '^(jobs|job_specs|attempts|submissions|events)_' GROUP BY 1",
+                       " '^(jobs|job_specs|tasks|attempts|submissions|events)_' GROUP BY 1",
                 .row = take_sum,
                 .batch_max = 1};
         struct sum c = {.cmd.kind = &kind};
@@ -402,6 +403,44 @@ static void reading_looks_up_row_by_row(void **state)
         look(GW_RECORD_WISHES);
         look(GW_RECORD_TIMERS);
         look(GW_RECORD_OPEN);
+        assert_true(rows_read() - before < MANY);
+}
+
+/* Of many at once: those of runs, and those that nothing is recorded of. */
+static void tasks_of_an_array(void **state)
+{
+        (void)state;
+        static const struct {
+                uint32_t ordinal;
+                enum gw_state state;
+                int32_t attempts;
+        } rows[] = {{0, GW_FAILED, 1},  {2, GW_FAILED, 1}, {3, GW_QUEUED, 0},
+                    {5, GW_RUNNING, 2}, {6, GW_QUEUED, 0}, {9999, GW_SUCCEEDED, 0}};
+        struct gw_db_task_get gets[GW_COUNT(rows)];
+        struct gw_db_job_insert job = new_job(NULL);
+        char id[GW_ID_TEXT], sql[512];
+        job.index_set = "0-9999";
+        job.task_count = 10000;
+        run(&job.cmd);
+        gw_id_format(job.id, id);
+        snprintf(sql, sizeof sql,
+                 "INSERT INTO tasks (job_id, lo, hi, state, attempt) VALUES"
+                 " ('%s', 0, 2, 'failed', 1), ('%s', 5, 5, 'running', 2); INSERT INTO tasks"
+                 " SELECT '%s', n, n, 'succeeded' FROM generate_series(7, 9999) n",
+                 id, id, id);
+        assert_int_equal(gw_db_session_exec(session, sql, NULL), 0);
+        int64_t before = rows_read();
+        for (size_t i = 0; i < GW_COUNT(rows); i++) {
+                gets[i] = (struct gw_db_task_get){.job = job.id, .ordinal = rows[i].ordinal};
+                gw_db_task_get_init(&gets[i]);
+                gets[i].cmd.work.next = i + 1 < GW_COUNT(rows) ? &gets[i + 1].cmd.work : NULL;
+        }
+        assert_int_equal(gw_db_session_run(session, &gets[0].cmd.work, NULL), 0);
+        for (size_t i = 0; i < GW_COUNT(rows); i++) {
+                assert_int_equal(gets[i].cmd.error.code, GW_OK);
+                assert_int_equal(gets[i].state, rows[i].state);
+                assert_int_equal(gets[i].attempts, rows[i].attempts);
+        }
         assert_true(rows_read() - before < MANY);
 }
 
@@ -721,6 +760,7 @@ int main(void)
                 cmocka_unit_test_setup(a_key_belongs_to_its_first_job, clear),
                 cmocka_unit_test_setup(every_filter_selects, clear),
                 cmocka_unit_test_setup(reading_looks_up_row_by_row, clear),
+                cmocka_unit_test_setup(tasks_of_an_array, clear),
                 cmocka_unit_test_setup(a_quiet_project_costs_little, clear),
                 cmocka_unit_test_setup(a_page_ends_the_walk, clear),
                 cmocka_unit_test_setup(a_wish_needs_the_project, clear),
