@@ -1,11 +1,13 @@
-"""The gateway is killed while it reads a body of many lines.
+"""The gateway is killed, or its database goes away, while it reads a body of many lines.
 
-Every job leaves a mark. Whatever had been recorded: the same lines sent again complete it, with
-no job lost and none run twice.
+Whatever had been recorded: the same lines sent again complete it, with no job lost and none run
+twice. Where it is killed every job leaves a mark.
 """
 
+import http.client
 import json
 import os
+import re
 import socket
 
 import pytest
@@ -90,3 +92,55 @@ def test_killed_in_the_middle_of_a_body(new_gateway, tmp_path_shared, spec, jobs
         assert (ended["state"], ended["counts"]["succeeded"]) == ("succeeded", tasks)
     marks = {path.name: path.read_text().split() for path in tmp_path_shared.iterdir()}
     assert marks == {f"{number}.{index}": ["1"] for number in range(jobs) for index in range(tasks)}
+
+
+def received(gateway):
+    """How many bytes of bodies it has taken."""
+    text = gateway.client().get("/metrics").text
+    return int(re.search(r"^jobgate_http_body_bytes_total (\d+)$", text, re.MULTILINE)[1])
+
+
+def read_results(request):
+    answer = http.client.HTTPResponse(request, method="POST")
+    answer.begin()
+    assert answer.status == 200, answer.read()
+    return [json.loads(line) for line in answer.read().splitlines()]
+
+
+@pytest.mark.timeout(300)
+def test_the_database_goes_in_the_middle_of_a_body_and_comes_back(new_cluster, new_gateway):
+    cluster = new_cluster()
+    gateway = new_gateway(cluster=cluster, settings={"log": {"level": "warn"}}).start()
+    member = gateway.member("u", "p")
+    lines = [json.dumps({"idempotency_key": f"away/{number}", "command": ["true"], "hold": True}).encode() + b"\n"
+             for number in range(900)]
+    whole = b"".join(lines)
+    before, meanwhile, after = (b"".join(lines[n:n + 300]) for n in (0, 300, 600))
+    request = begin_body(gateway, member.token, whole, 0)
+    request.sendall(before)
+    system.wait_until(lambda: recorded(gateway) > 0, what="a part of the body in the record")
+    cluster.stop("immediate")
+    system.wait_until(lambda: gateway.probe("/ready") != 200, what="the loss to be noticed")
+    request.sendall(meanwhile)
+    system.wait_until(lambda: received(gateway) == len(before + meanwhile), what="the lines to be read")
+    cluster.start()
+    gateway.wait_ready()
+    request.sendall(after)
+    found = read_results(request)
+
+    assert [result["line"] for result in found] == list(range(1, len(lines) + 1))
+    refused = [result for result in found if result["status"] != 201]
+    assert {(result["status"], result["problem"]["code"], result["problem"]["retryable"]) for result in refused} == {
+        (503, "unavailable", True)}
+    assert [result["status"] for result in found[300:]] == [503] * 300 + [201] * 300
+    accepted = {result["line"]: result["id"] for result in found if result["status"] == 201}
+    assert_whole(gateway)
+    stored = {str(job) for (job,) in gateway.cluster.query("SELECT id FROM jobs", database=gateway.database)}
+    assert len(set(accepted.values())) == len(accepted) and stored >= set(accepted.values())
+
+    again = send(member.client, whole)
+    assert [(result["line"], result["status"]) for result in again] == [(n, 201) for n in range(1, len(lines) + 1)]
+    assert accepted.items() <= {result["line"]: result["id"] for result in again}.items()
+    assert len({result["id"] for result in again}) == recorded(gateway) == len(lines)
+    assert stored == {result["id"] for result in again if "replayed" in result}
+    assert_whole(gateway)

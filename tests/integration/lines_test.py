@@ -125,6 +125,17 @@ def test_a_bad_line_hurts_only_itself(api):
     assert len(list(api.pages("/v1/jobs"))) == 2
 
 
+def test_a_line_may_be_an_array(api):
+    arrays = [{"indices": "4-9,0-5,5"}, {"indices": "9-0"}, {"indices": "0-9999999"},
+              {"matrix": dict.fromkeys("abc", [0] * 1000)}, {"matrix": {"a": [1, 2], "b": [1, 2, 3]}}]
+    answer = send(api, body(*(HELD | {"array": array} for array in arrays)))
+    assert outcomes(answer) == [(1, 201), (2, 422), (3, 422), (4, 422), (5, 201)]
+    found = results(answer)
+    assert [found[n]["problem"]["errors"][0]["pointer"] for n in (1, 2, 3)] == [
+        "/array/indices", "/array/indices", "/array/matrix"]
+    assert [api.job(found[n]["id"])["task_count"] for n in (0, 4)] == [10, 6]
+
+
 def test_a_result_has_the_warnings_of_a_plain_submit(api):
     spec = HELD | {"retry": {"limit": 50}}
     plain = api.submit(spec["command"], hold=True, retry=spec["retry"])["warnings"]
@@ -521,7 +532,26 @@ def test_a_role_that_is_lost_in_the_middle_counts_from_then_on(gateway, member, 
     system.wait_until(lambda: member.client.post("/v1/jobs", HELD, dry_run="true").status == 403, what="the change")
     request.chunk(body(HELD))
     request.say(b"0\r\n\r\n")
-    assert outcomes(request.answer()) == [(1, 201), (2, 403)]
+    answer = request.answer()
+    assert outcomes(answer) == [(1, 201), (2, 403)]
+    assert [job["id"] for job in member.client.pages("/v1/jobs")] == [results(answer)[0]["id"]]
+
+
+def test_who_leaves_the_project_in_the_middle_submits_no_more(gateway, member, raw):
+    request = raw()
+    request.chunk(body(HELD | {"name": "left"}))
+    system.wait_until(lambda: len(stored(member.client, "left")) == 1, what="the job")
+    gateway.cluster.query("DELETE FROM memberships m USING users u WHERE u.id = m.user_id AND u.name = %s",
+                          [member.user], database=gateway.database)
+    system.wait_until(lambda: member.client.post("/v1/jobs", HELD, dry_run="true").status == 422, what="the change")
+    request.chunk(body(HELD))
+    request.say(b"0\r\n\r\n")
+    answer = request.answer()
+    assert outcomes(answer) == [(1, 201), (2, 422)]
+    assert "a member of no project" in results(answer)[1]["problem"]["detail"]
+    assert [str(job) for (job,) in gateway.cluster.query(
+        "SELECT j.id FROM jobs j JOIN projects p ON p.id = j.project_id WHERE p.name = %s", [member.project],
+        database=gateway.database)] == [results(answer)[0]["id"]]
 
 
 def test_a_slow_sender_of_lines_does_not_hold_up_others(gateway, member, raw):
