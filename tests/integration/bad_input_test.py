@@ -161,6 +161,23 @@ def test_an_array_written_wrongly(api, array, pointer, dry):
     assert pointer in answer.pointers(), answer.text
 
 
+@pytest.mark.parametrize("indices,words", [
+    ("9-0", "the lower index comes first"),
+    ("-1", ""),
+    ("0,9223372036854775808", "the highest index is 2147483647"),
+    ("0-9999999", "more than 1000000 indices"),
+    ("0-4,10", "10 "),
+], ids=["reversed", "negative", "2^63", "ten million", "a stranger"])
+def test_tasks_that_cannot_be_named(api, indices, words):
+    job = api.submit(["true"], hold=True, array={"indices": "0-9"})
+    cancel = api.post(f"/v1/jobs/{job['id']}/tasks/cancel", {"indices": indices})
+    logs = api.get(f"/v1/jobs/{job['id']}/logs", tasks=indices)
+    for answer, pointer in ((cancel, "/indices"), (logs, "?tasks")):
+        assert answer.status in (400, 422), answer.text
+        assert words in answer.pointers()[pointer]
+    assert api.job(job["id"])["counts"]["queued"] == 10
+
+
 def test_indices_that_overlap_are_named_once(api):
     job = api.submit(["true"], hold=True, array={"indices": "4-9,0-5,5,2-8:2"})
     assert job["task_count"] == 10
