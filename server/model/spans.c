@@ -1,6 +1,6 @@
 /*
- * Sets of ordinals as sorted spans. The three operations are one sweep over the borders of
- * both lists and differ in a four-entry truth table. Any thread, each set on its own.
+ * Sets of ordinals as sorted spans. What is made of two sets is one sweep over the borders of
+ * both lists, by a truth table of four entries. Any thread, each set on its own.
  */
 #include "server/model/spans.h"
 
@@ -168,23 +168,25 @@ static int combine(const struct gw_spans *left, const struct gw_spans *right, co
 }
 
 /* Truth tables: in neither, in b alone, in a alone, in both. */
+static const bool in_both[4] = {false, false, false, true};
+static const bool in_either[4] = {false, true, true, true};
+static const bool in_a_alone[4] = {false, false, true, false};
 
 int gw_spans_intersect(const struct gw_spans *a, const struct gw_spans *b, struct gw_spans *ret,
                        struct gw_error *err)
 {
-        return combine(a, b, (const bool[4]){false, false, false, true}, ret, err);
+        return combine(a, b, in_both, ret, err);
 }
 
-int gw_spans_union(const struct gw_spans *a, const struct gw_spans *b, struct gw_spans *ret,
-                   struct gw_error *err)
+/* Makes the set what it gives with one span. Returns 0, or -1 without memory. */
+static int combine_one(struct gw_spans *set, struct gw_span span, const bool keep[4])
 {
-        return combine(a, b, (const bool[4]){false, true, true, true}, ret, err);
-}
-
-int gw_spans_subtract(const struct gw_spans *a, const struct gw_spans *b, struct gw_spans *ret,
-                      struct gw_error *err)
-{
-        return combine(a, b, (const bool[4]){false, false, true, false}, ret, err);
+        struct gw_spans one = {.items = &span, .count = 1}, made;
+        if (combine(set, &one, keep, &made, NULL))
+                return -1;
+        gw_spans_done(set);
+        *set = made;
+        return 0;
 }
 
 static void drop_first(struct gw_spans *set)
@@ -206,12 +208,7 @@ int gw_spans_take(struct gw_spans *set, struct gw_span span)
                         first->first = span.last + 1;
                 return 1;
         }
-        struct gw_spans one = {.items = &span, .count = 1}, rest;
-        if (gw_spans_subtract(set, &one, &rest, NULL))
-                return -1;
-        gw_spans_done(set);
-        *set = rest;
-        return 1;
+        return combine_one(set, span, in_a_alone) ? -1 : 1;
 }
 
 int gw_spans_put(struct gw_spans *set, uint32_t ordinal)
@@ -220,13 +217,7 @@ int gw_spans_put(struct gw_spans *set, uint32_t ordinal)
                 set->items[0].first = ordinal;
                 return 0;
         }
-        struct gw_span span = {ordinal, ordinal};
-        struct gw_spans one = {.items = &span, .count = 1}, all;
-        if (gw_spans_union(set, &one, &all, NULL))
-                return -1;
-        gw_spans_done(set);
-        *set = all;
-        return 0;
+        return combine_one(set, (struct gw_span){ordinal, ordinal}, in_either);
 }
 
 void gw_spans_format(const struct gw_spans *s, struct gw_buf *out)

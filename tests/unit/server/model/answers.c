@@ -162,30 +162,30 @@ static json_t *answer_subset(const json_t *question)
 
 /* ---- spans --------------------------------------------------------------------------------- */
 
-static json_t *combine(const json_t *question,
-                       int (*operation)(const struct gw_spans *, const struct gw_spans *,
-                                        struct gw_spans *, struct gw_error *))
+static json_t *answer_intersect(const json_t *question)
 {
         struct gw_spans a = spans_at(question, 1), b = spans_at(question, 2), both;
-        expect(operation(&a, &b, &both, NULL) == 0, "no memory");
+        expect(gw_spans_intersect(&a, &b, &both, NULL) == 0, "no memory");
         gw_spans_done(&a);
         gw_spans_done(&b);
         return show_spans(&both);
 }
 
-static json_t *answer_union(const json_t *question)
+static json_t *answer_put(const json_t *question)
 {
-        return combine(question, gw_spans_union);
+        struct gw_spans spans = spans_at(question, 1);
+        expect(gw_spans_put(&spans, number_at(question, 2)) == 0, "no memory");
+        return show_spans(&spans);
 }
 
-static json_t *answer_intersect(const json_t *question)
+/* Whether it was taken, and what is left. */
+static json_t *answer_take(const json_t *question)
 {
-        return combine(question, gw_spans_intersect);
-}
-
-static json_t *answer_subtract(const json_t *question)
-{
-        return combine(question, gw_spans_subtract);
+        struct gw_spans spans = spans_at(question, 1);
+        struct gw_span span = {number_at(question, 2), number_at(question, 3)};
+        int taken = gw_spans_take(&spans, span);
+        expect(taken >= 0, "no memory");
+        return json_pack("{s:b, s:o}", "taken", taken, "left", show_spans(&spans));
 }
 
 static json_t *answer_total(const json_t *question)
@@ -276,18 +276,10 @@ static const struct {
         const char *verb;
         json_t *(*answer)(const json_t *question);
 } verbs[] = {
-        {"set", answer_set},
-        {"ordinal", answer_ordinal},
-        {"index", answer_index},
-        {"pick", answer_pick},
-        {"subset", answer_subset},
-        {"union", answer_union},
-        {"intersect", answer_intersect},
-        {"subtract", answer_subtract},
-        {"total", answer_total},
-        {"contains", answer_contains},
-        {"record", answer_record},
-        {"tasks", answer_tasks},
+        {"set", answer_set},           {"ordinal", answer_ordinal}, {"index", answer_index},
+        {"pick", answer_pick},         {"subset", answer_subset},   {"intersect", answer_intersect},
+        {"put", answer_put},           {"take", answer_take},       {"total", answer_total},
+        {"contains", answer_contains}, {"record", answer_record},   {"tasks", answer_tasks},
         {"count", answer_count},
 };
 

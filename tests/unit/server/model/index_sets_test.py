@@ -115,12 +115,23 @@ def test_a_stranger_is_named(model, written, other):
 @given(a=ordinal_sets, b=ordinal_sets)
 def test_spans_are_sets(model, a, b):
     left, right = spans_of(a), spans_of(b)
-    assert model.ask("union", left, right) == spans_of(a | b)
     assert model.ask("intersect", left, right) == spans_of(a & b)
-    assert model.ask("subtract", left, right) == spans_of(a - b)
     assert model.ask("total", left) == len(a)
     for ordinal in (0, 30, 60, HIGHEST_ORDINAL):
         assert model.ask("contains", left, ordinal) == (ordinal in a)
+
+
+@examples
+@given(a=ordinal_sets, first=st.integers(0, 60) | st.integers(HIGHEST_ORDINAL - 60, HIGHEST_ORDINAL),
+       length=st.integers(1, 4))
+def test_an_ordinal_is_put_in_and_a_span_taken_out(model, a, first, length):
+    assert model.ask("put", spans_of(a), first) == spans_of(a | {first})
+    wanted = set(range(first, min(first + length - 1, HIGHEST_ORDINAL) + 1))
+    whole = wanted <= a
+    assert model.ask("take", spans_of(a), min(wanted), max(wanted)) == {
+        "taken": whole, "left": spans_of(a - wanted if whole else a)}
+    assert model.ask("take", spans_of(a | wanted), min(wanted), max(wanted)) == {
+        "taken": True, "left": spans_of(a - wanted)}
 
 
 @examples
