@@ -48,9 +48,8 @@ struct gw_submission {
         const char *index_set; /* the array's indices ("0-99:2"), or NULL for a plain job */
         const struct gw_span *spans;
         size_t span_count;
-        const char *identity;  /* JSON text: the project's identity on this backend, or NULL */
-        uint32_t attempt;      /* from 1 */
-        uint32_t max_parallel; /* of the job, 0: no limit; the engine keeps it, see change */
+        const char *identity; /* JSON text: the project's identity on this backend, or NULL */
+        uint32_t attempt;     /* from 1 */
         bool held;
         const char *ref;     /* the scheduler's own id, once known, or NULL */
         int64_t send_before; /* wall µs: not to be sent later than this */

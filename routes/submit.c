@@ -131,7 +131,6 @@ struct gw_submission gw_submit_submission(const struct gw_submit *s)
                 .spans = &s->whole,
                 .span_count = 1,
                 .attempt = 1,
-                .max_parallel = s->spec.max_parallel,
                 .held = s->spec.hold,
         };
 }

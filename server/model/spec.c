@@ -138,8 +138,6 @@ static void read_spec(json_t *json, struct gw_spec *spec, struct gw_faults *faul
         read_numbers(json, spec, faults);
         gw_retry_from_json(json_object_get(json, "retry"), &spec->retry, faults);
         gw_spec_read_array(json, spec, faults);
-        spec->max_parallel =
-                (uint32_t)read_integer(json, "/array/max_parallel", 1, GW_MAX_ARRAY, faults);
 }
 
 /* ---- writing --------------------------------------------------------------------------- */

@@ -53,7 +53,6 @@ struct gw_spec {
         struct gw_indexset indices; /* of the tasks; of a matrix: its combinations; of a plain
                                        job: 0 */
         uint32_t task_count;        /* as many as there are indices, at least 1 */
-        uint32_t max_parallel;      /* tasks at a time; 0: no limit */
         const json_t *matrix;       /* part of json (matrix.h), or NULL */
 };
 

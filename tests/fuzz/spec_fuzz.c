@@ -57,7 +57,7 @@ static void check_load(const struct gw_spec *spec)
         check(again.memory_bytes == spec->memory_bytes && again.gpus == spec->gpus);
         check(again.deadline_s == spec->deadline_s && again.not_before_us == spec->not_before_us);
         check(again.retry.reasons == spec->retry.reasons);
-        check(again.is_array == spec->is_array && again.max_parallel == spec->max_parallel);
+        check(again.is_array == spec->is_array);
         check(again.task_count == spec->task_count && !again.matrix == !spec->matrix);
         check(json_equal(again.json, spec->json));
         gw_spec_done(&again);

@@ -15,14 +15,12 @@ static char *indices_of(const struct gw_spec *s)
         return gw_buf_take(&out, NULL);
 }
 
-static void check_tasks(const struct gw_spec *s, const char *indices, uint32_t count,
-                        uint32_t max_parallel)
+static void check_tasks(const struct gw_spec *s, const char *indices, uint32_t count)
 {
         gw_autofree char *text = indices_of(s);
         assert_string_equal(text, indices);
         assert_int_equal(s->indices.count, count);
         assert_int_equal(s->task_count, count);
-        assert_int_equal(s->max_parallel, max_parallel);
 }
 
 static void test_tasks(void **state)
@@ -30,28 +28,27 @@ static void test_tasks(void **state)
         (void)state;
         static const struct {
                 const char *text, *indices;
-                uint32_t count, max_parallel;
+                uint32_t count;
                 bool is_array, has_matrix;
         } cases[] = {
-                {"{\"script\":\"x\"}", "0", 1, 0, false, false},
-                {ARRAY("{\"indices\":\"0\"}"), "0", 1, 0, true, false},
-                {ARRAY("{\"indices\":\"0-99:2,120\",\"max_parallel\":10}"), "0-98:2,120", 51, 10,
-                 true, false},
-                {ARRAY("{\"indices\":\"5-7,3,6-9,2147483647\"}"), "3,5-9,2147483647", 7, 0, true,
+                {"{\"script\":\"x\"}", "0", 1, false, false},
+                {ARRAY("{\"indices\":\"0\"}"), "0", 1, true, false},
+                {ARRAY("{\"indices\":\"0-99:2,120\",\"max_parallel\":10}"), "0-98:2,120", 51, true,
+                 false},
+                {ARRAY("{\"indices\":\"5-7,3,6-9,2147483647\"}"), "3,5-9,2147483647", 7, true,
                  false},
                 {ARRAY("{\"indices\":\"0-999999\",\"max_parallel\":1000000}"), "0-999999", 1000000,
-                 1000000, true, false},
-                {ARRAY("{\"matrix\":{\"a\":[\"only\"]},\"max_parallel\":1}"), "0", 1, 1, true,
-                 true},
+                 true, false},
+                {ARRAY("{\"matrix\":{\"a\":[\"only\"]},\"max_parallel\":1}"), "0", 1, true, true},
                 {ARRAY("{\"matrix\":{\"lr\":[0.1,0.01],\"seed\":[1,2,3]},\"max_parallel\":2}"),
-                 "0-5", 6, 2, true, true},
-                {ARRAY("{\"matrix\":{\"a\":[1,1]}}"), "0-1", 2, 0, true, true},
+                 "0-5", 6, true, true},
+                {ARRAY("{\"matrix\":{\"a\":[1,1]}}"), "0-1", 2, true, true},
         };
         for (size_t i = 0; i < GW_COUNT(cases); i++) {
                 struct gw_spec s = must_resolve(cases[i].text), again = {0};
                 assert_int_equal(gw_spec_load(s.text, s.text_len, &again, NULL), 0);
-                check_tasks(&s, cases[i].indices, cases[i].count, cases[i].max_parallel);
-                check_tasks(&again, cases[i].indices, cases[i].count, cases[i].max_parallel);
+                check_tasks(&s, cases[i].indices, cases[i].count);
+                check_tasks(&again, cases[i].indices, cases[i].count);
                 assert_int_equal(s.is_array, cases[i].is_array);
                 assert_int_equal(again.is_array, cases[i].is_array);
                 assert_int_equal(s.matrix != NULL, cases[i].has_matrix);
@@ -198,10 +195,10 @@ static void test_bounds_of_a_matrix(void **state)
         }
         gw_autofree char *most = matrix_spec(2, 1000), *names = matrix_spec(16, 1);
         struct gw_spec s = must_resolve(most);
-        check_tasks(&s, "0-999999", 1000000, 0);
+        check_tasks(&s, "0-999999", 1000000);
         gw_spec_done(&s);
         s = must_resolve(names);
-        check_tasks(&s, "0", 1, 0);
+        check_tasks(&s, "0", 1);
         gw_spec_done(&s);
 }
 
@@ -219,10 +216,6 @@ static void test_load_damaged(void **state)
                 "{\"indices\":\"\"}",
                 "{\"indices\":\"9-0\"}",
                 "{\"indices\":\"0-1000000\"}",
-                "{\"indices\":\"0\",\"max_parallel\":0}",
-                "{\"indices\":\"0\",\"max_parallel\":-1}",
-                "{\"indices\":\"0\",\"max_parallel\":4294967297}",
-                "{\"indices\":\"0\",\"max_parallel\":\"1\"}",
                 "{\"matrix\":[]}",
                 "{\"matrix\":{}}",
                 "{\"matrix\":{\"a\":[]}}",
