@@ -43,8 +43,7 @@ static int open_bound(const struct sockaddr *addr, socklen_t len, bool first)
 {
         gw_autoclose int fd =
                 socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
-        if (fd < 0 || set(fd, SOL_SOCKET, SO_REUSEADDR, 1) ||
-            set(fd, IPPROTO_TCP, TCP_NODELAY, 1) || watch_over(fd))
+        if (fd < 0 || set(fd, SOL_SOCKET, SO_REUSEADDR, 1) || watch_over(fd))
                 return -1;
         if (addr->sa_family == AF_INET6 && set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0))
                 return -1;

@@ -38,8 +38,8 @@
 
 /* Paths: /refuse answers 401 from head. /head-wait waits in head, then echoes. /limit takes 10
  * bytes. /wait and /wait-twice wait for the worker. /hold waits until release_held() or
- * abandon. /shared and /shared-plain send counted answers, /file a file, /query its
- * parameters, /nothing 204. All others echo "METHOD path\n" and the body. */
+ * abandon. /shared and /shared-plain send counted answers, /file a file, /stream three short
+ * pieces, /query its parameters, /nothing 204. All others echo "METHOD path\n" and the body. */
 struct site {
         struct gw_http *http;
         struct gw_mailbox inbox; /* the worker's */
@@ -176,6 +176,20 @@ static void respond_file(struct gw_exchange *x, uint64_t offset, uint64_t len)
         gw_respond_file(x, 206, "text/plain", fd, offset, len);
 }
 
+static ssize_t read_piece(void *arg, char *out, size_t max)
+{
+        struct call *call = arg;
+        if (call->rounds-- == 0)
+                return GW_STREAM_END;
+        return snprintf(out, max, "piece\n");
+}
+
+static void respond_stream(struct gw_exchange *x, struct call *call)
+{
+        call->rounds = 3;
+        gw_respond_stream(x, 200, "text/plain", read_piece, call);
+}
+
 static bool path_is(const struct gw_exchange *x, const char *path)
 {
         return strcmp(gw_exchange_path(x), path) == 0;
@@ -221,6 +235,8 @@ static enum gw_next site_body(void *self, struct gw_exchange *x)
                 respond_file(x, 5, 1000000);
         else if (path_is(x, "/file-empty"))
                 respond_file(x, 1000000, 0);
+        else if (path_is(x, "/stream"))
+                respond_stream(x, call_of(x));
         else if (path_is(x, "/query"))
                 respond_query(x);
         else if (path_is(x, "/nothing"))
@@ -445,6 +461,18 @@ static void client_take(struct client *c, struct reply *r, size_t header, size_t
         memmove(c->bytes, c->bytes + header + body, c->len);
 }
 
+/* How much content a header announces; of one in chunks as much as there is up to its end, and
+ * SIZE_MAX before. */
+static size_t content_size(const struct client *c, const struct reply *r, size_t header)
+{
+        static const char end[] = "\r\n0\r\n\r\n";
+        const char *length = reply_field(r, "Content-Length");
+        if (length || !reply_field(r, "Transfer-Encoding"))
+                return length ? strtoul(length, NULL, 10) : 0;
+        const char *at = memmem(c->bytes + header, c->len - header, end, sizeof end - 1);
+        return at ? (size_t)(at - c->bytes) + sizeof end - 1 - header : SIZE_MAX;
+}
+
 /* The next reply; r->status is 0 when the connection ends first. headless: to a HEAD. */
 static void client_read_for(struct client *c, struct reply *r, bool headless, int patience_ms)
 {
@@ -457,12 +485,10 @@ static void client_read_for(struct client *c, struct reply *r, bool headless, in
         size_t header = (size_t)(end - c->bytes) + 4;
         assert_true(header < sizeof r->header);
         memcpy(r->header, c->bytes, header);
-        const char *length = reply_field(r, "Content-Length");
-        size_t body = headless || !length ? 0 : strtoul(length, NULL, 10);
         int status = atoi(r->header + 9);
-        if (status == 304 || status == 204 || status == 100)
-                body = 0;
-        while (c->len < header + body)
+        bool empty = headless || status == 304 || status == 204 || status == 100;
+        size_t body;
+        while (c->len - header < (body = empty ? 0 : content_size(c, r, header)))
                 if (!client_fill(c, deadline))
                         return;
         r->status = status;
