@@ -25,7 +25,7 @@
         " j.exit_code::int, j.signal::int, j.held, j.stop, j.submission, j.attempt, j.not_before," \
         " j.started_at, j.cancel_requested_at IS NOT NULL, j.cancel_requested_by, s.state, s.ref," \
         " s.send_before, sp.spec::text, pb.identity::text, at.started_at, at.restart, sp.index_set," \
-        " (sp.spec->'array'->>'max_parallel')::int, p.weight"
+        " (sp.spec->'array'->>'max_parallel')::int, p.weight, s.changing, j.wished"
 /* Of an array the oldest wishes about some of its tasks, as many as are not large. */
 #define WISHES \
         " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(w.no, w.indices," \
@@ -38,7 +38,7 @@
         "  FROM tasks t WHERE t.job_id = j.id)::text END"
 #define PARTS \
         " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(o.no, o.state, o.ordinals," \
-        "  o.attempt, o.ref, " MICROSECONDS("o.send_before") ") ORDER BY o.no)" \
+        "  o.attempt, o.ref, " MICROSECONDS("o.send_before") ", o.changing) ORDER BY o.no)" \
         "  FROM submissions o WHERE o.job_id = j.id AND o.backend = j.backend AND " IS_OPEN("o") ")::text END"
 /* Of each task that runs its attempt. */
 #define STARTS \
@@ -90,6 +90,8 @@ enum {
         C_INDEX_SET,
         C_MAX_PARALLEL,
         C_WEIGHT,
+        C_CHANGING,
+        C_WISHED,
         C_CANCELS,
         C_TASKS,
         C_PARTS,
@@ -164,6 +166,8 @@ static void read_row(struct gw_db_command *cmd, const struct gw_db_row *row)
                 .index_set = gw_db_get_text(row, C_INDEX_SET, NULL),
                 .max_parallel = gw_db_get_int4(row, C_MAX_PARALLEL),
                 .weight = gw_db_get_int4(row, C_WEIGHT),
+                .changing = gw_db_get_bool(row, C_CHANGING),
+                .wished = gw_db_get_bool(row, C_WISHED),
                 .tasks = gw_db_get_text(row, C_TASKS, NULL),
                 .parts = gw_db_get_text(row, C_PARTS, NULL),
                 .starts = gw_db_get_text(row, C_STARTS, NULL),

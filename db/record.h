@@ -25,6 +25,8 @@ struct gw_record_row {
         bool cancel;            /* the wish: somebody asked to cancel … */
         int64_t cancel_by;      /* … who */
         bool wants_hold;        /* the wish, as recorded */
+        bool wished;            /* there is a wish that was not read yet */
+        bool changing;          /* of the open submission: as in gw_record_part */
         const char *timer;      /* gw_record_timers: the kind that is due */
         /* Of an array; NULL for a plain job. */
         const char *index_set;
@@ -83,6 +85,7 @@ struct gw_db_record_write {
         const char *error;       /* why a submission was refused, or NULL */
         const char *timer_fired; /* the kind of the timer this event was, or NULL: it goes */
         int64_t send_before_us;
+        bool changing;  /* of the submission, as in gw_record_part */
         char *attempts; /* private */
         /* out */
         int32_t new_version;
@@ -100,6 +103,7 @@ struct gw_record_part {
         int64_t send_before_us;
         const char *ordinals;    /* text of gw_spans_format() */
         const char *ref, *error; /* or NULL */
+        bool changing;           /* a wish to hold or release is being told to the backend */
 };
 
 /* The parts and tasks of a row; strings are borrowed until each() returns. *t is made anew and is

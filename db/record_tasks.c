@@ -58,6 +58,7 @@ static int read_part(const json_t *row, struct gw_record_part *ret)
                 .attempt = number_at(row, 3),
                 .ref = text_at(row, 4),
                 .send_before_us = time_at(row, 5),
+                .changing = json_is_true(json_array_get(row, 6)),
         };
         return state && ret->ordinals ? gw_submission_state_parse(state, &ret->state) : -1;
 }
@@ -76,6 +77,14 @@ static enum gw_submission_state state_of(const json_t *parts, uint32_t number)
         return GW_SUBMISSION_NONE;
 }
 
+/* While it waits at the backend, as it is held there: by us or by someone else. */
+static bool is_held(const struct gw_task *task, bool wish)
+{
+        if (task->step == GW_STEP_PENDING)
+                return task->reason == GW_REASON_HELD;
+        return wish && task->step != GW_STEP_RUNNING && task->step != GW_STEP_ENDED;
+}
+
 static int read_run(const json_t *row, const json_t *parts, bool held, struct gw_run *ret)
 {
         struct gw_task *task = &ret->task;
@@ -89,7 +98,7 @@ static int read_run(const json_t *row, const json_t *parts, bool held, struct gw
             reason_at(row, 3, &task->reason) < 0 || reason_at(row, 7, &task->stop) < 0)
                 return -1;
         task->step = gw_job_step_of(task->state, state_of(parts, task->submission));
-        task->held = held && task->step != GW_STEP_RUNNING && task->step != GW_STEP_ENDED;
+        task->held = is_held(task, held);
         return 0;
 }
 
@@ -263,11 +272,11 @@ static const struct gw_db_kind kind = {
                "   attempt = excluded.attempt, stop = excluded.stop, not_before = excluded.not_before"
                "  RETURNING 1),"
                " s AS (INSERT INTO submissions (job_id, no, backend, epoch, ordinals, attempt, state,"
-               "   send_before, ref, error)"
+               "   send_before, ref, error, changing)"
                "  SELECT d.id, p.number, d.backend, d.epoch, p.ordinals, p.attempt, p.state,"
-               "   to_timestamp(p.send_before / 1e6), p.ref, p.error"
+               "   to_timestamp(p.send_before / 1e6), p.ref, p.error, coalesce(p.changing, false)"
                "  FROM d JOIN u USING (id), jsonb_to_recordset(d.parts) AS p (number int, ordinals text,"
-               "   attempt int, state text, send_before float8, ref text, error text)"
+               "   attempt int, state text, send_before float8, ref text, error text, changing boolean)"
                GW_SQL_SUBMISSION_AGAIN "),"
                " a AS (" GW_SQL_ATTEMPTS("r.ordinal") "),"
                " t AS (INSERT INTO timers (job_id, kind, backend, due_at)"
@@ -359,6 +368,8 @@ static void write_parts(struct gw_buf *b, const struct gw_db_tasks_write *c)
                 gw_record_put_text(b, "ref", p->ref);
                 gw_record_put_text(b, "error", p->error);
                 gw_record_put_time(b, "send_before", p->send_before_us);
+                if (p->changing)
+                        gw_buf_str(b, ",\"changing\":true");
                 gw_buf_char(b, '}');
         }
 }

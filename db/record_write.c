@@ -9,16 +9,16 @@
 #include "server/base/buf.h"
 
 static const struct gw_db_column write_columns[] = {
-        {"lease", GW_DB_TEXT},      {"epoch", GW_DB_INT8},       {"backend", GW_DB_TEXT},
-        {"id", GW_DB_UUID},         {"version", GW_DB_INT4},     {"state", GW_DB_TEXT},
-        {"reason", GW_DB_TEXT},     {"message", GW_DB_TEXT},     {"exit_code", GW_DB_INT4},
-        {"signal", GW_DB_INT4},     {"claimable", GW_DB_BOOL},   {"stop", GW_DB_TEXT},
-        {"submission", GW_DB_INT4}, {"attempt", GW_DB_INT4},     {"not_before", GW_DB_TIME},
-        {"started_at", GW_DB_TIME}, {"ended_at", GW_DB_TIME},    {"wish_read", GW_DB_BOOL},
-        {"sub_no", GW_DB_INT4},     {"sub_state", GW_DB_TEXT},   {"sub_ref", GW_DB_TEXT},
-        {"sub_error", GW_DB_TEXT},  {"send_before", GW_DB_TIME}, {"attempts", GW_DB_JSONB},
-        {"delay_due", GW_DB_TIME},  {"timer_fired", GW_DB_TEXT}, {"ended", GW_DB_BOOL},
-        {"event", GW_DB_TEXT},
+        {"lease", GW_DB_TEXT},      {"epoch", GW_DB_INT8},        {"backend", GW_DB_TEXT},
+        {"id", GW_DB_UUID},         {"version", GW_DB_INT4},      {"state", GW_DB_TEXT},
+        {"reason", GW_DB_TEXT},     {"message", GW_DB_TEXT},      {"exit_code", GW_DB_INT4},
+        {"signal", GW_DB_INT4},     {"claimable", GW_DB_BOOL},    {"stop", GW_DB_TEXT},
+        {"submission", GW_DB_INT4}, {"attempt", GW_DB_INT4},      {"not_before", GW_DB_TIME},
+        {"started_at", GW_DB_TIME}, {"ended_at", GW_DB_TIME},     {"wish_read", GW_DB_BOOL},
+        {"sub_no", GW_DB_INT4},     {"sub_state", GW_DB_TEXT},    {"sub_ref", GW_DB_TEXT},
+        {"sub_error", GW_DB_TEXT},  {"send_before", GW_DB_TIME},  {"attempts", GW_DB_JSONB},
+        {"delay_due", GW_DB_TIME},  {"timer_fired", GW_DB_TEXT},  {"ended", GW_DB_BOOL},
+        {"event", GW_DB_TEXT},      {"sub_changing", GW_DB_BOOL},
 };
 
 static void put_small(struct gw_db_input *in, int value, int none)
@@ -66,6 +66,7 @@ static void write_encode(const struct gw_db_command *cmd, struct gw_db_input *in
         gw_db_put_text(in, c->timer_fired);
         gw_db_put_bool(in, c->effect->ended);
         gw_db_put_text(in, c->effect->state_changed ? "state" : NULL);
+        gw_db_put_bool(in, c->changing);
 }
 
 static void write_row(struct gw_db_command *cmd, const struct gw_db_row *row)
@@ -98,9 +99,9 @@ static const struct gw_db_kind write_kind = {
                "   not_before = d.not_before, started_at = d.started_at, ended_at = d.ended_at,"
                "   wished = j.wished AND NOT d.ended AND NOT (d.wish_read AND j.version = d.version)"
                "  FROM w JOIN d USING (id) WHERE j.id = w.id RETURNING j.id, j.project_id, j.version),"
-               " s AS (INSERT INTO submissions (job_id, no, backend, epoch, attempt, state, send_before, ref, error)"
-               "  SELECT d.id, d.sub_no, d.backend, d.epoch, d.attempt, d.sub_state, d.send_before, d.sub_ref,"
-               "   d.sub_error FROM d JOIN u USING (id) WHERE d.sub_state IS NOT NULL"
+               " s AS (INSERT INTO submissions (job_id, no, backend, epoch, attempt, state, send_before, ref, error,"
+               "   changing) SELECT d.id, d.sub_no, d.backend, d.epoch, d.attempt, d.sub_state, d.send_before,"
+               "   d.sub_ref, d.sub_error, d.sub_changing FROM d JOIN u USING (id) WHERE d.sub_state IS NOT NULL"
                GW_SQL_SUBMISSION_AGAIN "),"
                " a AS (" GW_SQL_ATTEMPTS("0") "),"
                " t AS (INSERT INTO timers (job_id, kind, backend, due_at)"

@@ -22,7 +22,8 @@
         "  ON CONFLICT (job_id, no) DO UPDATE SET state = excluded.state, epoch = excluded.epoch," \
         "   ordinals = excluded.ordinals,"                                                         \
         "   send_before = coalesce(excluded.send_before, submissions.send_before),"                \
-        "   ref = coalesce(excluded.ref, submissions.ref), error = excluded.error RETURNING 1"
+        "   ref = coalesce(excluded.ref, submissions.ref), error = excluded.error,"                \
+        "   changing = excluded.changing RETURNING 1"
 
 /* One notification per statement, with the highest number of its events `e`. */
 #define GW_SQL_NOTIFY                                                                              \

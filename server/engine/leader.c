@@ -158,6 +158,15 @@ static void put_off(struct part *p, unsigned action, int64_t again_us)
         p->changes = p->changes || action == GW_ACTION_CHANGE;
 }
 
+/* It was told what it was to be told last: that is all the next leader must know. */
+static void told(struct gw_leader *l, struct live *v, struct part *p, enum gw_request request)
+{
+        if (request != GW_REQUEST_CHANGE || p->changes || !p->changing)
+                return;
+        p->changing = false;
+        gw_leader_note_part(l, v, p);
+}
+
 static void keep_error(struct part *p, const char *words)
 {
         free(p->error);
@@ -171,8 +180,10 @@ static void on_answer(struct gw_leader *l, const struct message *m)
         if (!p)
                 return;
         int event = answer_events[m->request][m->answer];
-        if (event == SETTLED)
+        if (event == SETTLED) {
+                told(l, v, p, m->request);
                 return;
+        }
         gw_crash_point("leader.answered");
         int64_t now = gw_clock_wall_us();
         unsigned action = request_actions[m->request];

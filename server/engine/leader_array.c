@@ -98,18 +98,22 @@ static int load_part(void *arg, const struct gw_record_part *row)
                 return -1;
         p->state = row->state;
         p->send_before_us = row->send_before_us;
+        p->changes = p->changing = row->changing;
         gw_part_ref(p, row->ref);
         p->changed = false;
         LIST_INSERT_HEAD(&a->parts, p, link);
         return 0;
 }
 
-static void count_left(struct array *a)
+/* A wish that was not read yet may be a hold or release of which nothing was told. */
+static void complete_parts(struct array *a, const struct gw_record_row *row)
 {
         struct part *p;
         LIST_FOREACH(p, &a->parts, link)
         {
                 const struct gw_run *run = NULL;
+                p->changes = p->changes || row->wished;
+                p->hold = row->wants_hold;
                 while ((run = next_run(a, p, run)))
                         p->left += run->hi - run->lo + 1;
         }
@@ -128,7 +132,7 @@ int gw_array_load(struct live *v, const struct gw_record_row *row, struct gw_err
         if (gw_indexset_parse(row->index_set, &a->indices, err) < 0 ||
             gw_record_tasks(row, a->indices.count, &a->tasks, load_part, a, err) < 0)
                 return -1;
-        count_left(a);
+        complete_parts(a, row);
         return 0;
 }
 
@@ -433,6 +437,24 @@ bool gw_array_apply_all(struct gw_leader *l, struct live *v, const struct gw_job
         return apply_sliced(l, v, &all, event);
 }
 
+/* What waits here does so for the reason it has now, not for that which was recorded before a wish
+ * was read. Returns 0, or -1 without memory. */
+static int wait_anew(struct gw_leader *l, struct live *v)
+{
+        const struct gw_tasks *t = &v->array->tasks;
+        struct gw_spans waiting = GW_SPANS_INIT;
+        struct gw_job_event e = {.type = v->job.held ? GW_EVENT_HOLD : GW_EVENT_RELEASE,
+                                 .at_us = gw_clock_wall_us()};
+        int rc = 0;
+        for (size_t i = 0; i < t->count && rc == 0; i++)
+                if (t->runs[i].task.step == GW_STEP_WAITING)
+                        rc = gw_spans_append(&waiting, t->runs[i].lo, t->runs[i].hi, NULL);
+        if (rc == 0)
+                (void)apply_sliced(l, v, &waiting, &e);
+        gw_spans_done(&waiting);
+        return rc;
+}
+
 void gw_array_recover(struct gw_leader *l, struct live *v)
 {
         struct part *p;
@@ -444,10 +466,8 @@ void gw_array_recover(struct gw_leader *l, struct live *v)
         }
         LIST_FOREACH(p, &v->array->parts, link)
         gw_array_apply(l, v, p, NULL, &e);
-        /* What was recorded before a wish was read waits for another reason now. */
-        e.type = v->job.held ? GW_EVENT_HOLD : GW_EVENT_RELEASE;
-        if (!l->lost)
-                (void)gw_array_apply_all(l, v, &e);
+        if (!l->lost && wait_anew(l, v) < 0)
+                l->lost = true;
 }
 
 /* The tasks of a part that a complete read should have shown, and did not. */

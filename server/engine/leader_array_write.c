@@ -80,6 +80,7 @@ static int list_changed_parts(struct array *a, size_t *ret_count)
                         .ordinals = p->ordinals,
                         .ref = p->ref,
                         .error = p->error,
+                        .changing = p->changing,
                 };
         }
         free(a->changed_parts);

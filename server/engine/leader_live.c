@@ -43,7 +43,10 @@ struct live *gw_live_new(const struct gw_record_row *row)
         v->project_id = row->project_id;
         v->user_id = row->user_id;
         v->version = row->version;
+        v->hold = row->wants_hold;
         v->part.send_before_us = row->send_before_us;
+        v->part.changes = v->part.changing = row->changing;
+        v->part.hold = row->wants_hold;
         if (copy_texts(v, row) < 0 || (row->index_set && gw_array_load(v, row, &err) < 0))
                 goto fail;
         if (gw_spec_load(row->spec, row->spec_len, &spec, &err) == 0) {

@@ -141,7 +141,7 @@ static void note_hold(struct live *v, bool hold)
 {
         struct part *p = NULL;
         while ((p = gw_live_next_part(v, p))) {
-                p->changes = true;
+                p->changes = p->changing = p->changed = true;
                 p->hold = hold;
         }
 }
@@ -180,10 +180,12 @@ static void grant(struct gw_leader *l, struct found *f)
                 if (!v->array || v->job.held != f->hold)
                         note_hold(v, f->hold);
         }
-        if (v->array)
+        if (v->array) {
                 grant_array(l, v, f, &e, &o);
-        else
-                gw_leader_apply(l, v, &e, &o);
+                return;
+        }
+        v->hold = f->hold;
+        gw_leader_apply(l, v, &e, &o);
 }
 
 /* ---- timers ---- */
@@ -358,7 +360,8 @@ void gw_leader_load(struct gw_leader *l)
                         gw_array_recover(l, v);
                         continue;
                 }
-                v->job.held = a.rows[i].hold;
+                if (v->job.step != GW_STEP_PENDING) /* else as it is held there */
+                        v->job.held = v->hold;
                 v->part.again_us = INT64_MAX; /* nothing is asked before the backend is led */
                 gw_live_keep(&l->live, v);
                 gw_leader_apply(l, v, &e, NULL);

@@ -47,7 +47,10 @@ struct part {
         bool told_held;    /* what the backend was last told, where CHANGE is asked */
         bool changes;      /* it is to be told of a hold or release, whatever is seen there … */
         bool hold;         /* … namely this */
-        int64_t again_us;  /* monotonic: no request before this */
+        bool changing;    /* so it was or is to be told, and has not answered: recorded, so that the
+                             next leader tells nothing but what is still to be told */
+        int64_t again_us; /* monotonic: no request before this */
+        bool changed;     /* since it was recorded */
         int64_t intended_us, send_before_us;
         int64_t accepted_us; /* wall: when this leader learned that the backend has it */
         /* Of an array: */
@@ -57,7 +60,6 @@ struct part {
         struct gw_spans spans;
         char *ordinals; /* owned: the spans as text */
         enum gw_submission_state state;
-        bool changed; /* since it was recorded */
         bool cancels; /* the backend is to be told which tasks are to end */
 };
 LIST_HEAD(parts, part);
@@ -73,6 +75,7 @@ struct live {
         char *project, *name, *spec; /* owned */
         size_t spec_len;
         char *identity, *index_set; /* owned, or NULL; of an array: its indices */
+        bool hold;         /* of a plain job that waits: people want it held, as far as was read */
         bool writing;      /* in the write batch: no event before it is flushed. An array takes more
                               events until then, unless it is being claimed */
         bool kept;         /* in the table; otherwise it goes after its write */
@@ -211,6 +214,8 @@ void gw_leader_check_lease(struct gw_leader *l); /* sets l->lost when it is some
 /* An event to what the part has of the span (NULL: all of the part), whatever the job is. */
 void gw_leader_apply_part(struct gw_leader *l, struct live *v, struct part *p,
                           const struct gw_span *span, const struct gw_job_event *event);
+/* What is recorded of the part goes with the next flush. */
+void gw_leader_note_part(struct gw_leader *l, struct live *v, struct part *p);
 /* A new time until which the part may be sent; recorded before it is used. */
 void gw_leader_renew(struct gw_leader *l, struct live *v, struct part *p);
 

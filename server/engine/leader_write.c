@@ -137,10 +137,27 @@ static void observe(struct gw_leader *l, struct live *v, const struct gw_job_eve
                 gw_metric_observe(m->lag, m->index, 0, event->at_us - event->ended_us);
 }
 
+/* What is recorded of its open submission, if it changed, goes with the job. */
+static void add_part(struct live *v, struct gw_job_effect *effect)
+{
+        static const enum gw_submission_state open[GW_STEP_COUNT] = {
+                [GW_STEP_INTENDED] = GW_SUBMISSION_INTENDED,
+                [GW_STEP_UNKNOWN] = GW_SUBMISSION_UNKNOWN,
+                [GW_STEP_PENDING] = GW_SUBMISSION_ACCEPTED,
+                [GW_STEP_RUNNING] = GW_SUBMISSION_ACCEPTED,
+        };
+        if (v->part.changed && effect->submission == GW_SUBMISSION_NONE) {
+                effect->submission = open[v->job.step];
+                effect->submission_no = v->job.submission;
+        }
+        v->part.changed = false;
+}
+
 static void add_write(struct gw_leader *l, struct live *v, const struct occasion *o)
 {
         struct write *w = &l->writes[l->write_count];
         w->live = v;
+        add_part(v, &w->effect);
         if (w->effect.submission == GW_SUBMISSION_INTENDED)
                 v->part.send_before_us = gw_clock_wall_us() + LEADER_SEND_US;
         w->command = (struct gw_db_record_write){
@@ -156,6 +173,7 @@ static void add_write(struct gw_leader *l, struct live *v, const struct occasion
                 .error = v->part.error,
                 .timer_fired = o->timer_fired,
                 .send_before_us = v->part.send_before_us,
+                .changing = v->part.changing,
         };
         if (gw_db_record_write_init(&w->command) < 0) {
                 l->lost = true; /* no memory: the record tells where things stand */
@@ -176,6 +194,7 @@ void gw_leader_apply(struct gw_leader *l, struct live *v, const struct gw_job_ev
                 gw_leader_flush(l);
         struct gw_job_effect *effect = &l->writes[l->write_count].effect;
         gw_job_apply(&v->job, event, effect);
+        v->hold = v->hold && v->job.step != GW_STEP_RUNNING; /* too late */
         observe(l, v, event, effect);
         if (effect->changed || o->wish_read || o->timer_fired)
                 add_write(l, v, o);
@@ -209,20 +228,22 @@ void gw_leader_apply_part(struct gw_leader *l, struct live *v, struct part *p,
                 gw_array_apply(l, v, p, NULL, event);
 }
 
-void gw_leader_renew(struct gw_leader *l, struct live *v, struct part *p)
+void gw_leader_note_part(struct gw_leader *l, struct live *v, struct part *p)
 {
         static const struct occasion plain;
+        p->changed = true;
         if (v->array) {
-                p->send_before_us = gw_clock_wall_us() + LEADER_SEND_US;
-                p->changed = true;
                 gw_array_note(l, v);
                 return;
         }
         if (l->write_count == LEADER_WRITES)
                 gw_leader_flush(l);
-        l->writes[l->write_count].effect =
-                (struct gw_job_effect){.changed = true,
-                                       .submission = GW_SUBMISSION_INTENDED,
-                                       .submission_no = v->job.submission};
+        l->writes[l->write_count].effect = (struct gw_job_effect){.changed = true};
         add_write(l, v, &plain);
+}
+
+void gw_leader_renew(struct gw_leader *l, struct live *v, struct part *p)
+{
+        p->send_before_us = gw_clock_wall_us() + LEADER_SEND_US;
+        gw_leader_note_part(l, v, p);
 }

@@ -407,6 +407,56 @@ static void a_release_overtakes_its_hold(void **state)
         assert_int_equal(calls_made(), 0);
 }
 
+/* Told by someone else, the next leader leaves it. */
+static void a_hold_of_others_outlives_the_leader(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-1\""));
+        struct gw_mark mark = part(id, "0-1");
+        tell_tasks(mark, 1, 1, GW_PHASE_PENDING, GW_REASON_HELD, -1);
+        await_text(id, ROWS, "0-0 pending 1, 1-1 pending held 1");
+        restart_leader(64);
+        tell_tasks(mark, 0, 0, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        await_text(id, COUNTS, "{0,1,0,1,0,0}");
+        part(test_submit(project, ARRAY("\"indices\":\"0\"")), "0");
+}
+
+static void a_release_is_told_again_by_the_next_leader(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-1\""));
+        struct gw_mark mark = part(id, "0-1");
+        test_wish(id, project, GW_WISH_HOLD);
+        answer(await_call(GW_REQUEST_CHANGE), GW_ANSWER_DONE);
+        tell_tasks(mark, 0, 1, GW_PHASE_PENDING, GW_REASON_HELD, -1);
+        await_text(id, ROWS, "0-1 pending held 1");
+        test_wish(id, project, GW_WISH_RELEASE);
+        assert_false(await_call(GW_REQUEST_CHANGE).held);
+        restart_leader(64);
+        struct call c = await_call(GW_REQUEST_CHANGE);
+        assert_false(c.held);
+        answer(c, GW_ANSWER_DONE);
+        await_text(id, "SELECT changing FROM submissions s WHERE s.job_id = j.id", "false");
+        restart_leader(64);
+        part(test_submit(project, ARRAY("\"indices\":\"0\"")), "0");
+}
+
+/* Nobody led when it was uttered. */
+static void a_hold_is_told_by_who_leads_next(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-99\""));
+        part(id, "0-63");
+        await_text(id, COUNTS, "{36,64,0,0,0,0}");
+        end_leader(leader);
+        test_wish(id, project, GW_WISH_HOLD);
+        leader = start_leader(&backend, 64);
+        await_lead(leader);
+        assert_true(await_call(GW_REQUEST_CHANGE).held);
+        await_text(id, "NOT j.wished", "true");
+        await_text(id, ROWS, "0-63 pending 1");
+}
+
 static void what_fails_in_a_held_array_is_held(void **state)
 {
         (void)state;
@@ -614,6 +664,9 @@ int main(void)
                 STAGE_TEST(a_refused_part_fails_its_tasks),
                 STAGE_TEST(a_part_that_runs_is_not_refused),
                 STAGE_TEST(a_release_overtakes_its_hold),
+                STAGE_TEST(a_hold_of_others_outlives_the_leader),
+                STAGE_TEST(a_release_is_told_again_by_the_next_leader),
+                STAGE_TEST(a_hold_is_told_by_who_leads_next),
                 STAGE_TEST(what_fails_in_a_held_array_is_held),
                 STAGE_TEST(what_ran_and_is_gone_has_ended),
                 STAGE_TEST(a_new_leader_changes_nothing_of_what_runs),

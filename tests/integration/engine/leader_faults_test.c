@@ -120,6 +120,53 @@ static void a_release_is_told_again_by_the_next_leader(void **state)
         assert_false(await_call(GW_REQUEST_CHANGE).held);
 }
 
+static void await_told(struct gw_id id)
+{
+        char text[GW_ID_TEXT], sql[256], found[16];
+        int64_t deadline = test_now_ms() + 10000;
+        gw_id_format(id, text);
+        snprintf(sql, sizeof sql,
+                 "SELECT 0, (NOT changing)::text FROM submissions WHERE job_id = '%s'", text);
+        for (;;) {
+                test_text(sql, found, sizeof found);
+                if (strcmp(found, "true") == 0)
+                        return;
+                test_pause(deadline);
+        }
+}
+
+/* The next call is about a new job. */
+static void nothing_is_told(void)
+{
+        struct gw_id id = test_submit(project, SPEC);
+        assert_true(gw_id_equal(await_call(GW_REQUEST_SUBMIT).mark.job, id));
+}
+
+static void a_hold_of_others_outlives_the_leader(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, SPEC);
+        struct gw_mark mark = handed_over(id);
+        tell(mark, GW_PHASE_PENDING, GW_REASON_HELD, -1);
+        test_await(id, GW_PENDING, "held");
+        restart_leader(64);
+        tell(mark, GW_PHASE_PENDING, GW_REASON_HELD, -1);
+        nothing_is_told();
+}
+
+/* So does what others released. */
+static void what_was_told_is_not_told_by_the_next_leader(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, SPEC);
+        struct gw_mark mark = held_there(id);
+        await_told(id);
+        tell(mark, GW_PHASE_PENDING, GW_REASON_PRIORITY, -1);
+        test_await(id, GW_PENDING, "priority");
+        restart_leader(64);
+        nothing_is_told();
+}
+
 static void a_hold_that_came_too_late_keeps_no_retry_waiting(void **state)
 {
         (void)state;
@@ -318,6 +365,8 @@ int main(void)
                 STAGE_TEST(what_was_put_off_is_dropped_when_it_is_cancelled),
                 STAGE_TEST(a_hold_is_told_again_after_someone_else_released),
                 STAGE_TEST(a_release_is_told_again_by_the_next_leader),
+                STAGE_TEST(a_hold_of_others_outlives_the_leader),
+                STAGE_TEST(what_was_told_is_not_told_by_the_next_leader),
                 STAGE_TEST(a_hold_that_came_too_late_keeps_no_retry_waiting),
                 STAGE_TEST(what_is_held_there_leaves_room_for_others),
                 STAGE_TEST(turns_go_on_when_there_is_room_for_one),
