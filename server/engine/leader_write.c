@@ -193,6 +193,9 @@ void gw_leader_apply(struct gw_leader *l, struct live *v, const struct gw_job_ev
         if (l->write_count == LEADER_WRITES)
                 gw_leader_flush(l);
         struct gw_job_effect *effect = &l->writes[l->write_count].effect;
+        /* If it is to be tried again, it waits as people want it to, whatever others did there. */
+        if (event->type == GW_EVENT_FACT_ENDED && v->hold)
+                v->job.held = true;
         gw_job_apply(&v->job, event, effect);
         v->hold = v->hold && v->job.step != GW_STEP_RUNNING; /* too late */
         observe(l, v, event, effect);

@@ -167,6 +167,17 @@ static void what_was_told_is_not_told_by_the_next_leader(void **state)
         nothing_is_told();
 }
 
+static void what_is_tried_again_is_held_whoever_released_it(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, SPEC_WITH(",\"retry\":{\"delay\":0}"));
+        struct gw_mark mark = held_there(id);
+        tell(mark, GW_PHASE_PENDING, GW_REASON_PRIORITY, -1);
+        test_await(id, GW_PENDING, "priority");
+        tell(mark, GW_PHASE_ENDED, GW_REASON_LAUNCH_FAILED, -1);
+        test_await(id, GW_QUEUED, "held");
+}
+
 static void a_hold_that_came_too_late_keeps_no_retry_waiting(void **state)
 {
         (void)state;
@@ -367,6 +378,7 @@ int main(void)
                 STAGE_TEST(a_release_is_told_again_by_the_next_leader),
                 STAGE_TEST(a_hold_of_others_outlives_the_leader),
                 STAGE_TEST(what_was_told_is_not_told_by_the_next_leader),
+                STAGE_TEST(what_is_tried_again_is_held_whoever_released_it),
                 STAGE_TEST(a_hold_that_came_too_late_keeps_no_retry_waiting),
                 STAGE_TEST(what_is_held_there_leaves_room_for_others),
                 STAGE_TEST(turns_go_on_when_there_is_room_for_one),
