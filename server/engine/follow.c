@@ -74,7 +74,10 @@ void follow_log_release(struct follow_log *log)
 static void detach(struct gw_follower *r)
 {
         struct follow_log *log = GW_TAKE(r->log);
-        if (!log || --log->followers > 0)
+        if (!log)
+                return;
+        follow_window_share(&log->window, --log->followers > 1);
+        if (log->followers > 0)
                 return;
         follow_window_clear(&log->window);
         follow_watch_stop(log);
@@ -97,7 +100,7 @@ static int attach(struct gw_follower *r)
         if (!log)
                 return -1;
         r->log = log;
-        log->followers++;
+        follow_window_share(&log->window, ++log->followers > 1);
         if (r->complete)
                 end_log(log);
         if (!log->window.file)

@@ -2,10 +2,10 @@
  * Following logs: one thread for all followers of the process.
  *
  * A follower belongs to one exchange and has a position in one log. Followers of the same log
- * share one open file, and the pieces that were read of it last: each piece is read once and
- * counted, however many send it. Who falls behind those pieces reads the file from its own
- * position, on its own loop's thread, until it has caught up; so a slow follower holds one
- * piece, and costs the others nothing.
+ * share one open file, and the pieces that were read of it last (1 MiB; one follower alone, one
+ * piece of 64 KiB): each piece is read once and counted, however many send it. Who falls behind
+ * those pieces reads the file from its own position, on its own loop's thread, until it has caught
+ * up; so a slow follower holds one piece, and costs the others nothing.
  *
  * The thread looks at the files that somebody waits for, all with one timer, and asks the
  * record after events of a job, once for all followers of a log, whether the attempt has ended.

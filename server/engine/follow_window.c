@@ -74,6 +74,19 @@ void follow_window_clear(struct follow_window *w)
         *w = (struct follow_window){0};
 }
 
+static void trim(struct follow_window *w)
+{
+        size_t most = w->shared ? FOLLOW_WINDOW_BYTES : FOLLOW_ALONE_BYTES;
+        while (w->bytes > most || w->count > FOLLOW_WINDOW_BLOCKS)
+                drop_first(w);
+}
+
+void follow_window_share(struct follow_window *w, bool shared)
+{
+        w->shared = shared;
+        trim(w);
+}
+
 int follow_window_look(struct follow_window *w, uint64_t turn)
 {
         struct stat st;
@@ -93,8 +106,7 @@ static void append(struct follow_window *w, struct follow_block *block)
         w->end = block->first + block->len;
         w->bytes += block->len;
         w->count++;
-        while (w->bytes > FOLLOW_WINDOW_BYTES || w->count > FOLLOW_WINDOW_BLOCKS)
-                drop_first(w);
+        trim(w);
 }
 
 /* The piece from `end` on, of which the file has some. */

@@ -7,12 +7,14 @@
 #define GW_ENGINE_FOLLOW_WINDOW_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define FOLLOW_BLOCK_BYTES (64 * 1024)
-#define FOLLOW_WINDOW_BYTES (1024 * 1024) /* most that one log's pieces have together */
-#define FOLLOW_WINDOW_BLOCKS 64           /* and how many they are: a slow job's are short */
+#define FOLLOW_WINDOW_BYTES (1024 * 1024)     /* most that one log's pieces have together, */
+#define FOLLOW_WINDOW_BLOCKS 64               /* and how many they are: a slow job's are short; */
+#define FOLLOW_ALONE_BYTES FOLLOW_BLOCK_BYTES /* and while nobody shares them */
 
 /* Counted, constant. */
 struct follow_file {
@@ -42,10 +44,14 @@ struct follow_window {
         uint64_t end;
         struct follow_block *first, *last;
         size_t bytes, count;
+        bool shared;
 };
 
 /* Without pieces and file. */
 void follow_window_clear(struct follow_window *w);
+
+/* Whether it has several followers: what is kept for others is not kept for one alone. */
+void follow_window_share(struct follow_window *w, bool shared);
 
 /* Looks how large the file is now: once in a turn (> 0), however many ask. Returns 0 or -1. */
 int follow_window_look(struct follow_window *w, uint64_t turn);

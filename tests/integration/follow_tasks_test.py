@@ -240,6 +240,24 @@ def test_a_slow_follower_costs_nobody_anything(new_gateway):
     wait_for_no_followers(gateway)
 
 
+def test_what_one_client_alone_follows_is_not_kept_for_others(new_gateway, tmp_path_shared):
+    gateway = new_gateway(backend={"cpus": 32, "memory": "64Gi"}).start()
+    api = gateway.member("ana", "vision").client
+    gates = tmp_path_shared / "go", tmp_path_shared / "end"
+    lines = "yes $(printf '%099d' 0) | head -n 20000"
+    job = array(api, f"echo begin; {until(gates[0])} {lines}; {until(gates[1])} :", "0-31")
+    with follow(api, job) as stream:
+        read_lines(stream, 32)
+        before, left = gateway.rss_kib(), 32 * 20000
+        system.own_file(gates[0])
+        pieces = stream.pieces()
+        while left > 0:
+            left -= next(pieces).count(b"\n")
+        assert gateway.rss_kib() - before < 12 * 1024 + system.HELD_BACK_KIB
+        system.own_file(gates[1])
+        assert stream.rest() == b""
+
+
 def test_clients_that_go_away_leave_nothing(new_gateway):
     gateway = new_gateway().start()
     api = gateway.member("ana", "vision").client
