@@ -499,6 +499,29 @@ def test_a_token_that_is_revoked_ends_what_it_reads(gateway, member, api, tmp_pa
             lost.read_until(b"secret\n")
 
 
+@pytest.mark.parametrize("query", [{}, {"tasks": "all"}], ids=["one", "many"])
+@pytest.mark.parametrize("change", [
+    "DELETE FROM memberships m USING users u WHERE u.id = m.user_id AND u.name = %s",
+    "UPDATE users SET disabled_at = now() WHERE name = %s",
+    "UPDATE tokens t SET scopes = '{jobs:write}' FROM users u WHERE u.id = t.user_id AND u.name = %s",
+], ids=["no member", "disabled", "scope"])
+def test_who_may_not_read_any_more_is_sent_nothing_more(gateway, member, api, tmp_path_shared, change, query):
+    gate = tmp_path_shared / "go"
+    reader = gateway.member(member.user + "r", member.project, role="viewer", new_project=False)
+    stays = gateway.member(member.user + "s", member.project, new_project=False)
+    job = api.sh(f"echo first; {until(gate)} echo secret")
+    with follow(reader.client, job, **query) as lost, follow(stays.client, job, **query) as good:
+        for stream in (lost, good):
+            assert stream.read_until(b"first\n").endswith(b"first\n")
+        gateway.cluster.query(change, [reader.user], database=gateway.database)
+        gateway.cli("project", "member", member.project, stays.user, "viewer")  # which still may
+        system.wait_until(lambda: reader.client.get(f"/v1/jobs/{job['id']}").status != 200, what="the change")
+        system.own_file(gate)
+        assert good.rest().endswith(b"secret\n")
+        with pytest.raises(Cut):
+            lost.read_until(b"secret\n")
+
+
 def test_a_token_that_expires_ends_what_it_reads(gateway, member, api, tmp_path_shared):
     gate = tmp_path_shared / "go"
     token = gateway.token(member.user, "--expires", "3s")
