@@ -1,15 +1,13 @@
 # What deploy/up and deploy/down share. Sourced; the caller has set -euo pipefail.
 # shellcheck shell=bash
 
-program=${0##*/}
+program=deploy/${0##*/}
 state=/var/lib/jobgate
 service_user=jobgate
 pg_bin=/usr/lib/postgresql/15/bin
 
-die() {
-        echo "deploy/$program: $*" >&2
-        exit 1
-}
+# shellcheck source=deploy/steps.sh
+. "$(dirname "${BASH_SOURCE[0]}")/steps.sh"
 
 # Sets the names of everything in the state folder.
 # shellcheck disable=SC2034

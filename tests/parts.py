@@ -358,7 +358,7 @@ PARTS = [
     Part("contract", contract, "schemathesis against the running gateway"),
     Part("ecosystem", ecosystem, "clients and tools of others drive the gateway as in deploy/examples"),
     Part("faults", faults, "kill -9, PostgreSQL away, two gateways (all of it with --full)"),
-    Part("deploy", deploy, "deploy/up and deploy/down in a folder of their own"),
+    Part("deploy", deploy, "deploy/up and deploy/down in a folder of their own, and a real Slurm"),
     Part("asan", sanitized("asan"), "unit and integration with AddressSanitizer and UBSan"),
     Part("tsan", sanitized("tsan"), "unit and integration with ThreadSanitizer"),
     Part("fuzz", fuzz, "the libFuzzer targets, a fixed number of runs each"),

@@ -4,6 +4,7 @@ Neither PostgreSQL nor a job may run as root. When the tests are started by root
 and jobs run as `nobody`; otherwise as whoever started them.
 """
 
+import contextlib
 import os
 import pathlib
 import pwd
@@ -83,13 +84,19 @@ def checked(arguments, **options):
 
 def free_port():
     """A port that no outgoing connection is given: it stays free while its server is down."""
+    return free_ports(1)
+
+
+def free_ports(count):
+    """The first of some such ports in a row."""
     lowest = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while True:
-        port = random.SystemRandom().randrange(1024, max(2048, lowest))
-        with socket.socket() as probe:
+        first = random.SystemRandom().randrange(1024, max(2048, lowest - count))
+        with contextlib.ExitStack() as probes:
             try:
-                probe.bind(("127.0.0.1", port))
-                return port
+                for port in range(first, first + count):
+                    probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
+                return first
             except OSError:
                 pass
 

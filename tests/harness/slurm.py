@@ -1,0 +1,78 @@
+"""A real Slurm of one machine, by deploy/slurm/up."""
+
+import os
+import pathlib
+import signal
+import subprocess
+
+from tests.harness import system
+
+UP, DOWN = (system.ROOT / "deploy/slurm" / name for name in ("up", "down"))
+
+
+class Slurm:
+    """A cluster in a folder of its own. Its users' homes hold what jobs write."""
+
+    def __init__(self, name="jgtest", accounting=False, append=""):
+        self.name = name
+        self.folder = pathlib.Path("/tmp") / f"jg-slurm-{name}-{os.getpid()}"
+        self.options = ["--name", name, "--port", str(system.free_ports(6))]
+        if not accounting:
+            self.options.append("--no-accounting")
+        self._append = append
+        self.users = []
+
+    def __enter__(self):
+        if self._append:
+            more = system.own_file(self.folder.with_suffix(".more"), self._append)
+            self.options += ["--append", str(more)]
+        done = self.up(*self.options)
+        if done.returncode != 0:
+            self.down("--purge")
+            raise RuntimeError(done.stderr)
+        said = dict(line.split("=", 1) for line in done.stdout.splitlines())
+        self.conf, self.users = pathlib.Path(said["SLURM_CONF"]), said["SLURM_USERS"].split()
+        return self
+
+    def __exit__(self, *_):
+        self.down("--purge")
+        self.folder.with_suffix(".more").unlink(missing_ok=True)
+
+    def up(self, *options):
+        """Starts it, or what of it died."""
+        return self._call(UP, *options)
+
+    def down(self, *options):
+        return self._call(DOWN, *options)
+
+    def _call(self, program, *options):
+        return subprocess.run([program, "--dir", self.folder, *options], capture_output=True, text=True, timeout=600,
+                              stdin=subprocess.DEVNULL, cwd="/")
+
+    def run(self, *command, user=None, **options):
+        """Runs one of Slurm's programs, as root or a user in the user's home."""
+        home = os.path.expanduser(f"~{user}") if user else "/"
+        environment = {"PATH": os.environ["PATH"], "SLURM_CONF": str(self.conf), "HOME": home, "LANG": "C.UTF-8"}
+        prefix = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"] if user else []
+        return subprocess.run([*prefix, *map(str, command)], capture_output=True, text=True, timeout=120, cwd=home,
+                              env=environment, **{"stdin": subprocess.DEVNULL, **options})
+
+    def submit(self, user, *options, script):
+        """Submits with sbatch; the job's number."""
+        done = self.run("sbatch", "--parsable", *options, user=user, stdin=None, input=script)
+        assert done.returncode == 0, done.stderr
+        return int(done.stdout)
+
+    def job(self, number):
+        """What slurmctld says of a job, by name."""
+        done = self.run("scontrol", "-o", "show", "job", number)
+        return dict(word.split("=", 1) for word in done.stdout.split() if "=" in word)
+
+    def state(self, number):
+        return self.job(number).get("JobState")
+
+    def server_pid(self, name):
+        return int((self.folder / "run" / f"{name}.pid").read_text())
+
+    def kill(self, name, sign=signal.SIGKILL):
+        os.kill(self.server_pid(name), sign)
