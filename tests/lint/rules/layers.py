@@ -37,7 +37,7 @@ LIBRARIES = {
     "libpq-fe.h": ("db/",),
     "curl/curl.h": ("server/net/",),
     "libfyaml.h": ("server/base/yaml.c",),
-    "openssl/": ("server/base/", "server/auth/", "db/migrate.c"),
+    "openssl/": ("server/base/", "server/auth/", "db/migrate.c", "backends/slurm/token.c"),
     "jansson.h": ("",),
 }
 SYSTEM = re.compile(r"^([a-z0-9_]+|sys/[a-z0-9_]+|netinet/[a-z0-9_]+|arpa/[a-z0-9_]+|net/[a-z0-9_]+"
