@@ -11,8 +11,6 @@
 #include "server/model/quantity.h"
 
 #define DEFAULT_CPUS_MILLI 1000
-#define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
-#define DEFAULT_LANG "C.UTF-8"
 
 /* Members of a spec that mean something no local job can have. */
 static const struct refusal {
@@ -136,47 +134,4 @@ int gw_local_plan_fits(const struct gw_local_plan *plan, const struct gw_local_s
                                   "%" PRId64 " GPUs are asked for, and this backend has %" PRId64,
                                   plan->gpus, settings->gpus);
         return 0;
-}
-
-static int set_text(json_t *env, const char *name, const char *value)
-{
-        return json_object_set_new(env, name, json_string(value));
-}
-
-static int set_defaults(json_t *env, const struct gw_local_account *account)
-{
-        if (set_text(env, "PATH", DEFAULT_PATH) || set_text(env, "LANG", DEFAULT_LANG))
-                return -1;
-        if (!account)
-                return 0;
-        return set_text(env, "HOME", account->home) || set_text(env, "USER", account->name) ||
-                               set_text(env, "LOGNAME", account->name) ||
-                               set_text(env, "SHELL", account->shell)
-                       ? -1
-                       : 0;
-}
-
-static int set_own(json_t *env, const struct gw_submission *s,
-                   const struct gw_local_settings *settings)
-{
-        char id[GW_ID_TEXT], attempt[16];
-        gw_id_format(s->mark.job, id);
-        snprintf(attempt, sizeof attempt, "%" PRIu32, s->attempt);
-        if (settings->url && set_text(env, "JOBGATE_URL", settings->url))
-                return -1;
-        return set_text(env, "JOBGATE_JOB_ID", id) || set_text(env, "JOBGATE_ATTEMPT", attempt) ? -1
-                                                                                                : 0;
-}
-
-json_t *gw_local_plan_environment(const struct gw_local_plan *plan, const struct gw_submission *s,
-                                  const struct gw_local_settings *settings,
-                                  const struct gw_local_account *account)
-{
-        json_t *env = json_object(), *given = json_object_get(plan->spec, "environment");
-        if (!env || set_defaults(env, account) || (given && json_object_update(env, given)) ||
-            set_own(env, s, settings)) {
-                json_decref(env);
-                return NULL;
-        }
-        return env;
 }

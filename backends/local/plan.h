@@ -35,10 +35,4 @@ void gw_local_plan_done(struct gw_local_plan *plan);
 int gw_local_plan_fits(const struct gw_local_plan *plan, const struct gw_local_settings *settings,
                        struct gw_error *err);
 
-/* Names and values as one object: defaults, those of the spec over them, JOBGATE_… over all. A
- * new reference, or NULL without memory. account NULL leaves the user's own variables out. */
-json_t *gw_local_plan_environment(const struct gw_local_plan *plan, const struct gw_submission *s,
-                                  const struct gw_local_settings *settings,
-                                  const struct gw_local_account *account);
-
 #endif

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "backends/environment.h"
 #include "backends/local/plan.h"
 #include "server/model/duration.h"
 #include "server/model/quantity.h"
@@ -62,7 +63,7 @@ static void add_task_variables(struct gw_buf *out, const struct gw_local_plan *p
 static int add_environment(struct gw_buf *out, const struct gw_local_plan *plan,
                            const struct gw_submission *s, const struct gw_local_settings *settings)
 {
-        json_auto_t *env = gw_local_plan_environment(plan, s, settings, NULL);
+        json_auto_t *env = gw_task_environment(plan->spec, s, settings->url, NULL);
         const char *name;
         const json_t *value;
         if (!env)

@@ -28,9 +28,8 @@ static void answer(struct gw_local *b, const struct gw_local_request *r, enum gw
 }
 
 /* The project's own user ({"user": "name"}), or the backend's. */
-static int find_account(const struct gw_local *b, const char *identity,
-                        struct gw_local_account *own, const struct gw_local_account **ret,
-                        struct gw_error *err)
+static int find_account(const struct gw_local *b, const char *identity, struct gw_account *own,
+                        const struct gw_account **ret, struct gw_error *err)
 {
         json_auto_t *value = identity ? json_loads(identity, 0, NULL) : NULL;
         const char *user = json_string_value(json_object_get(value, "user"));
@@ -47,8 +46,8 @@ static int write_task(struct gw_local *b, const struct gw_local_plan *plan,
                       const struct gw_submission *s, int64_t arrival_us, int64_t *ret_journal,
                       struct gw_error *err)
 {
-        struct gw_local_account own = {0};
-        const struct gw_local_account *account;
+        struct gw_account own = {0};
+        const struct gw_account *account;
         struct gw_buf text = GW_BUF_INIT(GW_LOCAL_MAX_TASK);
         int rc = find_account(b, s->identity, &own, &account, err);
         if (rc == 0)
@@ -57,7 +56,7 @@ static int write_task(struct gw_local *b, const struct gw_local_plan *plan,
                 rc = gw_fail(err, GW_ERR_IO, "the backend's spool: %s", strerrordesc_np(errno));
         *ret_journal = (int64_t)text.len;
         gw_buf_done(&text);
-        gw_local_account_done(&own);
+        gw_account_done(&own);
         return rc;
 }
 
@@ -207,14 +206,14 @@ static void run_purge(struct gw_local *b, struct gw_local_request *r)
 static void run_check(struct gw_local *b, struct gw_local_request *r)
 {
         struct gw_local_plan plan;
-        struct gw_local_account own = {0};
-        const struct gw_local_account *account;
+        struct gw_account own = {0};
+        const struct gw_account *account;
         struct gw_error *err = &r->check->error;
         if (gw_local_plan_init(&plan, r->check->submission, err) == 0) {
                 if (gw_local_plan_fits(&plan, &b->settings, err) == 0)
                         find_account(b, r->check->submission->identity, &own, &account, err);
                 gw_local_plan_done(&plan);
-                gw_local_account_done(&own);
+                gw_account_done(&own);
         }
         gw_work_finish(&r->check->work);
 }

@@ -173,6 +173,21 @@ static void set_defaults(struct gw_local_settings *s)
         gethostname(s->node, sizeof s->node - 1);
 }
 
+int gw_local_account_find(const char *user, struct gw_account *ret, struct gw_error *err)
+{
+        if (!user && geteuid() == 0)
+                return gw_fail(
+                        err, GW_ERR_INVALID,
+                        "a user is needed, because the gateway runs as root and jobs never do");
+        if (gw_account_find(user, ret, err))
+                return -1;
+        if (geteuid() == 0 || ret->uid == geteuid())
+                return 0;
+        gw_account_done(ret);
+        return gw_fail(err, GW_ERR_INVALID,
+                       "jobs of another user need a gateway that runs as root");
+}
+
 static int complete(struct gw_local_settings *s, struct gw_error *err)
 {
         if (!s->directory)
@@ -208,7 +223,7 @@ int gw_local_settings_init(struct gw_local_settings *s, const json_t *section, s
 
 void gw_local_settings_done(struct gw_local_settings *s)
 {
-        gw_local_account_done(&s->account);
+        gw_account_done(&s->account);
         free(s->directory);
         free(s->shim);
         free(s->url);

@@ -17,22 +17,20 @@
 
 /* Jobs run with another identity than the spool's and must get to their folders: every folder
  * on the way has to let them pass. */
-static int check_folder(const char *path, const struct gw_local_account *account,
-                        struct gw_error *err)
+static int check_folder(const char *path, const struct gw_account *account, struct gw_error *err)
 {
         struct stat st;
         if (stat(path, &st))
                 return gw_fail(err, GW_ERR_INVALID, "directory: %.200s: %s", path,
                                strerrordesc_np(errno));
-        if (!gw_local_account_may_enter(account, &st))
+        if (!gw_account_may_enter(account, &st))
                 return gw_fail(err, GW_ERR_INVALID,
                                "directory: user %s may not pass through %.200s", account->name,
                                path);
         return 0;
 }
 
-static int check_way(const char *directory, const struct gw_local_account *account,
-                     struct gw_error *err)
+static int check_way(const char *directory, const struct gw_account *account, struct gw_error *err)
 {
         char path[4096];
         if (!gw_str_copy(path, sizeof path, directory))
@@ -89,7 +87,7 @@ static void read_boot(int at, const char *path, char out[GW_LOCAL_BOOT_ID])
 }
 
 int gw_local_spool_open(struct gw_local_spool *s, const char *directory,
-                        const struct gw_local_account *account, struct gw_error *err)
+                        const struct gw_account *account, struct gw_error *err)
 {
         *s = (struct gw_local_spool){
                 .live = -1, .jobs = -1, .trash = -1, .root = -1, .leader = -1, .untidy = true};

@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "backends/account.h"
 #include "backends/backend.h"
-#include "backends/local/account.h"
 #include "backends/local/format.h"
 #include "backends/local/journal.h"
 #include "backends/local/task.h"
@@ -28,7 +28,7 @@ struct gw_local_spool {
 /* Makes what is missing, the folder itself included, but not its parents; those must be
  * passable for the account. Returns 0, or -1 with GW_ERR_INVALID or GW_ERR_IO. */
 int gw_local_spool_open(struct gw_local_spool *s, const char *directory,
-                        const struct gw_local_account *account, struct gw_error *err);
+                        const struct gw_account *account, struct gw_error *err);
 void gw_local_spool_close(struct gw_local_spool *s);
 
 /* Takes the lock of the one who may write. Returns whether it is held now. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/environment.h"
 #include "backends/local/format.h"
 #include "server/base/cleanup.h"
 #include "server/base/str.h"
@@ -47,7 +48,7 @@ static void add_environment(struct gw_buf *out, json_t *env)
         }
 }
 
-static void add_account(struct gw_buf *out, const struct gw_local_account *a)
+static void add_account(struct gw_buf *out, const struct gw_account *a)
 {
         add_number(out, "uid", a->uid);
         add_number(out, "gid", a->gid);
@@ -102,11 +103,10 @@ static void set_journal(struct gw_buf *out)
 }
 
 int gw_local_task_write(const struct gw_local_plan *plan, const struct gw_submission *s,
-                        const struct gw_local_settings *settings,
-                        const struct gw_local_account *account, int64_t arrival_us,
-                        struct gw_buf *out, struct gw_error *err)
+                        const struct gw_local_settings *settings, const struct gw_account *account,
+                        int64_t arrival_us, struct gw_buf *out, struct gw_error *err)
 {
-        json_auto_t *env = gw_local_plan_environment(plan, s, settings, account);
+        json_auto_t *env = gw_task_environment(plan->spec, s, settings->url, account);
         if (!env)
                 return gw_fail(err, GW_ERR_NOMEM, "out of memory");
         add_head(out, plan, s, arrival_us);

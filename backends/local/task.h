@@ -18,9 +18,8 @@ struct gw_local_task_head {
 
 /* Appends the whole file. Returns 0, or -1 with GW_ERR_NOMEM or GW_ERR_TOO_LARGE. */
 int gw_local_task_write(const struct gw_local_plan *plan, const struct gw_submission *s,
-                        const struct gw_local_settings *settings,
-                        const struct gw_local_account *account, int64_t arrival_us,
-                        struct gw_buf *out, struct gw_error *err);
+                        const struct gw_local_settings *settings, const struct gw_account *account,
+                        int64_t arrival_us, struct gw_buf *out, struct gw_error *err);
 
 /* Reads the head, changing the text. Returns 0, or -1 when there is no whole one. */
 int gw_local_task_parse(char *text, size_t len, struct gw_local_task_head *ret);

@@ -1,5 +1,5 @@
-/* Unix users. At open on the opener's thread, for a project's own user on the backend's. */
-#include "backends/local/account.h"
+/* Unix users. Whichever thread asks. */
+#include "backends/account.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -13,7 +13,7 @@
 #define PASSWD_BYTES 65536
 #define MAX_GROUPS 65536 /* the kernel's */
 
-static int fill_names(struct gw_local_account *a, const struct passwd *pw)
+static int fill_names(struct gw_account *a, const struct passwd *pw)
 {
         a->uid = pw->pw_uid;
         a->gid = pw->pw_gid;
@@ -24,7 +24,7 @@ static int fill_names(struct gw_local_account *a, const struct passwd *pw)
 }
 
 /* All its groups but 0. */
-static int fill_groups(struct gw_local_account *a)
+static int fill_groups(struct gw_account *a)
 {
         int count = 0;
         getgrouplist(a->name, a->gid, NULL, &count);
@@ -39,26 +39,19 @@ static int fill_groups(struct gw_local_account *a)
         return 0;
 }
 
-static int check(const struct gw_local_account *a, struct gw_error *err)
+static int check(const struct gw_account *a, struct gw_error *err)
 {
         if (a->uid == 0 || a->gid == 0)
                 return gw_fail(err, GW_ERR_INVALID,
                                "jobs never run as root: the user must have another user id and "
                                "primary group than 0");
-        if (geteuid() != 0 && a->uid != geteuid())
-                return gw_fail(err, GW_ERR_INVALID,
-                               "jobs of another user need a gateway that runs as root");
         return 0;
 }
 
-int gw_local_account_find(const char *name, struct gw_local_account *ret, struct gw_error *err)
+int gw_account_find(const char *name, struct gw_account *ret, struct gw_error *err)
 {
         struct passwd pw, *found = NULL;
-        struct gw_local_account a = {0};
-        if (!name && geteuid() == 0)
-                return gw_fail(
-                        err, GW_ERR_INVALID,
-                        "a user is needed, because the gateway runs as root and jobs never do");
+        struct gw_account a = {0};
         gw_autofree char *text = malloc(PASSWD_BYTES);
         if (!text)
                 return gw_fail(err, GW_ERR_NOMEM, "out of memory");
@@ -74,20 +67,20 @@ int gw_local_account_find(const char *name, struct gw_local_account *ret, struct
                 *ret = a;
                 return 0;
         }
-        gw_local_account_done(&a);
+        gw_account_done(&a);
         return -1;
 }
 
-void gw_local_account_done(struct gw_local_account *a)
+void gw_account_done(struct gw_account *a)
 {
         free(a->name);
         free(a->home);
         free(a->shell);
         free(a->groups);
-        *a = (struct gw_local_account){0};
+        *a = (struct gw_account){0};
 }
 
-static bool is_member(const struct gw_local_account *a, gid_t gid)
+static bool is_member(const struct gw_account *a, gid_t gid)
 {
         for (int i = 0; i < a->group_count; i++)
                 if (a->groups[i] == gid)
@@ -95,7 +88,7 @@ static bool is_member(const struct gw_local_account *a, gid_t gid)
         return a->gid == gid;
 }
 
-bool gw_local_account_may_enter(const struct gw_local_account *a, const struct stat *st)
+bool gw_account_may_enter(const struct gw_account *a, const struct stat *st)
 {
         if (st->st_uid == a->uid)
                 return st->st_mode & S_IXUSR;
