@@ -104,7 +104,8 @@ int gw_link_open(struct gw_link *l, char *const argv[], char *const environment[
                 close_fd(pair[0]);
                 close_fd(errors[0]);
                 l->pid = 0;
-                return gw_fail(err, GW_ERR_IO, "%s cannot be started: %s", argv[0], strerror(rc));
+                return gw_fail(err, GW_ERR_IO, "%s cannot be started: %s", argv[0],
+                               strerrordesc_np(rc));
         }
         l->fd = pair[0];
         l->errors_fd = errors[0];

@@ -6,7 +6,6 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "server/base/str.h"
@@ -27,12 +26,22 @@ static int check_user(const char *user, struct gw_error *err)
         return 0;
 }
 
-static void sign(const void *key, size_t key_len, const char *text, uint8_t ret[HASH_BYTES])
+static int sign(const void *key, size_t key_len, const char *text, size_t text_len,
+                uint8_t ret[HASH_BYTES], struct gw_error *err)
 {
         unsigned len = HASH_BYTES;
         if (key_len > INT_MAX || !HMAC(EVP_sha256(), key, (int)key_len, (const unsigned char *)text,
-                                       strlen(text), ret, &len))
-                abort(); /* it fails only when OpenSSL is broken */
+                                       text_len, ret, &len))
+                return gw_fail(err, GW_ERR_INTERNAL, "a token cannot be signed");
+        return 0;
+}
+
+/* Appends a part; the last of them has no dot behind it. Returns the new length. */
+static size_t add_part(char *out, size_t at, const void *part, size_t len)
+{
+        if (at > 0)
+                out[at++] = '.';
+        return at + gw_str_base64url(part, len, out + at);
 }
 
 int gw_slurm_token(const void *key, size_t key_len, const char *user, int64_t now_s, int64_t life_s,
@@ -45,11 +54,10 @@ int gw_slurm_token(const void *key, size_t key_len, const char *user, int64_t no
         int len = snprintf(claims, sizeof claims,
                            "{\"exp\":%" PRId64 ",\"iat\":%" PRId64 ",\"sun\":\"%s\"}",
                            now_s + life_s, now_s, user);
-        gw_str_base64url((const uint8_t *)HEADER, sizeof HEADER - 1, out);
-        strcat(out, ".");
-        gw_str_base64url((const uint8_t *)claims, (size_t)len, out + strlen(out));
-        sign(key, key_len, out, hash);
-        strcat(out, ".");
-        gw_str_base64url(hash, sizeof hash, out + strlen(out));
+        size_t at = add_part(out, 0, HEADER, sizeof HEADER - 1);
+        at = add_part(out, at, claims, (size_t)len);
+        if (sign(key, key_len, out, at, hash, err))
+                return -1;
+        add_part(out, at, hash, sizeof hash);
         return 0;
 }
