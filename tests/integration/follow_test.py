@@ -613,11 +613,12 @@ def test_a_stopping_gateway_sends_the_rest_of_what_has_ended(new_gateway):
     assert gateway.wait_end() == 0
 
 
-def churn(api, jobs, seed, stop):
-    """Opens followers, reads a little or nothing, and closes them."""
+def churn(api, logs, seed, stop):
+    """Opens followers of (job, query), reads a little or nothing, and closes them."""
     chance, count = random.Random(seed), 0
     while not stop.is_set():
-        with follow(api, chance.choice(jobs), receive_bytes=chance.choice([None, 4096])) as stream:
+        job, query = chance.choice(logs)
+        with follow(api, job, receive_bytes=chance.choice([None, 4096]), **query) as stream:
             stream.socket.settimeout(chance.random() / 2)
             try:
                 for _ in itertools.islice(stream.pieces(), chance.choice([0, 0, 1, 50])):
@@ -630,19 +631,23 @@ def churn(api, jobs, seed, stop):
 
 @pytest.mark.timeout(400)
 def test_followers_that_come_and_go_leave_nothing(new_gateway):
-    gateway = new_gateway(settings={"listen": {"loops": 2}}).start()
+    threads, seconds = (500, 120) if FULL else (60, 4)
+    room = {"max_followers": 32 * threads, "max_user_followers": 32 * threads}  # a text of tasks takes up to 32
+    gateway = new_gateway(settings={"listen": {"loops": 2}, **room}).start()
     api = gateway.member("ana", "vision").client
-    jobs = [api.sh("while true; do seq 1 1000; sleep 0.05; done"), api.sh("echo here; sleep 600"),
+    endless = "while true; do seq 1 1000; sleep 0.05; done"
+    jobs = [api.sh(endless), api.sh("echo here; sleep 600"),
             api.sh("true", hold=True), api.sh("seq 1 100000", query={"wait": 30}),
             api.sh("seq 1 300000; exit 75", retry={"limit": 100, "delay": 1, "on": [75]})]
-    threads, seconds = (500, 120) if FULL else (60, 4)
+    tasks = api.sh(f"[ $JOBGATE_TASK_INDEX -gt 1 ] || {{ {endless}; }}", array={"indices": "0-99", "max_parallel": 3})
+    logs = [(job, {}) for job in jobs] + [(tasks, {"tasks": "all"}), (tasks, {"task": 1}), (tasks, {"task": 99})]
     quiet = descriptors(gateway)
     stop = threading.Event()
     memory = []
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
         for _ in range(2):  # the second time all that is kept for reuse is there
             stop.clear()
-            results = [pool.submit(churn, api, jobs, seed, stop) for seed in range(threads)]
+            results = [pool.submit(churn, api, logs, seed, stop) for seed in range(threads)]
             time.sleep(seconds / 2)
             stop.set()
             assert sum(result.result() for result in results) > threads
@@ -650,7 +655,6 @@ def test_followers_that_come_and_go_leave_nothing(new_gateway):
             memory.append(gateway.rss_kib())
     system.wait_until(lambda: descriptors(gateway) <= quiet + 2, 60, "the descriptors")
     assert memory[1] < memory[0] + 8 * 1024 + system.HELD_BACK_KIB
-    api.post("/v1/jobs/cancel", {"project": "vision"})
 
 
 @pytest.mark.parametrize("query", ["follow=true", "tasks=all", "tasks=all&follow=true"])
