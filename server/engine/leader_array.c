@@ -34,11 +34,16 @@ void gw_part_free(struct part *p)
         free(p);
 }
 
-struct part *gw_array_part(const struct array *a, uint32_t number)
+/* What was asked for last is first: of thousands of parts few are spoken of at a time. */
+struct part *gw_array_part(struct array *a, uint32_t number)
 {
         struct part *p = LIST_FIRST(&a->parts);
         while (p && p->number != number)
                 p = LIST_NEXT(p, link);
+        if (p) {
+                LIST_REMOVE(p, link);
+                LIST_INSERT_HEAD(&a->parts, p, link);
+        }
         return p;
 }
 

@@ -264,17 +264,6 @@ void gw_array_discard(struct gw_leader *l)
 
 /* ---- claims -------------------------------------------------------------------------------- */
 
-static int copy_tasks(const struct gw_tasks *t, struct gw_tasks *ret)
-{
-        *ret = *t;
-        ret->runs = malloc(t->count * sizeof *t->runs);
-        ret->cap = t->count;
-        if (!ret->runs)
-                return -1;
-        memcpy(ret->runs, t->runs, t->count * sizeof *t->runs);
-        return 0;
-}
-
 static int claim_spans(struct live *v, struct part *p)
 {
         struct array *a = v->array;
@@ -290,7 +279,7 @@ static int claim(struct live *v, struct gw_spans *spans)
 {
         struct array *a = v->array;
         uint32_t attempt = gw_tasks_run(&a->tasks, spans->items[0].first)->task.attempt + 1;
-        if (copy_tasks(&a->tasks, &a->before) < 0)
+        if (gw_tasks_copy(&a->tasks, &a->before, NULL) < 0)
                 return -1;
         struct part *p = gw_part_new(++v->job.submission, attempt, spans);
         if (!p)

@@ -234,9 +234,9 @@ int gw_array_load(struct live *v, const struct gw_record_row *row, struct gw_err
 void gw_array_free(struct array *a);
 /* Takes the spans. NULL without memory. */
 struct part *gw_part_new(uint32_t number, uint32_t attempt, struct gw_spans *spans);
-void gw_part_free(struct part *p);                                  /* NULL is nothing */
-struct part *gw_array_part(const struct array *a, uint32_t number); /* or NULL */
-size_t gw_array_open(const struct array *a);                        /* parts */
+void gw_part_free(struct part *p);                            /* NULL is nothing */
+struct part *gw_array_part(struct array *a, uint32_t number); /* or NULL. Reorders the parts */
+size_t gw_array_open(const struct array *a);                  /* parts */
 size_t gw_array_waiting(const struct array *a); /* tasks at the backend that neither run nor are
                                                    held there */
 size_t gw_array_handed(const struct array *a);  /* tasks at the backend, or on the way */

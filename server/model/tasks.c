@@ -3,7 +3,8 @@
  * were a job, and the runs are put back with equal neighbours joined. Pure; any thread.
  *
  * Invariants: the runs are in order, cover 0 … total-1 without a gap, and no two neighbours are
- * equal; `counts` is their sum. Outside of an effect's rows the runs are those of the record. A
+ * equal; `counts` is their sum; `rows` has where runs begin of which the record shows a difference
+ * to the one before. Outside of an effect's rows the runs are those of the record. A
  * task that is at no backend has submission, seen, restart, started_us and stop 0; one that has
  * ended has also held and delayed_us 0.
  */
@@ -105,18 +106,86 @@ static void count(struct gw_tasks *t, const struct gw_run *runs, size_t n, bool 
         }
 }
 
-/* Puts the list in place of the runs from index `from` to `to`, both included. */
+/* Makes room behind the runs for `more` of them: what lies free before them, if that is much, else
+ * new memory. */
+static int grow(struct gw_tasks *t, size_t more, struct gw_error *err)
+{
+        size_t before = (size_t)(t->runs - t->memory);
+        if (before + t->count + more <= t->cap)
+                return 0;
+        if (before >= more && before > t->count / 2) {
+                memmove(t->memory, t->runs, t->count * sizeof *t->runs);
+                before = 0;
+        } else if (reserve(&t->memory, &t->cap, before + t->count + more, sizeof *t->runs, err) <
+                   0) {
+                return -1;
+        }
+        t->runs = t->memory + before;
+        return 0;
+}
+
+/* Makes a place for `more` runs at index `at`, where `old` were, by moving the fewer of those
+ * before and behind: what ends first is far ahead of what ends last. */
+static int make_room(struct gw_tasks *t, size_t at, size_t old, size_t more, struct gw_error *err)
+{
+        size_t rest = t->count - at - old;
+        if (at < rest && (size_t)(t->runs - t->memory) + old >= more) {
+                struct gw_run *runs = t->runs + (ptrdiff_t)old - (ptrdiff_t)more;
+                memmove(runs, t->runs, at * sizeof *runs);
+                t->runs = runs;
+        } else {
+                if (more > old && grow(t, more - old, err) < 0)
+                        return -1;
+                memmove(t->runs + at + more, t->runs + at + old, rest * sizeof *t->runs);
+        }
+        t->count = t->count - old + more;
+        return 0;
+}
+
+/* How many rows begin at this ordinal or before. */
+static size_t rows_until(const struct gw_tasks *t, uint32_t ordinal)
+{
+        size_t low = 0, high = t->row_count;
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                if (t->rows[middle] <= ordinal)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+/* The rows of runs that are put in. The first of them begins one, or not, as before. */
+static int replace_rows(struct gw_tasks *t, const struct list *l, struct gw_error *err)
+{
+        size_t from = rows_until(t, l->items[0].lo);
+        size_t to = rows_until(t, l->items[l->count - 1].hi), n = 0;
+        for (size_t i = 1; i < l->count; i++)
+                n += !recorded_equal(&l->items[i - 1].task, &l->items[i].task);
+        if (reserve(&t->rows, &t->row_cap, t->row_count - (to - from) + n, sizeof *t->rows, err) <
+            0)
+                return -1;
+        memmove(t->rows + from + n, t->rows + to, (t->row_count - to) * sizeof *t->rows);
+        t->row_count = t->row_count - (to - from) + n;
+        for (size_t i = 1; i < l->count; i++)
+                if (!recorded_equal(&l->items[i - 1].task, &l->items[i].task))
+                        t->rows[from++] = l->items[i].lo;
+        return 0;
+}
+
+/* Puts the list in place of the runs from index `from` to `to`, both included: of the same
+ * ordinals, and at either end a run that is as it was, or where the array ends. */
 static int replace(struct gw_tasks *t, size_t from, size_t to, const struct list *l,
                    struct gw_error *err)
 {
-        size_t old = to - from + 1, rest = t->count - to - 1;
-        if (reserve(&t->runs, &t->cap, t->count - old + l->count, sizeof *t->runs, err) < 0)
-                return -1;
+        size_t old = to - from + 1;
         count(t, t->runs + from, old, false);
-        memmove(t->runs + from + l->count, t->runs + to + 1, rest * sizeof *t->runs);
+        if (replace_rows(t, l, err) < 0 ||
+            (l->count != old && make_room(t, from, old, l->count, err) < 0))
+                return -1;
         memcpy(t->runs + from, l->items, l->count * sizeof *l->items);
         count(t, l->items, l->count, true);
-        t->count += l->count - old;
         return 0;
 }
 
@@ -125,8 +194,11 @@ int gw_tasks_init(struct gw_tasks *t, uint32_t total, bool held, int64_t delayed
 {
         assert(total > 0);
         *t = (struct gw_tasks){.total = total};
-        if (reserve(&t->runs, &t->cap, 1, sizeof *t->runs, err) < 0)
+        if (reserve(&t->memory, &t->cap, 1, sizeof *t->runs, err) < 0 ||
+            reserve(&t->rows, &t->row_cap, 1, sizeof *t->rows, err) < 0)
                 return -1;
+        t->runs = t->memory;
+        t->rows[t->row_count++] = 0;
         enum gw_reason reason = held         ? GW_REASON_HELD
                                 : delayed_us ? GW_REASON_NOT_BEFORE
                                              : GW_REASON_NONE;
@@ -144,18 +216,33 @@ int gw_tasks_init(struct gw_tasks *t, uint32_t total, bool held, int64_t delayed
 
 void gw_tasks_done(struct gw_tasks *t)
 {
-        free(t->runs);
+        free(t->memory);
+        free(t->rows);
         *t = (struct gw_tasks){0};
+}
+
+int gw_tasks_copy(const struct gw_tasks *t, struct gw_tasks *ret, struct gw_error *err)
+{
+        *ret = *t;
+        ret->runs = ret->memory = NULL;
+        ret->rows = NULL;
+        ret->cap = ret->row_cap = 0;
+        if (reserve(&ret->memory, &ret->cap, t->count, sizeof *t->runs, err) < 0 ||
+            reserve(&ret->rows, &ret->row_cap, t->row_count, sizeof *t->rows, err) < 0)
+                return -1;
+        ret->runs = ret->memory;
+        memcpy(ret->runs, t->runs, t->count * sizeof *t->runs);
+        memcpy(ret->rows, t->rows, t->row_count * sizeof *t->rows);
+        return 0;
 }
 
 /* The row of the record that the run at index i is in. */
 static struct gw_run row_at(const struct gw_tasks *t, size_t i)
 {
         struct gw_run row = t->runs[i];
-        for (size_t k = i; k > 0 && recorded_equal(&t->runs[k - 1].task, &row.task); k--)
-                row.lo = t->runs[k - 1].lo;
-        for (size_t k = i + 1; k < t->count && recorded_equal(&t->runs[k].task, &row.task); k++)
-                row.hi = t->runs[k].hi;
+        size_t next = rows_until(t, row.lo);
+        row.lo = t->rows[next - 1];
+        row.hi = next < t->row_count ? t->rows[next] - 1 : t->total - 1;
         return row;
 }
 

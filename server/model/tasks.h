@@ -41,9 +41,15 @@ struct gw_run {
 
 struct gw_tasks {
         struct gw_run *runs; /* every ordinal from 0 on is in one, in order */
-        size_t count, cap;
+        size_t count;
         uint32_t total;                  /* tasks */
         uint32_t counts[GW_STATE_COUNT]; /* how many are in each state */
+        /* Private: the memory of the runs, which lie anywhere in it, and the first ordinals of the
+         * record's rows. */
+        struct gw_run *memory;
+        size_t cap;
+        uint32_t *rows;
+        size_t row_count, row_cap;
 };
 
 /* All tasks wait, none was handed over. held, delayed_us: of the job. total: at least 1. Returns
@@ -51,6 +57,8 @@ struct gw_tasks {
 int gw_tasks_init(struct gw_tasks *t, uint32_t total, bool held, int64_t delayed_us,
                   struct gw_error *err);
 void gw_tasks_done(struct gw_tasks *t);
+/* Returns 0, or -1 with GW_ERR_NOMEM; *ret ends with gw_tasks_done(), also on failure. */
+int gw_tasks_copy(const struct gw_tasks *t, struct gw_tasks *ret, struct gw_error *err);
 
 /* Puts a recorded run in place of what is there: for reading the record, which holds only runs
  * that differ from the first state. lo <= hi < total. Returns 0, or -1 with GW_ERR_NOMEM. */

@@ -332,6 +332,48 @@ static void every_other_of_a_million(void **state)
         gw_tasks_done(&t);
 }
 
+/* One starts as one ends, 100 at a time: what has ended is one run and one row, what runs is one
+ * row of as many runs. */
+static void check_stream(const struct gw_tasks *t, uint32_t ended, uint32_t started)
+{
+        assert_int_equal(t->count, (ended > 0) + (started - ended) + (started < t->total));
+        for (uint32_t i = ended; i < started; i++) {
+                assert_int_equal(gw_tasks_run(t, i)->lo, i);
+                assert_int_equal(gw_tasks_run(t, i)->task.started_us, NOW + i);
+        }
+        if (ended > 0)
+                assert_int_equal(gw_tasks_row(t, 0).hi, ended - 1);
+        assert_int_equal(gw_tasks_row(t, ended).lo, ended);
+        assert_int_equal(gw_tasks_row(t, ended).hi, started - 1);
+}
+
+static void what_ends_in_order_leaves_the_rest_as_it_is(void **state)
+{
+        (void)state;
+        struct gw_tasks t, copy;
+        struct gw_tasks_effect e = {0};
+        struct gw_span all = {0, 4999};
+        assert_int_equal(gw_tasks_init(&t, 5000, false, 0, NULL), 0);
+        apply(&t, &e, all, 0, (struct gw_job_event){.type = GW_EVENT_CLAIM});
+        apply(&t, &e, all, 1, (struct gw_job_event){.type = GW_EVENT_DONE});
+        for (uint32_t i = 0; i < 5000; i++) {
+                apply(&t, &e, (struct gw_span){i, i}, 1,
+                      (struct gw_job_event){.type = GW_EVENT_FACT_RUNNING, .started_us = NOW + i});
+                if (i < 100)
+                        continue;
+                apply(&t, &e, (struct gw_span){i - 100, i - 100}, 1,
+                      (struct gw_job_event){.type = GW_EVENT_FACT_ENDED,
+                                            .reason = GW_REASON_COMPLETED});
+                check_stream(&t, i - 99, i + 1);
+                gw_tasks_effect_clear(&e);
+        }
+        assert_int_equal(gw_tasks_copy(&t, &copy, NULL), 0);
+        gw_tasks_done(&t);
+        check_stream(&copy, 4900, 5000);
+        gw_tasks_done(&copy);
+        gw_tasks_effect_clear(&e);
+}
+
 static void the_whole_follows_from_the_tasks(void **state)
 {
         (void)state;
@@ -397,6 +439,7 @@ int main(void)
                 cmocka_unit_test(runs_are_what_single_jobs_would_be),
                 cmocka_unit_test(a_million_of_which_few_do_something),
                 cmocka_unit_test(every_other_of_a_million),
+                cmocka_unit_test(what_ends_in_order_leaves_the_rest_as_it_is),
                 cmocka_unit_test(the_whole_follows_from_the_tasks),
                 cmocka_unit_test(what_can_go_goes_with_its_like),
         };
