@@ -156,11 +156,6 @@ static void finish(struct gw_db_channel *ch, struct work_list *l)
         gw_work_finish_list(l->first);
 }
 
-static struct gw_db_command *command_of(struct gw_work *work)
-{
-        return GW_CONTAINER(work, struct gw_db_command, work);
-}
-
 static int fail_away(struct gw_error *err)
 {
         return gw_fail(err, GW_ERR_UNAVAILABLE, "The database is away.");
@@ -170,8 +165,8 @@ static int fail_away(struct gw_error *err)
 static void fail_waiting(struct gw_db_channel *ch)
 {
         for (struct gw_work *w = ch->waiting.first; w; w = w->next) {
-                command_of(w)->error = (struct gw_error){0};
-                fail_away(&command_of(w)->error);
+                gw_db_command_of(w)->error = (struct gw_error){0};
+                fail_away(&gw_db_command_of(w)->error);
         }
         finish(ch, &ch->waiting);
         list_clear(&ch->waiting);
@@ -204,7 +199,7 @@ static void run_batch(struct gw_db_channel *ch)
         bool lost = gw_db_session_run(ch->session, batch.first, &err) < 0;
         while (batch.first) {
                 struct gw_work *w = list_pop(&batch);
-                bool again = lost && command_of(w)->error.code == GW_ERR_UNAVAILABLE;
+                bool again = lost && gw_db_command_of(w)->error.code == GW_ERR_UNAVAILABLE;
                 list_add(again ? &unanswered : &answered, w);
         }
         if (lost)

@@ -92,6 +92,12 @@ struct gw_db_command {
 /* The concrete command whose member `cmd` this is. */
 #define GW_DB_COMMAND(command, type) GW_CONTAINER(command, type, cmd)
 
+/* The command whose message this is. */
+static inline struct gw_db_command *gw_db_command_of(struct gw_work *work)
+{
+        return GW_CONTAINER(work, struct gw_db_command, work);
+}
+
 void gw_db_put_null(struct gw_db_input *in);
 void gw_db_put_bool(struct gw_db_input *in, bool v);
 void gw_db_put_int4(struct gw_db_input *in, int32_t v);

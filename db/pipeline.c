@@ -102,11 +102,6 @@ static enum gw_db_form form_of(const struct range *r)
 
 /* ---- outcomes ------------------------------------------------------------------------ */
 
-static struct gw_db_command *command_of(struct gw_work *work)
-{
-        return GW_CONTAINER(work, struct gw_db_command, work);
-}
-
 static void set_outcome(struct gw_db_command *c, enum gw_error_code code, const char *message)
 {
         c->rows = 0;
@@ -258,7 +253,7 @@ static int gather(struct gw_db_session *s, struct gw_work *first, size_t count)
         size_t n = 0;
         for (struct gw_work *w = first; w; w = w->next, n++) {
                 struct entry *e = &p->entries[n];
-                *e = (struct entry){.command = command_of(w), .place = (unsigned)n};
+                *e = (struct entry){.command = gw_db_command_of(w), .place = (unsigned)n};
                 if (!e->command->kind->name)
                         e->statement = MAX_STATEMENTS + e->place; /* of its own */
                 else if (find_statement(s, e->command->kind, &e->statement) < 0)
@@ -477,11 +472,11 @@ int gw_db_session_run(struct gw_db_session *s, struct gw_work *first, struct gw_
 {
         size_t count = 0;
         for (struct gw_work *w = first; w; w = w->next, count++)
-                set_outcome(command_of(w), GW_ERR_UNAVAILABLE, "The database is away.");
+                set_outcome(gw_db_command_of(w), GW_ERR_UNAVAILABLE, "The database is away.");
         struct gw_db_pipeline *p = s->pipeline;
         if (gather(s, first, count) < 0) {
                 for (struct gw_work *w = first; w; w = w->next)
-                        set_outcome(command_of(w), GW_ERR_NOMEM, "Out of memory.");
+                        set_outcome(gw_db_command_of(w), GW_ERR_NOMEM, "Out of memory.");
                 return 0;
         }
         while (p->todo_count > 0) {
