@@ -34,6 +34,7 @@
 #ifndef GW_BACKENDS_LOCAL_FORMAT_H
 #define GW_BACKENDS_LOCAL_FORMAT_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,6 +44,8 @@
 #include <string.h>
 #include <sys/types.h>
 #include <unistd.h>
+
+#include "server/base/str.h"
 
 #define GW_LOCAL_LIVE "live"
 #define GW_LOCAL_JOBS "jobs"
@@ -147,25 +150,57 @@ static inline bool gw_local_names_run(int cancel, uint32_t ordinal)
         return false;
 }
 
-/* When a process began, in ticks since boot; 0 when there is none of that pid or it has ended. */
-static inline long long gw_local_born(pid_t pid)
+/* What the kernel says of a process. */
+struct gw_local_stat {
+        char state; /* 'Z' or 'X': it has ended */
+        pid_t parent;
+        long long born; /* ticks since boot: with the pid it names a process for ever */
+        long pages;     /* resident */
+};
+
+/* False when there is none of that pid. */
+static inline bool gw_local_read_stat(pid_t pid, struct gw_local_stat *ret)
 {
         char path[64], text[1024];
         snprintf(path, sizeof path, "/proc/%d/stat", pid);
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
-                return 0;
+                return false;
         ssize_t n = read(fd, text, sizeof text - 1);
         close(fd);
         text[n > 0 ? n : 0] = '\0';
-        /* The name in brackets may hold anything, brackets too. Behind it are words: the state is
-         * the first, the time the twentieth. */
-        const char *word = strrchr(text, ')'), *state = word ? word + 2 : text;
-        for (int i = 0; word && i < 20; i++)
-                word = strchr(word + 1, ' ');
-        if (!word || *state == 'Z' || *state == 'X')
-                return 0;
-        return strtoll(word + 1, NULL, 10);
+        /* The name in brackets may hold anything, brackets too. */
+        const char *p = strrchr(text, ')');
+        return p && sscanf(p + 1,
+                           " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
+                           "%*d %lld %*u %ld",
+                           &ret->state, &ret->parent, &ret->born, &ret->pages) == 4;
+}
+
+/* When a process began; 0 when there is none of that pid or it has ended. */
+static inline long long gw_local_born(pid_t pid)
+{
+        struct gw_local_stat stat;
+        bool lives = gw_local_read_stat(pid, &stat) && stat.state != 'Z' && stat.state != 'X';
+        return lives ? stat.born : 0;
+}
+
+/* A number of a task; some are written with leading zeros, to have one length. Returns 0 or -1. */
+static inline int gw_local_read_number(const char *text, int64_t *ret)
+{
+        while (text[0] == '0' && text[1])
+                text++;
+        return gw_str_int64(text, 0, INT64_MAX, ret);
+}
+
+/* Writes at the end of a file that others append to as well: what was cut is not gone on with, for
+ * something else may be behind it by now. Returns 0, or -1 with errno. */
+static inline int gw_local_append(int fd, const char *text, size_t len)
+{
+        ssize_t n = write(fd, text, len);
+        if (n >= 0 && (size_t)n < len)
+                errno = ENOSPC;
+        return n >= 0 && (size_t)n == len ? 0 : -1;
 }
 
 /* "<number>.<ordinal>.<suffix>" into `out`. */

@@ -231,6 +231,7 @@ int gw_local_cancel(struct gw_local *b, struct gw_local_job *job, const struct g
 void gw_local_run_signal(const struct gw_local_run *run); /* its shim looks whether to stop */
 
 /* takeover.c */
+extern const char gw_local_task_lost[]; /* words about what was running or waiting */
 /* Reads what the disk says of a submission that was found there. What cannot be read now is read
  * again later. Returns 0, or -1 without memory. The job may be freed. */
 int gw_local_job_take_over(struct gw_local *b, struct gw_local_job *job);

@@ -97,9 +97,9 @@ static void settle_lost(struct gw_local *b, struct gw_local_run *run)
         struct gw_local_record outcome = {
                 .exit_code = -1,
                 .reason = GW_REASON_NODE_FAILURE,
-                .raw = "the job's task was lost, as in a restart of the machine",
                 .ended_us = gw_clock_wall_us(),
         };
+        gw_str_copy(outcome.raw, sizeof outcome.raw, gw_local_task_lost);
         gw_local_run_ended(b, run, &outcome);
 }
 

@@ -140,18 +140,12 @@ bool gw_local_spool_locked(int task, struct gw_span span, uint32_t *ret)
         return true;
 }
 
-/* At the end of a file that others append to as well: what was cut is not gone on with, for
- * something else may be behind it by now. */
 static int append(int fd, const struct gw_buf *text)
 {
-        if (!gw_buf_ok(text)) {
-                errno = ENOMEM;
-                return -1;
-        }
-        ssize_t n = write(fd, text->data, text->len);
-        if (n >= 0 && (size_t)n < text->len)
-                errno = ENOSPC;
-        return n >= 0 && (size_t)n == text->len ? 0 : -1;
+        if (gw_buf_ok(text))
+                return gw_local_append(fd, text->data, text->len);
+        errno = ENOMEM;
+        return -1;
 }
 
 int gw_local_spool_end(struct gw_local_spool *s, struct gw_mark mark, const struct gw_spans *spans,

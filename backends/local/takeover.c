@@ -15,6 +15,8 @@
 #include "server/base/log.h"
 #include "server/base/str.h"
 
+const char gw_local_task_lost[] = "the job's task was lost, as in a restart of the machine";
+
 static const struct gw_span all = {0, UINT32_MAX};
 
 int gw_local_job_lost(struct gw_local *b, struct gw_local_job *job, const char *words)
@@ -139,9 +141,7 @@ int gw_local_job_take_over(struct gw_local *b, struct gw_local_job *job)
         job->unread = false;
         if (found == FOUND_ALL)
                 restore(b, job);
-        else if (!job->closed &&
-                 gw_local_job_lost(b, job,
-                                   "the job's task was lost, as in a restart of the machine"))
+        else if (!job->closed && gw_local_job_lost(b, job, gw_local_task_lost))
                 return -1;
         gw_spans_done(&job->named);
         gw_local_job_leave(b, job);

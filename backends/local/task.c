@@ -141,14 +141,6 @@ static const struct head_field {
         {"array", offsetof(struct gw_local_task_head, array)},
 };
 
-/* Some have leading zeros, to have one length. */
-static int parse_number(const char *s, int64_t *ret)
-{
-        while (s[0] == '0' && s[1])
-                s++;
-        return gw_str_int64(s, 0, INT64_MAX, ret);
-}
-
 int gw_local_task_parse(char *text, size_t len, struct gw_local_task_head *ret)
 {
         char *p = text, *key, *value;
@@ -156,7 +148,8 @@ int gw_local_task_parse(char *text, size_t len, struct gw_local_task_head *ret)
         while (gw_local_next_field(&p, text + len, '\0', &key, &value)) {
                 for (size_t i = 0; i < GW_COUNT(head_fields); i++) {
                         void *place = (char *)&head + head_fields[i].offset;
-                        if (strcmp(key, head_fields[i].key) == 0 && parse_number(value, place))
+                        if (strcmp(key, head_fields[i].key) == 0 &&
+                            gw_local_read_number(value, place))
                                 return -1;
                 }
                 if (strcmp(key, "head_end") == 0) {

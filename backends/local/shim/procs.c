@@ -36,20 +36,14 @@ static ssize_t read_file(pid_t pid, const char *name, char *text, size_t size)
 
 static int read_process(pid_t pid, struct gw_proc *ret)
 {
-        char text[1024];
-        if (read_file(pid, "stat", text, sizeof text) <= 0)
+        struct gw_local_stat stat;
+        if (!gw_local_read_stat(pid, &stat))
                 return -1;
-        /* The name in brackets may hold anything, brackets too. */
-        const char *p = strrchr(text, ')');
-        struct gw_proc proc = {.pid = pid};
-        long pages;
-        if (!p || sscanf(p + 1,
-                         " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-                         "%*d %lld %*u %ld",
-                         &proc.state, &proc.parent, &proc.born, &pages) != 4)
-                return -1;
-        proc.rss = pages * sysconf(_SC_PAGESIZE);
-        *ret = proc;
+        *ret = (struct gw_proc){.pid = pid,
+                                .parent = stat.parent,
+                                .state = stat.state,
+                                .born = stat.born,
+                                .rss = stat.pages * sysconf(_SC_PAGESIZE)};
         return 0;
 }
 

@@ -34,14 +34,6 @@ static const struct field {
         {"env", FIELD_LIST, offsetof(struct gw_shim_task, environment)},
 };
 
-/* Some are written with leading zeros, to have one length. */
-static int parse_number(const char *s, int64_t *ret)
-{
-        while (s[0] == '0' && s[1])
-                s++;
-        return gw_str_int64(s, 0, INT64_MAX, ret);
-}
-
 static int parse_id(const char *s, unsigned *ret)
 {
         int64_t v;
@@ -57,7 +49,7 @@ static int set_field(const struct field *f, struct gw_shim_task *task, char *val
         struct gw_shim_list *list = place;
         switch (f->type) {
         case FIELD_NUMBER:
-                return parse_number(value, place);
+                return gw_local_read_number(value, place);
         case FIELD_UID:
         case FIELD_GID:
                 return parse_id(value, place);
@@ -91,7 +83,7 @@ static int read_length(int fd, size_t *ret)
                 return -1;
         text[n] = '\0';
         value = strchr(text, '=');
-        if (!value || parse_number(value + 1, &v) || v > GW_LOCAL_MAX_TASK)
+        if (!value || gw_local_read_number(value + 1, &v) || v > GW_LOCAL_MAX_TASK)
                 return -1;
         *ret = (size_t)v;
         return 0;
