@@ -21,7 +21,7 @@
 #include "server/base/log.h"
 
 #define LOOK_AGAIN_US (GW_SECOND / 10)
-#define SHIM_ARGUMENTS 8 /* shim/main.c; the values come behind them */
+#define SHIM_ARGUMENTS 9 /* shim/main.c; the values come behind them */
 
 static int spawn_actions(posix_spawn_file_actions_t *actions, int task)
 {
@@ -99,7 +99,7 @@ static size_t count_values(char **values)
 
 static pid_t spawn_shim(const struct gw_local *b, const struct gw_local_run *run, int task)
 {
-        char mark[GW_MARK_TEXT], ordinal[16], index[16], started[24], journal[24];
+        char mark[GW_MARK_TEXT], ordinal[16], index[16], started[24], journal[24], gateway[16];
         char gpus[GW_LOCAL_GPU_TEXT];
         const struct gw_local_job *job = run->job;
         char **values = gw_local_array_values(&job->array, run->span.first);
@@ -111,6 +111,7 @@ static pid_t spawn_shim(const struct gw_local *b, const struct gw_local_run *run
         snprintf(index, sizeof index, "%u", gw_local_array_index(&job->array, run->span.first));
         snprintf(started, sizeof started, "%lld", (long long)run->started_us);
         snprintf(journal, sizeof journal, "%lld", (long long)unread(run));
+        snprintf(gateway, sizeof gateway, "%d", getpid());
         format_gpus(b, run->gpus, gpus);
         errno = ENOMEM;
         if (argv) {
@@ -121,7 +122,8 @@ static pid_t spawn_shim(const struct gw_local *b, const struct gw_local_run *run
                                                index,
                                                started,
                                                gpus,
-                                               journal};
+                                               journal,
+                                               gateway};
                 memcpy(argv, fixed, sizeof fixed);
                 memcpy(argv + SHIM_ARGUMENTS, values, count * sizeof *values);
                 pid = spawn_with(b, argv, task);

@@ -2,7 +2,7 @@
  * jobgate-shim: brings one run of a local job to its end, whatever happens to the gateway.
  *
  *   jobgate-shim <spool directory> <mark> <ordinal> <task index> <started, µs> <gpus> <journal>
- *                [NAME=value …]
+ *                <gateway's pid> [NAME=value …]
  *
  * The journal is where to look for what was said of the run: before that offset it is nothing.
  * The values are a matrix' and go to the job's environment.

@@ -12,7 +12,7 @@
 #include "server/base/id.h"
 #include "server/base/str.h"
 
-#define ARGUMENTS 8 /* without the values */
+#define ARGUMENTS 9 /* without the values */
 
 static int parse_mark(struct gw_shim_run *run, const char *mark)
 {
@@ -29,21 +29,21 @@ static int parse_mark(struct gw_shim_run *run, const char *mark)
 
 int gw_shim_run_init(struct gw_shim_run *run, int argc, char **argv)
 {
-        int64_t ordinal, index;
-        *run = (struct gw_shim_run){
-                .gateway = getppid(), .live_fd = -1, .job_fd = -1, .task_fd = -1};
+        int64_t ordinal, index, gateway;
+        *run = (struct gw_shim_run){.live_fd = -1, .job_fd = -1, .task_fd = -1};
         if (argc < ARGUMENTS || argv[1][0] != '/' || parse_mark(run, argv[2]) ||
             gw_str_int64(argv[3], 0, UINT32_MAX, &ordinal) ||
             gw_str_int64(argv[4], 0, INT64_MAX, &index) ||
             gw_str_int64(argv[5], 0, INT64_MAX, &run->started_us) ||
             gw_str_int64(argv[7], 0, INT64_MAX, &run->journal) ||
-            strlen(argv[6]) >= GW_LOCAL_GPU_TEXT ||
+            gw_str_int64(argv[8], 1, INT32_MAX, &gateway) || strlen(argv[6]) >= GW_LOCAL_GPU_TEXT ||
             strspn(argv[6], "0123456789,-") != strlen(argv[6]))
                 return -1;
         run->directory = argv[1];
         run->ordinal = (uint32_t)ordinal;
         run->index = argv[4];
         run->gpus = argv[6];
+        run->gateway = (pid_t)gateway;
         run->values = argv + ARGUMENTS;
 
         char live[4096];

@@ -18,10 +18,10 @@ struct gw_shim_run {
         char **values;      /* of a matrix: "NAME=value", NULL-ended */
         int64_t started_us; /* when the gateway started it, wall; 0: of a start that was cut */
         const char *gpus;   /* "0,2", "" for none, or "-": the backend has none to give */
-        pid_t gateway;      /* that started it; it may have ended since */
-        int live_fd;        /* <directory>/live */
-        int job_fd;         /* <directory>/jobs/<job>, or -1 until it is made */
-        int task_fd;        /* locked */
+        pid_t gateway; /* that started it; it may have ended since, even before the shim began */
+        int live_fd;   /* <directory>/live */
+        int job_fd;    /* <directory>/jobs/<job>, or -1 until it is made */
+        int task_fd;   /* locked */
 };
 
 /* Parses the arguments and opens live/. Returns 0, or -1 when they are not as they should be. */

@@ -325,9 +325,11 @@ static void a_restart_of_the_machine_is_noticed(void **state)
 static int start_shim(const char *mark)
 {
         const char *path = json_string_value(json_object_get(rig->settings, "shim"));
-        char *argv[] = {(char *)(uintptr_t)path, rig->directory, (char *)(uintptr_t)mark,
-                        (char[]){"0"},           (char[]){"0"},  (char[]){"1000000"},
-                        (char[]){"-"},           (char[]){"0"},  NULL};
+        char *argv[] = {(char *)(uintptr_t)path, rig->directory,
+                        (char *)(uintptr_t)mark, (char[]){"0"},
+                        (char[]){"0"},           (char[]){"1000000"},
+                        (char[]){"-"},           (char[]){"0"},
+                        (char[]){"1"},           NULL};
         char *env[] = {NULL};
         pid_t pid;
         int status;
