@@ -22,6 +22,7 @@ LAYERS = {
     "backends/kubernetes": ("server/base", "server/model", "server/net", "backends"),
     "backends/local/shim": ("server/base", "backends/local"),
     "backends/local": ("server/base", "server/model", "backends"),
+    "backends/slurm/agent": ("server/base", "backends", "backends/slurm"),
     "backends/slurm": ("server/base", "server/model", "backends"),
     "backends": ("server/base", "server/model", "backends/local", "backends/slurm", "backends/kubernetes"),
     "server/engine": ("server/base", "server/model", "server/auth", "server/http", "db", "backends"),
@@ -35,6 +36,8 @@ GENERATED = {"openapi/schemas.h": "server/model", "openapi/operations.h": "route
 LIBRARIES = {
     "microhttpd.h": ("server/http/",),
     "libpq-fe.h": ("db/",),
+    # Its licence is the GPL, and reaches the program that is linked to it: one of its own.
+    "slurm/": ("backends/slurm/agent/",),
     "curl/curl.h": ("server/net/",),
     "libfyaml.h": ("server/base/yaml.c",),
     "openssl/": ("server/base/", "server/auth/", "db/migrate.c", "backends/slurm/token.c"),

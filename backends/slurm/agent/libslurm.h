@@ -1,0 +1,27 @@
+/*
+ * libslurm, for the whole agent: the only place that includes its headers, and the only one that
+ * knows how its versions differ. Written for 22.05 to 24.11.
+ */
+#ifndef GW_BACKENDS_SLURM_AGENT_LIBSLURM_H
+#define GW_BACKENDS_SLURM_AGENT_LIBSLURM_H
+
+#include <slurm/slurm.h>
+#include <slurm/slurm_errno.h>
+
+/* Exported by all of them, and in no header that is installed. */
+extern slurm_conf_t *slurm_conf_lock(void);
+extern void slurm_conf_unlock(void);
+extern time_t slurm_parse_time(const char *text, int past); /* 0: it is no time */
+extern int slurm_time_str2mins(const char *text);           /* NO_VAL: it is no length of time */
+extern void slurm_free_will_run_response_msg(will_run_response_msg_t *answer);
+
+/* What a generic resource begins with where a job asks for it, and the type of lists of hosts. */
+#if SLURM_VERSION_NUMBER >= SLURM_VERSION_NUM(23, 11, 0)
+#define GW_AGENT_GRES "gres/"
+typedef hostlist_t *gw_agent_hosts;
+#else
+#define GW_AGENT_GRES "gres:"
+typedef hostlist_t gw_agent_hosts;
+#endif
+
+#endif
