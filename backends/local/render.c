@@ -6,47 +6,28 @@
 
 #include "backends/environment.h"
 #include "backends/local/plan.h"
+#include "backends/shell.h"
 #include "server/model/duration.h"
 #include "server/model/quantity.h"
-
-static void add_word(struct gw_buf *out, const char *word)
-{
-        gw_buf_char(out, '\'');
-        for (const char *quote; (quote = strchr(word, '\'')); word = quote + 1) {
-                gw_buf_add(out, word, (size_t)(quote - word));
-                gw_buf_str(out, "'\\''");
-        }
-        gw_buf_str(out, word);
-        gw_buf_char(out, '\'');
-}
-
-/* A comment is one line, whatever the text. */
-static void add_comment(struct gw_buf *out, const char *name, const char *text)
-{
-        gw_buf_printf(out, "# %s: ", name);
-        for (; *text; text++)
-                gw_buf_char(out, *text == '\n' || *text == '\r' ? ' ' : *text);
-        gw_buf_char(out, '\n');
-}
 
 static void add_header(struct gw_buf *out, const struct gw_local_plan *plan,
                        const struct gw_submission *s, const struct gw_local_settings *settings)
 {
         char text[GW_MARK_TEXT], amount[GW_QUANTITY_TEXT], limit[GW_DURATION_TEXT];
         gw_mark_format(s->mark, text);
-        add_comment(out, "jobgate", text);
+        gw_shell_comment(out, "jobgate", text);
         if (s->name)
-                add_comment(out, "name", s->name);
+                gw_shell_comment(out, "name", s->name);
         if (s->index_set)
-                add_comment(out, "array", s->index_set);
-        add_comment(out, "user", settings->account.name);
+                gw_shell_comment(out, "array", s->index_set);
+        gw_shell_comment(out, "user", settings->account.name);
         gw_cpus_format(plan->cpus_milli, amount);
-        add_comment(out, "cpus", amount);
+        gw_shell_comment(out, "cpus", amount);
         gw_quantity_format(plan->memory, amount);
-        add_comment(out, "memory", plan->memory > 0 ? amount : "no limit");
+        gw_shell_comment(out, "memory", plan->memory > 0 ? amount : "no limit");
         gw_buf_printf(out, "# gpus: %" PRId64 "\n", plan->gpus);
         gw_duration_format(plan->time_limit_s, limit);
-        add_comment(out, "time limit", plan->time_limit_s > 0 ? limit : "none");
+        gw_shell_comment(out, "time limit", plan->time_limit_s > 0 ? limit : "none");
 }
 
 /* These differ from task to task, in what is otherwise one script. */
@@ -71,7 +52,7 @@ static int add_environment(struct gw_buf *out, const struct gw_local_plan *plan,
         json_object_foreach(env, name, value)
         {
                 gw_buf_printf(out, "export %s=", name);
-                add_word(out, json_string_value(value));
+                gw_shell_word(out, json_string_value(value));
                 gw_buf_char(out, '\n');
         }
         if (s->index_set)
@@ -83,31 +64,18 @@ static int add_environment(struct gw_buf *out, const struct gw_local_plan *plan,
 
 static void add_body(struct gw_buf *out, const struct gw_local_plan *plan)
 {
-        size_t i;
-        const json_t *item;
         if (plan->directory) {
                 gw_buf_str(out, "cd -- ");
-                add_word(out, plan->directory);
+                gw_shell_word(out, plan->directory);
                 gw_buf_str(out, " || exit\n");
         }
-        json_array_foreach(plan->setup, i, item)
-        {
-                gw_buf_str(out, "eval ");
-                add_word(out, json_string_value(item));
-                gw_buf_str(out, " || exit\n");
-        }
+        gw_shell_setup(out, plan->setup);
         if (plan->script) {
                 gw_buf_str(out, "# and then this script, by its first line:\n");
                 gw_buf_str(out, plan->script);
                 return;
         }
-        gw_buf_str(out, "exec");
-        json_array_foreach(plan->command, i, item)
-        {
-                gw_buf_char(out, ' ');
-                add_word(out, json_string_value(item));
-        }
-        gw_buf_char(out, '\n');
+        gw_shell_exec(out, plan->command);
 }
 
 static int write_script(struct gw_buf *out, const struct gw_local_plan *plan,
