@@ -1,0 +1,291 @@
+/* Spec to plan. Any thread: it also serves dry runs. */
+#include "backends/slurm/plan.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/environment.h"
+#include "backends/shell.h"
+#include "backends/slurm/protocol.h"
+#include "server/base/cleanup.h"
+#include "server/base/limits.h"
+
+#define MAX_OPTION 128
+#define MAX_SCRIPT (4 * 1000 * 1000) /* slurmctld takes no more than 4 MB */
+#define MIB (1024 * 1024)
+
+int gw_slurm_identity_read(const char *text, struct gw_slurm_identity *ret, json_t **ret_json,
+                           struct gw_error *err)
+{
+        json_t *json = text ? json_loads(text, 0, NULL) : NULL;
+        const char *user = json_string_value(json_object_get(json, "user"));
+        if (!user || !user[0]) {
+                json_decref(json);
+                return gw_fail(err, GW_ERR_UNPROCESSABLE,
+                               "the project has no Unix user on this cluster: an administrator "
+                               "must name one");
+        }
+        *ret = (struct gw_slurm_identity){
+                .user = user, .account = json_string_value(json_object_get(json, "account"))};
+        *ret_json = json;
+        return 0;
+}
+
+/* ---- what Slurm cannot carry ------------------------------------------------------------------
+ */
+
+static int refuse(const struct gw_spec *spec, struct gw_error *err)
+{
+        if (spec->is_array)
+                return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/array",
+                                  "arrays cannot be handed to Slurm yet");
+        if (json_object_get(spec->json, "image"))
+                return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/image",
+                                  "this cluster has no way to run container images");
+        return 0;
+}
+
+/* ---- options ----------------------------------------------------------------------------------
+ */
+
+static const char *text_of(const json_t *object, const char *name)
+{
+        return json_string_value(json_object_get(object, name));
+}
+
+/* Each writes its option's text, or nothing: the option is left out. */
+static void write_partition(const struct gw_spec *spec, char out[MAX_OPTION])
+{
+        const char *queue = text_of(spec->json, "queue");
+        snprintf(out, MAX_OPTION, "%s", queue ? queue : "");
+}
+
+static void write_cpus(const struct gw_spec *spec, char out[MAX_OPTION])
+{
+        snprintf(out, MAX_OPTION, "%" PRId64, (spec->cpus_milli + 999) / 1000);
+}
+
+static void write_memory(const struct gw_spec *spec, char out[MAX_OPTION])
+{
+        snprintf(out, MAX_OPTION, "%" PRId64 "M",
+                 spec->memory_bytes / MIB + (spec->memory_bytes % MIB != 0));
+}
+
+static void write_gpus(const struct gw_spec *spec, char out[MAX_OPTION])
+{
+        const char *type = text_of(json_object_get(spec->json, "resources"), "gpu_type");
+        if (spec->gpus > 0)
+                snprintf(out, MAX_OPTION, "gpu:%s%s%d", type ? type : "", type ? ":" : "",
+                         spec->gpus);
+}
+
+/* sbatch rounds up to minutes. */
+static void write_time(const struct gw_spec *spec, char out[MAX_OPTION])
+{
+        int64_t s = spec->time_limit_s;
+        if (s > 0)
+                snprintf(out, MAX_OPTION, "%" PRId64 "-%02d:%02d:%02d", s / 86400,
+                         (int)(s / 3600 % 24), (int)(s / 60 % 60), (int)(s % 60));
+}
+
+static void write_nice(const struct gw_spec *spec, char out[MAX_OPTION])
+{
+        if (spec->priority < 0)
+                snprintf(out, MAX_OPTION, "%d", -spec->priority);
+}
+
+static const struct {
+        const char *option;
+        void (*write)(const struct gw_spec *spec, char out[MAX_OPTION]);
+} fields[] = {
+        {"partition", write_partition}, {"cpus-per-task", write_cpus}, {"mem", write_memory},
+        {"gres", write_gpus},           {"time", write_time},          {"nice", write_nice},
+};
+
+static int set_options(struct gw_slurm_plan *plan, const struct gw_slurm_identity *identity)
+{
+        plan->options = json_object();
+        if (!plan->options)
+                return -1;
+        if (identity && identity->account &&
+            json_object_set_new(plan->options, "account", json_string(identity->account)))
+                return -1;
+        for (size_t i = 0; i < GW_COUNT(fields); i++) {
+                char text[MAX_OPTION] = "";
+                fields[i].write(&plan->spec, text);
+                if (text[0] &&
+                    json_object_set_new(plan->options, fields[i].option, json_string(text)))
+                        return -1;
+        }
+        return 0;
+}
+
+/* ---- the script --------------------------------------------------------------------------------
+ */
+
+/* One word of an #SBATCH line. Values of ours have no blanks; an administrator's might. */
+static void add_directive(struct gw_buf *out, const char *option, const char *value)
+{
+        gw_buf_printf(out, "#SBATCH --%s=", option);
+        if (value[strcspn(value, " \t\"'\\#")] == '\0') {
+                gw_buf_str(out, value);
+        } else {
+                gw_buf_char(out, '"');
+                for (; *value; value++) {
+                        if (strchr("\"\\", *value))
+                                gw_buf_char(out, '\\');
+                        gw_buf_char(out, *value == '\n' || *value == '\r' ? ' ' : *value);
+                }
+                gw_buf_char(out, '"');
+        }
+        gw_buf_char(out, '\n');
+}
+
+static void add_directives(struct gw_buf *out, const struct gw_slurm_plan *plan)
+{
+        const char *option;
+        json_t *value;
+        add_directive(out, "job-name", plan->spec.name);
+        add_directive(out, "comment", plan->comment);
+        json_object_foreach(plan->options, option, value)
+                add_directive(out, option, json_string_value(value));
+}
+
+/* Whether a line of the text is the word alone. */
+static bool has_line(const char *text, const char *word)
+{
+        size_t len = strlen(word);
+        for (const char *at = text; (at = strstr(at, word)); at += len) {
+                bool begins = at == text || at[-1] == '\n';
+                if (begins && (at[len] == '\n' || at[len] == '\0'))
+                        return true;
+        }
+        return false;
+}
+
+/* A script behind setup lines: what they change stays, so it is handed to its interpreter by the
+ * shell that ran them. */
+static void add_script_behind_setup(struct gw_buf *out, const char *script)
+{
+        char end[32];
+        unsigned number = 0;
+        const char *line = script + 2 + strspn(script + 2, " \t");
+        do
+                snprintf(end, sizeof end, "JOBGATE_END_%u", number++);
+        while (has_line(script, end));
+        gw_buf_str(out, "exec ");
+        gw_buf_add(out, line, strcspn(line, "\r\n"));
+        gw_buf_printf(out, " /dev/fd/3 3<<'%s'\n%s", end, script);
+        if (script[strlen(script) - 1] != '\n')
+                gw_buf_char(out, '\n');
+        gw_buf_printf(out, "%s\n", end);
+}
+
+static void write_script(struct gw_buf *out, const struct gw_slurm_plan *plan)
+{
+        static const char shell[] = "#!/bin/sh\n";
+        const char *script = text_of(plan->spec.json, "script");
+        const json_t *setup = json_object_get(plan->spec.json, "setup");
+        bool own_line = script && strncmp(script, "#!", 2) == 0;
+        if (own_line && json_array_size(setup) == 0) {
+                size_t len = strcspn(script, "\n");
+                gw_buf_add(out, script, len);
+                gw_buf_char(out, '\n');
+                add_directives(out, plan);
+                gw_buf_str(out, script + len + (script[len] == '\n'));
+                return;
+        }
+        gw_buf_str(out, shell);
+        add_directives(out, plan);
+        gw_shell_setup(out, setup);
+        if (own_line)
+                add_script_behind_setup(out, script);
+        else if (script)
+                gw_buf_str(out, script);
+        else
+                gw_shell_exec(out, json_object_get(plan->spec.json, "command"));
+}
+
+/* ---- the plan -----------------------------------------------------------------------------------
+ */
+
+static int fill(struct gw_slurm_plan *plan, const struct gw_submission *s,
+                const struct gw_slurm_identity *identity, struct gw_error *err)
+{
+        char mark[GW_MARK_TEXT];
+        struct gw_buf script = GW_BUF_INIT(MAX_SCRIPT);
+        if (gw_spec_load(s->spec, s->spec_len, &plan->spec, err) || refuse(&plan->spec, err))
+                return -1;
+        gw_mark_format(s->mark, mark);
+        snprintf(plan->comment, sizeof plan->comment, GW_SLURM_COMMENT "%s", mark);
+        if (set_options(plan, identity))
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        write_script(&script, plan);
+        plan->script = gw_buf_take(&script, NULL);
+        return plan->script ? 0
+                            : gw_fail(err, GW_ERR_UNPROCESSABLE,
+                                      "the script is too large for Slurm, which takes 4 MB");
+}
+
+int gw_slurm_plan_init(struct gw_slurm_plan *plan, const struct gw_submission *s,
+                       const struct gw_slurm_identity *identity, struct gw_error *err)
+{
+        *plan = (struct gw_slurm_plan){0};
+        if (fill(plan, s, identity, err) == 0)
+                return 0;
+        gw_slurm_plan_done(plan);
+        return -1;
+}
+
+void gw_slurm_plan_done(struct gw_slurm_plan *plan)
+{
+        gw_spec_done(&plan->spec);
+        json_decref(plan->options);
+        free(plan->script);
+        *plan = (struct gw_slurm_plan){0};
+}
+
+/* ---- the request
+ * --------------------------------------------------------------------------------- */
+
+/* "NAME=value" for each. */
+static json_t *environment_of(const struct gw_slurm_plan *plan, const struct gw_submission *s,
+                              const struct gw_account *account, const char *url)
+{
+        json_auto_t *object = gw_task_environment(plan->spec.json, s, url, account);
+        json_t *list = json_array();
+        const char *name;
+        json_t *value;
+        bool ok = object && list &&
+                  json_object_set_new(object, "JOBGATE_TASK_INDEX", json_string("0")) == 0;
+        if (ok)
+                json_object_foreach(object, name, value) ok =
+                        ok &&
+                        json_array_append_new(
+                                list, json_sprintf("%s=%s", name, json_string_value(value))) == 0;
+        if (ok)
+                return list;
+        json_decref(list);
+        return NULL;
+}
+
+json_t *gw_slurm_plan_request(const struct gw_slurm_plan *plan, const struct gw_submission *s,
+                              const struct gw_account *account, const char *url, bool test)
+{
+        json_t *environment = environment_of(plan, s, account, url);
+        const char *directory = text_of(plan->spec.json, "working_directory");
+        char mark[GW_MARK_TEXT];
+        gw_mark_format(s->mark, mark);
+        if (!environment)
+                return NULL;
+        return json_pack("{s:s, s:I, s:b, s:I, s:I, s:s, s:s, s:s, s:s, s:o, s:o, s:b, s:O}", "op",
+                         "submit", "send_before", (json_int_t)s->send_before, "test", test, "uid",
+                         (json_int_t)account->uid, "gid", (json_int_t)account->gid, "name",
+                         plan->spec.name, "comment", plan->comment, "script", plan->script,
+                         "work_dir", directory ? directory : account->home, "environment",
+                         environment, "stdout",
+                         json_sprintf("%s/jobgate-%s.out", account->home, mark), "held", s->held,
+                         "options", plan->options);
+}

@@ -1,0 +1,50 @@
+/*
+ * What a plain job becomes on Slurm: sbatch's options, the batch script, the environment, and the
+ * request that a worker is sent (protocol.h). Pure; a plan belongs to one thread.
+ */
+#ifndef GW_BACKENDS_SLURM_PLAN_H
+#define GW_BACKENDS_SLURM_PLAN_H
+
+#include <jansson.h>
+
+#include "backends/account.h"
+#include "backends/backend.h"
+#include "server/model/spec.h"
+
+/* Whom a project is on a cluster: {"user": "ada", "account": "research"} in the record. */
+struct gw_slurm_identity {
+        const char *user;
+        const char *account; /* NULL: the user's default */
+};
+
+/* Reads an identity; its texts are borrowed from *ret_json, the caller's. Returns 0, or -1 with
+ * GW_ERR_UNPROCESSABLE: the project has none here. */
+int gw_slurm_identity_read(const char *text, struct gw_slurm_identity *ret, json_t **ret_json,
+                           struct gw_error *err);
+
+struct gw_slurm_plan {
+        struct gw_spec spec;
+        json_t *options; /* sbatch's long options, each with its text, in order */
+        char comment[GW_MARK_TEXT + 16];
+        char *script; /* whole, with the options as #SBATCH lines for people */
+};
+
+/*
+ * The mapping, sbatch's option from the spec's field: partition from queue · account from the
+ * identity · cpus-per-task from resources.cpus, rounded up · mem from resources.memory in MiB,
+ * rounded up · gres from resources.gpus and gpu_type, per node ·
+ * time from time_limit · nice from a priority below 0 (only administrators raise one).
+ *
+ * Returns 0; or -1 with GW_ERR_UNPROCESSABLE (the pointer is the spec's) when Slurm cannot carry
+ * it, GW_ERR_INTERNAL when it is no spec.
+ */
+int gw_slurm_plan_init(struct gw_slurm_plan *plan, const struct gw_submission *s,
+                       const struct gw_slurm_identity *identity, struct gw_error *err);
+void gw_slurm_plan_done(struct gw_slurm_plan *plan);
+
+/* A request to submit it as this user, without an id. url: JOBGATE_URL, or NULL. Its output goes
+ * to a file in the user's home that is named by the mark. NULL without memory. */
+json_t *gw_slurm_plan_request(const struct gw_slurm_plan *plan, const struct gw_submission *s,
+                              const struct gw_account *account, const char *url, bool test);
+
+#endif
