@@ -53,8 +53,11 @@ struct gw_submission {
         bool held;
         const char *ref;     /* the scheduler's own id, once known, or NULL */
         int64_t send_before; /* wall µs: not to be sent later than this */
-        bool accepted;       /* at lead: known to have been handed over */
-        bool cancelling;     /* at lead: a cancel was asked for */
+        const struct gw_span
+                *begun; /* at lead: of the spans, what was told to run, and not to end */
+        size_t begun_count;
+        bool accepted;   /* at lead: known to have been handed over */
+        bool cancelling; /* at lead: a cancel was asked for */
 };
 
 enum gw_phase {

@@ -66,7 +66,8 @@ struct gw_local_job {
         bool stopping;            /* all of it is to be stopped: that is not written yet */
         bool closed;              /* nobody wants to hear of it: to be ended and removed */
         bool unread;              /* its file could not be read: what it says is not known */
-        struct gw_spans named;    /* of the unread: which tasks the engine has in it */
+        struct gw_spans named;    /* of the unread: which tasks the engine has in it … */
+        struct gw_spans begun;    /* … and which of them it was told to run */
         bool unreported, in_line; /* its waiting tasks are in these lists */
         bool in_again;
         uint64_t place;        /* in line: the lower, the earlier */
@@ -90,8 +91,8 @@ struct gw_local_map {
 struct gw_local_live {
         struct gw_mark mark;
         bool accepted, cancelling, held;
-        struct gw_span *spans;
-        size_t span_count;
+        struct gw_span *spans, *begun;
+        size_t span_count, begun_count;
 };
 
 /* The latest wish about leadership; replaces one that was not acted on. */

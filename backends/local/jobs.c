@@ -34,8 +34,10 @@ int gw_local_compare_live(const void *a, const void *b)
 
 void gw_local_wish_done(struct gw_local_wish *wish)
 {
-        for (size_t i = 0; i < wish->live_count; i++)
+        for (size_t i = 0; i < wish->live_count; i++) {
                 free(wish->live[i].spans);
+                free(wish->live[i].begun);
+        }
         free(wish->live);
         *wish = (struct gw_local_wish){0};
 }
@@ -141,6 +143,7 @@ static void release(struct gw_local *b, struct gw_local_job *job)
                 TAILQ_REMOVE(&b->again, job, again);
         gw_local_array_done(&job->array);
         gw_spans_done(&job->named);
+        gw_spans_done(&job->begun);
         gw_spans_done(&job->waiting);
         free(job);
 }

@@ -45,14 +45,20 @@ static int keep(struct scan *scan, struct gw_local_job *job)
         return 0;
 }
 
-static int name_tasks(struct gw_local_job *job, const struct gw_local_live *live)
+static int add_spans(struct gw_spans *to, const struct gw_span *spans, size_t count)
 {
-        if (!live->spans)
-                return gw_spans_append(&job->named, 0, 0, NULL);
-        for (size_t i = 0; i < live->span_count; i++)
-                if (gw_spans_append(&job->named, live->spans[i].first, live->spans[i].last, NULL))
+        for (size_t i = 0; i < count; i++)
+                if (gw_spans_append(to, spans[i].first, spans[i].last, NULL))
                         return -1;
         return 0;
+}
+
+static int name_tasks(struct gw_local_job *job, const struct gw_local_live *live)
+{
+        if (live->begun && add_spans(&job->begun, live->begun, live->begun_count))
+                return -1;
+        return live->spans ? add_spans(&job->named, live->spans, live->span_count)
+                           : gw_spans_append(&job->named, 0, 0, NULL);
 }
 
 /* A task that cannot be read is still known by its name. */

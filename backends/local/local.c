@@ -57,6 +57,8 @@ static struct gw_submission *copy_submission(const struct gw_submission *s)
         copy->identity = s->identity ? put(&at, s->identity, identity_len) : NULL;
         copy->index_set = s->index_set ? put(&at, s->index_set, indices_len) : NULL;
         copy->name = copy->project = copy->ref = NULL;
+        copy->begun = NULL;
+        copy->begun_count = 0;
         copy->json = NULL;
         return copy;
 }
@@ -179,8 +181,12 @@ static int copy_live(const struct gw_submission *s, struct gw_local_live *ret)
                                       .accepted = s->accepted,
                                       .cancelling = s->cancelling,
                                       .held = s->held,
-                                      .span_count = s->span_count};
-        return copy_spans(s->spans, s->span_count, &ret->spans);
+                                      .span_count = s->span_count,
+                                      .begun_count = s->begun_count};
+        return copy_spans(s->spans, s->span_count, &ret->spans) ||
+                               copy_spans(s->begun, s->begun_count, &ret->begun)
+                       ? -1
+                       : 0;
 }
 
 static void op_lead(struct gw_backend *head, uint64_t epoch, const struct gw_submission *live,

@@ -4,7 +4,8 @@
  * A file that cannot be read says nothing of its tasks: they may run. So none of it starts, none
  * is said to be over, and the host is not told that it was told all, until the file was read.
  * Lost is only what is proven to be gone: no such name, or a file that was read and is no task
- * and of which no shim holds a run.
+ * and of which no shim holds a run; and what the engine was told to run, when the machine was
+ * restarted and the journal does not have its start: that may not have been on the disk yet.
  */
 #include <errno.h>
 #include <string.h>
@@ -88,6 +89,23 @@ static int find_held(struct gw_local *b, struct gw_local_job *job, int task, str
         return at < span.last ? find_held(b, job, task, (struct gw_span){at + 1, span.last}) : 0;
 }
 
+/* Written first: no leader may start it later. Returns 0, or -1 with errno. */
+static int end_unproven(struct gw_local *b, struct gw_local_job *job, int task)
+{
+        struct gw_spans spans;
+        if (!gw_local_spool_rebooted(&b->spool))
+                return 0;
+        errno = ENOMEM;
+        if (gw_spans_intersect(&job->waiting, &job->begun, &spans, NULL))
+                return -1;
+        int rc = 0;
+        if (spans.count > 0)
+                rc = gw_local_spool_end(&b->spool, job->mark, &spans, GW_REASON_NODE_FAILURE,
+                                        "the machine was restarted while the job ran");
+        gw_spans_done(&spans);
+        return rc ? -1 : gw_local_job_catch_up(b, job, task);
+}
+
 enum found { FOUND_ALL, FOUND_NOTHING, FOUND_UNREADABLE };
 
 /* With errno, unless it found all. */
@@ -101,7 +119,8 @@ static enum found look(struct gw_local *b, struct gw_local_job *job)
                 return errno == EBADMSG && !gw_local_spool_locked(task, all, &at)
                                ? FOUND_NOTHING
                                : FOUND_UNREADABLE;
-        return find_held(b, job, task, all) || gw_local_job_catch_up(b, job, task)
+        return find_held(b, job, task, all) || gw_local_job_catch_up(b, job, task) ||
+                               end_unproven(b, job, task)
                        ? FOUND_UNREADABLE
                        : FOUND_ALL;
 }
@@ -144,6 +163,7 @@ int gw_local_job_take_over(struct gw_local *b, struct gw_local_job *job)
         else if (!job->closed && gw_local_job_lost(b, job, gw_local_task_lost))
                 return -1;
         gw_spans_done(&job->named);
+        gw_spans_done(&job->begun);
         gw_local_job_leave(b, job);
         return 0;
 }

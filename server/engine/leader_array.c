@@ -28,6 +28,7 @@ void gw_part_free(struct part *p)
         if (!p)
                 return;
         gw_spans_done(&p->spans);
+        gw_spans_done(&p->begun);
         free(p->ordinals);
         free(p->ref);
         free(p->error);
@@ -442,6 +443,16 @@ bool gw_array_apply_all(struct gw_leader *l, struct live *v, const struct gw_job
         return apply_sliced(l, v, &all, event);
 }
 
+static int note_begun(const struct array *a, struct part *p)
+{
+        const struct gw_run *run = NULL;
+        while ((run = next_run(a, p, run)))
+                if (run->task.step == GW_STEP_RUNNING &&
+                    gw_spans_append(&p->begun, run->lo, run->hi, NULL) < 0)
+                        return -1;
+        return 0;
+}
+
 /* What waits here does so for the reason it has now, not for that which was recorded before a wish
  * was read. Returns 0, or -1 without memory. */
 static int wait_anew(struct gw_leader *l, struct live *v)
@@ -468,6 +479,8 @@ void gw_array_recover(struct gw_leader *l, struct live *v)
         {
                 p->again_us = INT64_MAX; /* nothing is asked before the backend is led */
                 p->cancels = true;
+                if (note_begun(v->array, p) < 0)
+                        l->lost = true;
         }
         LIST_FOREACH(p, &v->array->parts, link)
         gw_array_apply(l, v, p, NULL, &e);

@@ -185,6 +185,8 @@ static void plain_submission(const struct live *v, struct gw_submission *ret)
         ret->span_count = 1;
         ret->attempt = v->job.attempt;
         ret->accepted = v->job.step == GW_STEP_PENDING || v->job.step == GW_STEP_RUNNING;
+        ret->begun = &plain;
+        ret->begun_count = v->job.step == GW_STEP_RUNNING;
         ret->cancelling = v->job.stop != GW_REASON_NONE;
 }
 
@@ -196,6 +198,8 @@ static void array_submission(const struct live *v, const struct part *p, struct 
         ret->span_count = p->spans.count;
         ret->attempt = p->attempt;
         ret->accepted = p->state == GW_SUBMISSION_ACCEPTED;
+        ret->begun = p->begun.items;
+        ret->begun_count = p->begun.count;
         ret->cancelling = gw_array_unwanted(v->array, p);
 }
 

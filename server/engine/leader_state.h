@@ -58,7 +58,8 @@ struct part {
         uint32_t number, attempt;
         uint32_t left; /* tasks of it that may still run */
         struct gw_spans spans;
-        char *ordinals; /* owned: the spans as text */
+        struct gw_spans begun; /* what ran when this leader began */
+        char *ordinals;        /* owned: the spans as text */
         enum gw_submission_state state;
         bool cancels; /* the backend is to be told which tasks are to end */
 };

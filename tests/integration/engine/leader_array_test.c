@@ -520,6 +520,9 @@ static void a_new_leader_changes_nothing_of_what_runs(void **state)
         await_text(id, "SELECT count(*) FROM attempts a WHERE a.job_id = j.id", "4");
         ask_job(id, RUNS, before, sizeof before);
         restart_leader(64);
+        pthread_mutex_lock(&backend.lock);
+        assert_string_equal(backend.begun[0], "0-2");
+        pthread_mutex_unlock(&backend.lock);
         struct gw_fact stale = {.mark = mark,
                                 .span = {1, 1},
                                 .seen = ++backend.seen,

@@ -141,6 +141,7 @@ static void a_hand_over_cut_off_is_resolved_by_the_next_leader(void **state)
         restart_leader(64);
         assert_int_equal(backend.live_count, 1);
         assert_false(backend.accepted[0]);
+        assert_string_equal(backend.begun[0], "");
         struct call r = await_call(GW_REQUEST_RESOLVE);
         assert_int_equal(r.mark.number, c.mark.number);
         answer(r, GW_ANSWER_DONE);
@@ -157,6 +158,7 @@ static void a_running_job_is_taken_over(void **state)
         restart_leader(64);
         assert_true(backend.epoch > old);
         assert_int_equal(backend.live_count, 1);
+        assert_string_equal(backend.begun[0], "0");
         assert_true(backend.accepted[0]);
         backend.seen = 0;
         tell(mark, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);

@@ -85,6 +85,7 @@ static void do_lead(struct gw_backend *b, uint64_t epoch, const struct gw_submis
         for (size_t i = 0; i < count && i < GW_COUNT(s->live); i++) {
                 s->live[i] = live[i].mark;
                 s->accepted[i] = live[i].accepted;
+                write_spans(s->begun[i], sizeof s->begun[i], live[i].begun, live[i].begun_count);
         }
         pthread_mutex_unlock(&s->lock);
 }

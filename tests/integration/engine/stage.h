@@ -44,6 +44,7 @@ struct scripted {
         uint64_t epoch;
         struct gw_mark live[MAX_LIVE]; /* as the last lead() said */
         bool accepted[MAX_LIVE];
+        char begun[MAX_LIVE][32]; /* as gw_spans_format() writes it */
         size_t live_count;
         unsigned leads;
         bool led;       /* by the leader that was started last … */

@@ -275,6 +275,17 @@ static void a_shim_killed_while_nobody_looks(void **state)
         assert_false(rig_alive(rig_output_number(rig, mark, "main=")));
 }
 
+/* The spool was last led under another boot id. */
+static void pretend_restart(void)
+{
+        char path[512];
+        snprintf(path, sizeof path, "%s/boot", rig->directory);
+        FILE *f = fopen(path, "we");
+        assert_non_null(f);
+        fputs("11111111-2222-3333-4444-555555555555", f);
+        fclose(f);
+}
+
 static void a_restart_of_the_machine_is_noticed(void **state)
 {
         (void)state;
@@ -297,11 +308,7 @@ static void a_restart_of_the_machine_is_noticed(void **state)
         fprintf(f, GW_LOCAL_STARTED_FORMAT, 0U, 0U, 1000000LL,
                 "11111111-2222-3333-4444-555555555555", 1LL, 1LL, "-");
         fclose(f);
-        snprintf(path, sizeof path, "%s/boot", rig->directory);
-        f = fopen(path, "we");
-        assert_non_null(f);
-        fputs("11111111-2222-3333-4444-555555555555", f);
-        fclose(f);
+        pretend_restart();
 
         struct gw_submission lives[3] = {live(ran), live(rig_mark()), live(rig_mark())};
         lives[2].accepted = false;
@@ -317,6 +324,51 @@ static void a_restart_of_the_machine_is_noticed(void **state)
         /* Once: the boot is noted now, and what is missing now is just missing. */
         rig_lead(rig, lives, 3);
         assert_false(rig_last_told(rig, lives[1].mark, &t));
+}
+
+static struct gw_mark submit_held(void)
+{
+        struct gw_submission s = rig_submission(rig_mark(), "{\"command\": [\"true\"]}");
+        s.held = true;
+        assert_int_equal(rig->b->type->submit(rig->b, &s), 0);
+        assert_int_equal(rig_wait_answer(rig, GW_REQUEST_SUBMIT, s.mark).answer, GW_ANSWER_DONE);
+        return s.mark;
+}
+
+/* The journal does not have its start, as after a power cut. */
+static void what_was_told_to_run_is_not_run_after_a_restart(void **state)
+{
+        (void)state;
+        struct gw_submission told = live(submit_held()), other = live(submit_held());
+        told.begun = told.spans;
+        told.begun_count = 1;
+        rig_close(rig);
+        pretend_restart();
+        rig_open(rig);
+        rig_lead(rig, (struct gw_submission[]){told, other}, 2);
+        struct told t = rig_wait_phase(rig, told.mark, GW_PHASE_ENDED);
+        assert_int_equal(t.reason, GW_REASON_NODE_FAILURE);
+        assert_int_equal(t.exit_code, -1);
+        assert_int_equal(rig_wait_phase(rig, other.mark, GW_PHASE_ENDED).reason,
+                         GW_REASON_COMPLETED);
+
+        /* A leader that never heard of it leaves it so. */
+        told.begun_count = 0;
+        rig_lead(rig, &told, 1);
+        assert_int_equal(rig_wait_phase(rig, told.mark, GW_PHASE_ENDED).reason,
+                         GW_REASON_NODE_FAILURE);
+}
+
+/* The journal is believed: it had told of a start that failed. */
+static void what_was_told_to_run_may_wait_again(void **state)
+{
+        (void)state;
+        struct gw_submission told = live(submit_held());
+        told.begun = told.spans;
+        told.begun_count = 1;
+        rig_lead(rig, &told, 1);
+        assert_int_equal(rig_wait_phase(rig, told.mark, GW_PHASE_ENDED).reason,
+                         GW_REASON_COMPLETED);
 }
 
 /* Bytes of a record that name its run. */
@@ -710,6 +762,10 @@ int main(void)
                 cmocka_unit_test_setup_teardown(a_shim_killed_while_nobody_looks, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(a_restart_of_the_machine_is_noticed, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(what_was_told_to_run_is_not_run_after_a_restart,
+                                                set_up, tear_down),
+                cmocka_unit_test_setup_teardown(what_was_told_to_run_may_wait_again, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(nothing_runs_twice, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(the_pid_of_a_dead_shim_is_not_taken_for_it, set_up,
