@@ -13,6 +13,7 @@
 #include "backends/local/array.h"
 #include "backends/local/settings.h"
 #include "backends/local/spool.h"
+#include "backends/queue.h"
 
 /* A shim being waited for. Outlives its run's record when leadership ends: it is a child of
  * this process that must be reaped, unless an earlier process started it. */
@@ -87,66 +88,19 @@ struct gw_local_map {
         size_t bucket_count, count; /* bucket_count is a power of two */
 };
 
-/* What a leader takes over, as far as it is needed here. */
-struct gw_local_live {
-        struct gw_mark mark;
-        bool accepted, cancelling, held;
-        struct gw_span *spans, *begun;
-        size_t span_count, begun_count;
-};
-
-/* The latest wish about leadership; replaces one that was not acted on. */
-struct gw_local_wish {
-        bool any, lead, failed; /* failed: no memory to take it down */
-        uint64_t epoch;
-        struct gw_local_live *live; /* sorted by mark */
-        size_t live_count;
-};
-
-enum gw_local_kind {
-        GW_LOCAL_SUBMIT,
-        GW_LOCAL_RESOLVE,
-        GW_LOCAL_CANCEL,
-        GW_LOCAL_CHANGE,
-        GW_LOCAL_FORGET,
-        GW_LOCAL_PURGE,
-        GW_LOCAL_CHECK,
-        GW_LOCAL_LOG,
-        GW_LOCAL_KIND_COUNT
-};
-
-struct gw_local_request {
-        struct gw_work work;
-        enum gw_local_kind kind;
-        uint64_t epoch;
-        struct gw_mark mark;
-        struct gw_submission *submission; /* a copy, freed with it */
-        struct gw_span *spans;            /* cancel: a copy, freed with it; NULL: all */
-        size_t span_count;
-        bool held;
-        int64_t time_limit_s;
-        struct gw_backend_check *check; /* the caller's */
-        struct gw_log_source *log;      /* the caller's */
-};
-
 struct gw_local {
-        struct gw_backend head;
+        struct gw_queued_backend base; /* its queue: any thread */
         struct gw_backend_host host;
         struct gw_local_settings settings; /* any thread: never changes */
         char *offer;                       /* any thread: JSON text */
         pthread_t thread;
-        struct gw_mailbox mailbox;    /* any thread */
-        _Atomic uint64_t asked_epoch; /* of the last lead, 0 after yield; written by the engine */
-        pthread_mutex_t wish_lock;
-        struct gw_local_wish wish; /* under wish_lock */
-        atomic_bool resumed, stopping;
 
         struct gw_local_spool spool;
         int epoll;
         int64_t wake_at; /* monotonic; INT64_MAX: nothing to do by itself */
 
         uint64_t epoch;            /* led now; 0: none */
-        struct gw_local_wish next; /* taken, but the spool's lock is not ours yet */
+        struct gw_leadership next; /* taken, but the spool's lock is not ours yet */
         uint64_t seen;
         int64_t scanned_at;        /* wall: when the scan of this epoch began */
         bool unsynced;             /* `synced` is due once everything is reported */
@@ -167,8 +121,6 @@ struct gw_local {
 };
 
 /* jobs.c: the set of submissions. */
-int gw_local_compare_live(const void *a, const void *b); /* for qsort; any thread */
-void gw_local_wish_done(struct gw_local_wish *wish);     /* any thread, its own wish */
 struct gw_local_job *gw_local_job_find(const struct gw_local *b, struct gw_mark mark);
 struct gw_local_job *gw_local_job_add(struct gw_local *b, struct gw_mark mark); /* NULL: memory */
 void gw_local_job_remove(struct gw_local *b, struct gw_local_job *job);         /* frees it */
@@ -254,9 +206,7 @@ void gw_local_try_lead(struct gw_local *b);
 void gw_local_report(struct gw_local *b);
 
 /* requests.c */
-void gw_local_request_run(struct gw_local *b, struct gw_local_request *r);
-void gw_local_request_drop(struct gw_local_request *r); /* at close: the caller's come home */
-void gw_local_request_free(struct gw_local_request *r);
+void gw_local_request_run(struct gw_local *b, struct gw_backend_ask *r); /* frees it */
 
 /* loop.c */
 void *gw_local_loop(void *backend);

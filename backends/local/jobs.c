@@ -25,23 +25,6 @@ static bool same(struct gw_mark a, struct gw_mark b)
         return a.number == b.number && gw_id_equal(a.job, b.job);
 }
 
-int gw_local_compare_live(const void *a, const void *b)
-{
-        const struct gw_local_live *x = a, *y = b;
-        int c = gw_id_compare(&x->mark.job, &y->mark.job);
-        return c ? c : (x->mark.number > y->mark.number) - (x->mark.number < y->mark.number);
-}
-
-void gw_local_wish_done(struct gw_local_wish *wish)
-{
-        for (size_t i = 0; i < wish->live_count; i++) {
-                free(wish->live[i].spans);
-                free(wish->live[i].begun);
-        }
-        free(wish->live);
-        *wish = (struct gw_local_wish){0};
-}
-
 struct gw_local_job *gw_local_job_find(const struct gw_local *b, struct gw_mark mark)
 {
         if (b->map.bucket_count == 0)

@@ -157,7 +157,8 @@ static void log_launch_failure(const struct gw_local *b)
 {
         if (!b->unlaunchable)
                 gw_log(GW_LOG_ERROR, "local.launch_failed", "{s:s, s:s, s:s}", "backend",
-                       b->head.name, "shim", b->settings.shim, "error", strerrordesc_np(errno));
+                       b->base.head.name, "shim", b->settings.shim, "error",
+                       strerrordesc_np(errno));
 }
 
 int gw_local_run_launch(struct gw_local *b, struct gw_local_run *run)

@@ -23,14 +23,6 @@ struct scan {
         bool failed;
 };
 
-static const struct gw_local_live *find_live(const struct gw_local *b, struct gw_mark mark)
-{
-        struct gw_local_live key = {.mark = mark};
-        return b->next.live_count == 0 ? NULL
-                                       : bsearch(&key, b->next.live, b->next.live_count, sizeof key,
-                                                 gw_local_compare_live);
-}
-
 static int keep(struct scan *scan, struct gw_local_job *job)
 {
         if (scan->count == scan->room) {
@@ -53,7 +45,7 @@ static int add_spans(struct gw_spans *to, const struct gw_span *spans, size_t co
         return 0;
 }
 
-static int name_tasks(struct gw_local_job *job, const struct gw_local_live *live)
+static int name_tasks(struct gw_local_job *job, const struct gw_live *live)
 {
         if (live->begun && add_spans(&job->begun, live->begun, live->begun_count))
                 return -1;
@@ -65,7 +57,7 @@ static int name_tasks(struct gw_local_job *job, const struct gw_local_live *live
 static void found_task(void *arg, struct gw_mark mark)
 {
         struct scan *scan = arg;
-        const struct gw_local_live *live = find_live(scan->b, mark);
+        const struct gw_live *live = gw_leadership_find(&scan->b->next, mark);
         struct gw_local_job *job = gw_local_job_add(scan->b, mark);
         if (!job || keep(scan, job) || (live && name_tasks(job, live))) {
                 scan->failed = true;
@@ -90,7 +82,7 @@ static int compare_arrivals(const void *a, const void *b)
 static int report_vanished(struct gw_local *b)
 {
         for (size_t i = 0; i < b->next.live_count; i++) {
-                const struct gw_local_live *live = &b->next.live[i];
+                const struct gw_live *live = &b->next.live[i];
                 struct gw_local_job *job;
                 if (!live->accepted || gw_local_job_find(b, live->mark))
                         continue;
@@ -139,15 +131,12 @@ static int scan_spool(struct gw_local *b)
 
 void gw_local_take_wish(struct gw_local *b)
 {
-        pthread_mutex_lock(&b->wish_lock);
-        struct gw_local_wish wish = b->wish;
-        b->wish = (struct gw_local_wish){0};
-        pthread_mutex_unlock(&b->wish_lock);
+        struct gw_leadership wish = gw_queue_take_wish(&b->base.queue);
         if (!wish.any)
                 return;
         b->described = false;
         drop_all(b);
-        gw_local_wish_done(&b->next);
+        gw_leadership_done(&b->next);
         if (wish.lead)
                 b->next = wish;
         else
@@ -166,7 +155,8 @@ static void describe(struct gw_local *b, bool reachable)
 static void lead_later(struct gw_local *b, const char *event, const char *error)
 {
         if (event)
-                gw_log(GW_LOG_ERROR, event, "{s:s, s:s}", "backend", b->head.name, "error", error);
+                gw_log(GW_LOG_ERROR, event, "{s:s, s:s}", "backend", b->base.head.name, "error",
+                       error);
         describe(b, false);
         drop_all(b);
         gw_local_wake_by(b, gw_clock_mono_us() + TRY_AGAIN_US);
@@ -177,7 +167,7 @@ void gw_local_try_lead(struct gw_local *b)
         if (!b->next.any)
                 return;
         if (b->next.failed) {
-                gw_local_wish_done(&b->next);
+                gw_leadership_done(&b->next);
                 lead_later(b, "local.lead_failed", "out of memory");
                 return;
         }
@@ -193,6 +183,6 @@ void gw_local_try_lead(struct gw_local *b)
         b->epoch = b->next.epoch;
         b->seen = 0;
         b->unsynced = true;
-        gw_local_wish_done(&b->next);
+        gw_leadership_done(&b->next);
         describe(b, true);
 }

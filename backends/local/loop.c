@@ -41,15 +41,13 @@ static void turn(struct gw_local *b)
 {
         wait_for_events(b);
 
-        /* Requests first: a wish about leadership that is seen after them was uttered no later
-         * than the requests that rely on it. */
-        struct gw_work *work = gw_mailbox_take(&b->mailbox);
+        struct gw_work *work = gw_queue_take(&b->base.queue);
         gw_local_take_wish(b);
         gw_local_try_lead(b);
-        if (atomic_exchange(&b->resumed, false))
+        if (gw_queue_take_resumed(&b->base.queue))
                 b->refused = false;
         while (work) {
-                struct gw_local_request *r = GW_CONTAINER(work, struct gw_local_request, work);
+                struct gw_backend_ask *r = GW_CONTAINER(work, struct gw_backend_ask, work);
                 work = work->next;
                 gw_local_request_run(b, r);
         }
@@ -66,7 +64,7 @@ static void turn(struct gw_local *b)
 void *gw_local_loop(void *backend)
 {
         struct gw_local *b = backend;
-        while (!atomic_load(&b->stopping))
+        while (!gw_queue_is_stopping(&b->base.queue))
                 turn(b);
         return NULL;
 }

@@ -14,17 +14,11 @@
 static const char unread[] = "the submission's file in the spool cannot be read now";
 static const char not_leading[] = "the backend's spool is still led by another gateway";
 
-static void answer(struct gw_local *b, const struct gw_local_request *r, enum gw_answer answer,
+static void answer(struct gw_local *b, const struct gw_backend_ask *r, enum gw_answer answer,
                    const char *raw)
 {
-        static const enum gw_request requests[GW_LOCAL_KIND_COUNT] = {
-                [GW_LOCAL_SUBMIT] = GW_REQUEST_SUBMIT, [GW_LOCAL_RESOLVE] = GW_REQUEST_RESOLVE,
-                [GW_LOCAL_CANCEL] = GW_REQUEST_CANCEL, [GW_LOCAL_CHANGE] = GW_REQUEST_CHANGE,
-                [GW_LOCAL_FORGET] = GW_REQUEST_FORGET,
-        };
         int64_t retry_at = answer == GW_ANSWER_BUSY ? gw_clock_wall_us() + RETRY_US : 0;
-        b->host.answer(b->host.self, r->epoch, requests[r->kind], r->mark, answer, NULL, raw,
-                       retry_at);
+        gw_backend_ask_answer(&b->host, r, answer, NULL, raw, retry_at);
 }
 
 /* The project's own user ({"user": "name"}), or the backend's. */
@@ -118,7 +112,7 @@ static int plan_and_accept(struct gw_local *b, const struct gw_submission *s, st
         return rc;
 }
 
-static void run_submit(struct gw_local *b, struct gw_local_request *r)
+static void run_submit(struct gw_local *b, struct gw_backend_ask *r)
 {
         struct gw_error err = {0};
         if (gw_local_job_find(b, r->mark)) {
@@ -137,12 +131,12 @@ static void run_submit(struct gw_local *b, struct gw_local_request *r)
                 answer(b, r, GW_ANSWER_REFUSED, err.message);
 }
 
-static void run_resolve(struct gw_local *b, struct gw_local_request *r)
+static void run_resolve(struct gw_local *b, struct gw_backend_ask *r)
 {
         answer(b, r, gw_local_job_find(b, r->mark) ? GW_ANSWER_DONE : GW_ANSWER_ABSENT, NULL);
 }
 
-static void run_cancel(struct gw_local *b, struct gw_local_request *r)
+static void run_cancel(struct gw_local *b, struct gw_backend_ask *r)
 {
         struct gw_local_job *job = gw_local_job_find(b, r->mark);
         if (!job)
@@ -166,7 +160,7 @@ static void change_hold(struct gw_local *b, struct gw_local_job *job, bool held)
 }
 
 /* Also when nothing waits: what seems to run may turn out not to have begun. */
-static void run_change(struct gw_local *b, struct gw_local_request *r)
+static void run_change(struct gw_local *b, struct gw_backend_ask *r)
 {
         struct gw_local_job *job = gw_local_job_find(b, r->mark);
         if (!job) {
@@ -183,7 +177,7 @@ static void run_change(struct gw_local *b, struct gw_local_request *r)
 }
 
 /* What still runs is stopped first, and all is removed when it has ended. */
-static void run_forget(struct gw_local *b, struct gw_local_request *r)
+static void run_forget(struct gw_local *b, struct gw_backend_ask *r)
 {
         struct gw_local_job *job = gw_local_job_find(b, r->mark);
         if (job) {
@@ -198,12 +192,12 @@ static void run_forget(struct gw_local *b, struct gw_local_request *r)
         answer(b, r, GW_ANSWER_DONE, NULL);
 }
 
-static void run_purge(struct gw_local *b, struct gw_local_request *r)
+static void run_purge(struct gw_local *b, struct gw_backend_ask *r)
 {
         gw_local_spool_purge(&b->spool, r->mark.job);
 }
 
-static void run_check(struct gw_local *b, struct gw_local_request *r)
+static void run_check(struct gw_local *b, struct gw_backend_ask *r)
 {
         struct gw_local_plan plan;
         struct gw_account own = {0};
@@ -297,7 +291,7 @@ static int open_log(const struct gw_local *b, struct gw_log_source *log)
         return 0;
 }
 
-static void run_log(struct gw_local *b, struct gw_local_request *r)
+static void run_log(struct gw_local *b, struct gw_backend_ask *r)
 {
         r->log->fd = -1;
         open_log(b, r->log);
@@ -305,43 +299,21 @@ static void run_log(struct gw_local *b, struct gw_local_request *r)
 }
 
 static const struct verb {
-        void (*run)(struct gw_local *b, struct gw_local_request *r);
+        void (*run)(struct gw_local *b, struct gw_backend_ask *r);
         bool leading; /* only for who leads, under the epoch it was asked under */
-} verbs[GW_LOCAL_KIND_COUNT] = {
-        [GW_LOCAL_SUBMIT] = {run_submit, true}, [GW_LOCAL_RESOLVE] = {run_resolve, true},
-        [GW_LOCAL_CANCEL] = {run_cancel, true}, [GW_LOCAL_CHANGE] = {run_change, true},
-        [GW_LOCAL_FORGET] = {run_forget, true}, [GW_LOCAL_PURGE] = {run_purge, false},
-        [GW_LOCAL_CHECK] = {run_check, false},  [GW_LOCAL_LOG] = {run_log, false},
+} verbs[GW_ASK_COUNT] = {
+        [GW_ASK_SUBMIT] = {run_submit, true}, [GW_ASK_RESOLVE] = {run_resolve, true},
+        [GW_ASK_CANCEL] = {run_cancel, true}, [GW_ASK_CHANGE] = {run_change, true},
+        [GW_ASK_FORGET] = {run_forget, true}, [GW_ASK_PURGE] = {run_purge, false},
+        [GW_ASK_CHECK] = {run_check, false},  [GW_ASK_LOG] = {run_log, false},
 };
 
-void gw_local_request_run(struct gw_local *b, struct gw_local_request *r)
+void gw_local_request_run(struct gw_local *b, struct gw_backend_ask *r)
 {
         const struct verb *verb = &verbs[r->kind];
         if (!verb->leading || (b->epoch && r->epoch == b->epoch))
                 verb->run(b, r);
         else if (b->next.any && r->epoch == b->next.epoch)
                 answer(b, r, GW_ANSWER_BUSY, not_leading);
-        gw_local_request_free(r);
-}
-
-void gw_local_request_drop(struct gw_local_request *r)
-{
-        if (r->kind == GW_LOCAL_CHECK) {
-                gw_fail(&r->check->error, GW_ERR_UNAVAILABLE, "the backend is being closed");
-                gw_work_finish(&r->check->work);
-        } else if (r->kind == GW_LOCAL_LOG) {
-                r->log->fd = -1;
-                gw_fail(&r->log->error, GW_ERR_UNAVAILABLE, "the backend is being closed");
-                gw_work_finish(&r->log->work);
-        }
-        gw_local_request_free(r);
-}
-
-void gw_local_request_free(struct gw_local_request *r)
-{
-        if (r) {
-                free(r->submission);
-                free(r->spans);
-        }
-        free(r);
+        gw_backend_ask_free(r);
 }

@@ -131,7 +131,7 @@ static void look_later(struct gw_local *b, struct gw_local_job *job)
         gw_mark_format(job->mark, mark);
         if (!job->unread)
                 gw_log(GW_LOG_ERROR, "local.task_unreadable", "{s:s, s:s, s:s}", "backend",
-                       b->head.name, "submission", mark, "error", strerrordesc_np(errno));
+                       b->base.head.name, "submission", mark, "error", strerrordesc_np(errno));
         job->unread = true;
         gw_local_job_again(b, job);
 }
