@@ -61,23 +61,37 @@
  *    "comment": "…", "script": "#!/bin/bash…", "work_dir": "/…", "environment": ["A=1"…],
  *    "stdout": "/…", "stderr": "/…", "held": bool, "options": {"partition": "main", …}}
  *
- * options: sbatch's long options by their names, each with the text that sbatch would take; the
- * table of them is agent/options.c. test: the controller's own dry run. Nothing is sent at or
- * after send_before (microseconds since 1970), nor with a uid or gid of 0, nor without either.
- * The answers to submit, and to the two below:
+ * test, stdout, stderr, held and options may be missing; a member that is not known is wrong.
+ * environment is all that the job finds, but for what Slurm's nodes add and what sbatch would have
+ * set: SLURM_JOB_NAME, SLURM_SUBMIT_DIR and, for options, SLURM_CPUS_PER_TASK and their like, where
+ * it does not have them. SLURM_UMASK in it is the job's umask. options: sbatch's long options by
+ * their names, each with the text that sbatch would take, "" for none; the table of them is
+ * agent/options.c, and each means what it means to sbatch. test: the controller's own dry run,
+ * which `held` does not change. Nothing is sent at or after send_before (microseconds since 1970),
+ * nor with a uid or gid of 0, nor without either. The answers to submit, and to the two below:
  *
  *   {"id": 1, "outcome": "done", "job": 87, "text": "…"}      text: what the controller or a plugin
  *                                                             of it added; may be missing
+ *   {"id": 1, "outcome": "done", "start": T}                  of a test: when it would start
  *   {"id": 1, "outcome": "refused", "error": 2000, "text": "Invalid partition name specified"}
  *   {"id": 1, "outcome": "not_sent", …}   surely not sent: too late, or nobody to connect to
  *   {"id": 1, "outcome": "busy", …}       the controller takes no more now
  *   {"id": 1, "outcome": "unknown", …}    all else: time-outs, broken connections
  *   {"id": 1, "outcome": "invalid", "text": "options/time: …"}  the request; nothing was sent
  *
+ * error and text are libslurm's, the text with the words that it printed behind a colon. A refused
+ * submit may leave a failed record with its mark all the same (2014 does). An unknown one whose
+ * error is -1 may be a refusal by a job_submit plugin, whose words are in the text: it is one when
+ * the job turns out to be absent. 2050 is a limit that may be a matter of time.
+ *
  *   {"id": 2, "op": "cancel", "job": 87, "tasks": "2,4-5"}    without tasks: all of it
  *   {"id": 3, "op": "change", "job": 87, "held": bool, "time_limit_s": N, "max_parallel": N}
  *
- * each of change's may be missing: then it stays as it is. A job that is gone already is "done".
+ * each of change's may be missing: then it stays as it is. A hold is one that the job's user may
+ * release. A job that is gone already is "done", with the error that said so.
+ *
+ * Requests that the agent has not begun when the other end is closed are not begun. One that does
+ * not follow this page ends the agent.
  */
 #ifndef GW_BACKENDS_SLURM_PROTOCOL_H
 #define GW_BACKENDS_SLURM_PROTOCOL_H

@@ -14,7 +14,7 @@
 /* What is wrong between us and the controller has these numbers of libslurm, or none. */
 #define TRANSPORT_FIRST SLURM_UNEXPECTED_MSG_ERROR
 #define TRANSPORT_LAST SLURM_NO_CHANGE_IN_DATA
-#define SOCKET_FIRST SLURM_PROTOCOL_SOCKET_IMPL_ZERO_RECV_LENGTH
+#define SOCKET_FIRST 5000 /* its name is not the same in all versions */
 
 int gw_agent_cluster_open(struct gw_agent_cluster *c, struct gw_error *err)
 {

@@ -5,7 +5,7 @@
  *   jobgate-slurm-agent watch|work        (protocol.h has the roles and what is said on descriptor
  * 3)
  *
- * One process, one thread. It needs SLURM_CONF, and as an unprivileged user may need SLURM_JWT,
+ * One process, one thread. It needs SLURM_CONF, and for `work` as an unprivileged user SLURM_JWT,
  * which libslurm reads once: a process is one identity for ever. A call that hangs is ended from
  * outside. Status 0: the other end was closed; 1: it could not go on, with a line on standard
  * error.
@@ -30,6 +30,7 @@ static const struct role {
                    struct gw_error *err);
 } roles[] = {
         {"watch", gw_agent_watch},
+        {"work", gw_agent_work},
 };
 
 static const struct role *find_role(const char *name)
@@ -94,7 +95,7 @@ int main(int argc, char **argv)
         const struct role *role = argc == 2 ? find_role(argv[1]) : NULL;
         struct gw_error err = {0};
         if (!role) {
-                dprintf(STDERR_FILENO, "usage: jobgate-slurm-agent watch\n");
+                dprintf(STDERR_FILENO, "usage: jobgate-slurm-agent watch|work\n");
                 return EXIT_FAILURE;
         }
         /* The token is in this process's memory and environment: no other process of the same user

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "server/base/error.h"
@@ -23,6 +24,10 @@ struct gw_agent_member {
         bool required;
         int64_t lo, hi;
 };
+
+/* The first part of a row: the name, the kind without its GW_AGENT_MEMBER_, and where it goes. */
+#define GW_AGENT_MEMBER(text, which, type, member)                                                 \
+        .name = text, .kind = GW_AGENT_MEMBER_##which, .offset = offsetof(type, member)
 
 /* The members that every request has: its number and what is asked. Returns 0, or -1: whoever sent
  * it does not speak our language. op is borrowed. */

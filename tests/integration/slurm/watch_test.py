@@ -168,7 +168,7 @@ def test_a_stopped_controller_is_said_and_forgotten(cluster, watch):
     (struct.pack(">I", 3) + b"\xff{}", "frame"),
     (struct.pack(">I", 2) + b"{}", "'id'"),
     (struct.pack(">I", 22) + b'{"id":1,"op":"submit"}', "'submit'"),
-])
+], ids=str)
 def test_what_is_no_request_ends_it_with_a_line(watch, data, words):
     watch.send_bytes(data)
     with pytest.raises(EOFError) as ended:

@@ -1,0 +1,183 @@
+/*
+ * From options to a description. The agent's one thread.
+ *
+ * The controller takes what it is given literally: how many tasks and CPUs "--nodes=2" means is
+ * sbatch's reckoning, and is done here as there, so that one option means one thing.
+ */
+#include "backends/slurm/agent/order.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/cleanup.h"
+
+#define LIST_MAX 4096
+#define VARIABLES_MAX 65536
+
+void gw_agent_order_init(struct gw_agent_order *o)
+{
+        *o = (struct gw_agent_order){
+                .mem = NO_VAL64,
+                .mem_per_cpu = NO_VAL64,
+                .variables = GW_BUF_INIT(VARIABLES_MAX),
+        };
+        for (size_t i = 0; i < GW_AGENT_TRES; i++)
+                o->tres[i] = GW_BUF_INIT(LIST_MAX);
+        slurm_init_job_desc_msg(&o->desc);
+        /* Where sbatch's default is not that of libslurm. */
+        o->desc.contiguous = 0;
+        o->desc.mail_type = 0;
+}
+
+void gw_agent_order_done(struct gw_agent_order *o)
+{
+        for (size_t i = 0; i < GW_AGENT_TRES; i++)
+                gw_buf_done(&o->tres[i]);
+        gw_buf_done(&o->variables);
+        free(o->nodelist);
+}
+
+void gw_agent_order_add(struct gw_agent_order *o, enum gw_agent_tres list, const char *kind,
+                        const char *text)
+{
+        struct gw_buf *b = &o->tres[list];
+        gw_buf_printf(b, "%s%s%s%s", b->len > 0 ? "," : "", GW_AGENT_GRES, kind, text);
+}
+
+void gw_agent_order_variable(struct gw_agent_order *o, const char *name, const char *value)
+{
+        gw_buf_printf(&o->variables, "%s=%s", name, value);
+        gw_buf_char(&o->variables, '\0');
+}
+
+/* As many nodes as are named. */
+static int count_nodes(struct gw_agent_order *o, struct gw_error *err)
+{
+        if (!o->desc.req_nodes)
+                return 0;
+        gw_agent_hosts hosts = slurm_hostlist_create(o->desc.req_nodes);
+        if (!hosts)
+                return gw_fail_at(err, GW_ERR_INVALID, "options/nodelist",
+                                  "must be names of nodes, as in n[1-3],n7");
+        slurm_hostlist_uniq(hosts);
+        uint32_t count = (uint32_t)slurm_hostlist_count(hosts);
+        o->nodelist = slurm_hostlist_ranged_string_malloc(hosts);
+        slurm_hostlist_destroy(hosts);
+        if (!o->nodelist)
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        o->desc.req_nodes = o->nodelist;
+        if (o->min_nodes < count)
+                o->min_nodes = count;
+        if (o->ntasks && o->ntasks < count)
+                return gw_fail_at(err, GW_ERR_INVALID, "options/nodelist",
+                                  "names %u nodes for %u tasks", count, o->ntasks);
+        return 0;
+}
+
+static bool exact_nodes(const struct gw_agent_order *o)
+{
+        return o->max_nodes == 0 || o->min_nodes == o->max_nodes;
+}
+
+/* No more nodes than there are tasks. */
+static void fit_nodes(struct gw_agent_order *o)
+{
+        if (o->min_nodes == 0 || o->ntasks == 0)
+                return;
+        if (o->ntasks < o->max_nodes)
+                o->max_nodes = o->ntasks;
+        if (o->ntasks < o->min_nodes)
+                o->min_nodes = o->max_nodes = o->ntasks;
+}
+
+/* The tasks that are reckoned with: those that are said, or one on each node. */
+static uint32_t reckon_tasks(struct gw_agent_order *o)
+{
+        const job_desc_msg_t *d = &o->desc;
+        uint32_t nodes = o->min_nodes ? o->min_nodes : 1;
+        if (o->ntasks == 0 && o->ntasks_per_node && exact_nodes(o))
+                o->ntasks = nodes * o->ntasks_per_node;
+        if (o->ntasks)
+                return o->ntasks;
+        if (o->min_nodes == 0 || !exact_nodes(o))
+                return 1;
+        const uint16_t per_node[] = {d->sockets_per_node, d->cores_per_socket, d->threads_per_core};
+        uint32_t tasks = nodes;
+        for (size_t i = 0; i < GW_COUNT(per_node); i++)
+                if (per_node[i] != NO_VAL16) {
+                        tasks *= per_node[i];
+                        o->ntasks = tasks;
+                }
+        return tasks;
+}
+
+static void settle_sizes(struct gw_agent_order *o)
+{
+        job_desc_msg_t *d = &o->desc;
+        uint32_t tasks = reckon_tasks(o);
+        fit_nodes(o);
+        if (o->ntasks) {
+                d->bitflags |= JOB_NTASKS_SET;
+                d->num_tasks = o->ntasks;
+        }
+        d->min_cpus = tasks;
+        if (o->cpus_per_task) {
+                d->bitflags |= JOB_CPUS_SET;
+                d->cpus_per_task = (uint16_t)o->cpus_per_task;
+                d->min_cpus = tasks * o->cpus_per_task;
+        }
+        if (d->overcommit != NO_VAL8 && d->overcommit)
+                d->min_cpus = o->min_nodes ? o->min_nodes : 1;
+        if (o->min_cpus < o->cpus_per_task)
+                o->min_cpus = o->cpus_per_task;
+        if (o->min_cpus)
+                d->pn_min_cpus = (uint16_t)o->min_cpus;
+        if (o->ntasks_per_node)
+                d->ntasks_per_node = (uint16_t)o->ntasks_per_node;
+        if (o->min_nodes)
+                d->min_nodes = o->min_nodes;
+        if (o->max_nodes)
+                d->max_nodes = o->max_nodes;
+}
+
+static int settle_memory(struct gw_agent_order *o, struct gw_error *err)
+{
+        bool per_gpu = o->tres[GW_AGENT_MEMORY_PER].len > 0;
+        if ((o->mem != NO_VAL64) + (o->mem_per_cpu != NO_VAL64) + per_gpu > 1)
+                return gw_fail_at(err, GW_ERR_INVALID, "options/mem",
+                                  "can be said per node, per CPU or per GPU, and only once");
+        if (o->mem != NO_VAL64)
+                o->desc.pn_min_memory = o->mem;
+        if (o->mem_per_cpu != NO_VAL64)
+                o->desc.pn_min_memory = o->mem_per_cpu | MEM_PER_CPU;
+        return 0;
+}
+
+static int settle_resources(struct gw_agent_order *o, struct gw_error *err)
+{
+        char **const lists[GW_AGENT_TRES] = {
+                [GW_AGENT_PER_JOB] = &o->desc.tres_per_job,
+                [GW_AGENT_PER_NODE] = &o->desc.tres_per_node,
+                [GW_AGENT_PER_SOCKET] = &o->desc.tres_per_socket,
+                [GW_AGENT_PER_TASK] = &o->desc.tres_per_task,
+                [GW_AGENT_CPUS_PER] = &o->desc.cpus_per_tres,
+                [GW_AGENT_MEMORY_PER] = &o->desc.mem_per_tres,
+        };
+        for (size_t i = 0; i < GW_AGENT_TRES; i++) {
+                if (!gw_buf_ok(&o->tres[i]))
+                        return gw_fail_at(err, GW_ERR_INVALID, "options",
+                                          "ask for too many kinds of resources");
+                *lists[i] = o->tres[i].data;
+        }
+        return 0;
+}
+
+int gw_agent_order_settle(struct gw_agent_order *o, struct gw_error *err)
+{
+        if (count_nodes(o, err) || settle_memory(o, err) || settle_resources(o, err))
+                return -1;
+        settle_sizes(o);
+        if (!gw_buf_ok(&o->variables))
+                return gw_fail_at(err, GW_ERR_INVALID, "options", "are too long");
+        return 0;
+}
