@@ -4,6 +4,8 @@
  */
 #include "db/people.h"
 
+#include <string.h>
+
 #include "server/base/str.h"
 
 static const struct gw_db_column principal_columns[] = {{"hash", GW_DB_BYTES}};
@@ -85,4 +87,38 @@ static const struct gw_db_kind used_kind = {
 void gw_db_token_used_init(struct gw_db_token_used *c)
 {
         c->cmd.kind = &used_kind;
+}
+
+/* ---- identities ---------------------------------------------------------------------------- */
+
+static const struct gw_db_column identity_columns[] = {{"project_id", GW_DB_INT8},
+                                                       {"backend", GW_DB_TEXT}};
+
+static void identity_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
+{
+        const struct gw_db_identity_get *c = GW_DB_COMMAND(cmd, struct gw_db_identity_get);
+        gw_db_put_int8(in, c->project_id);
+        gw_db_put_text(in, c->backend);
+}
+
+static void identity_row(struct gw_db_command *cmd, const struct gw_db_row *row)
+{
+        struct gw_db_identity_get *c = GW_DB_COMMAND(cmd, struct gw_db_identity_get);
+        const char *text = gw_db_get_text(row, 1, NULL);
+        c->identity = text ? strdup(text) : NULL;
+}
+
+static const struct gw_db_kind identity_kind = {
+        .name = "identity_get",
+        .sql = "SELECT d.ord, pb.identity::text FROM {input} d JOIN project_backends pb"
+               " ON pb.project_id = d.project_id AND pb.backend = d.backend",
+        .columns = identity_columns,
+        .column_count = GW_COUNT(identity_columns),
+        .encode = identity_encode,
+        .row = identity_row,
+};
+
+void gw_db_identity_get_init(struct gw_db_identity_get *c)
+{
+        c->cmd.kind = &identity_kind;
 }

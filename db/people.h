@@ -32,6 +32,15 @@ struct gw_db_token_used {
 };
 void gw_db_token_used_init(struct gw_db_token_used *c);
 
+/* Whom a project is on a backend. */
+struct gw_db_identity_get {
+        struct gw_db_command cmd;
+        int64_t project_id;
+        const char *backend;
+        char *identity; /* out: JSON text, the caller's; NULL: it is nobody there (or no memory) */
+};
+void gw_db_identity_get_init(struct gw_db_identity_get *c);
+
 /* ---- for the command line --------------------------------------------------------------- */
 
 /* rows is 0 when the name is taken. */
@@ -55,6 +64,13 @@ struct gw_db_member_set {
         const char *project, *user, *role;
 };
 void gw_db_member_set_init(struct gw_db_member_set *c);
+
+/* Whom a project is on a backend: JSON text. rows is 0 when the project does not exist. */
+struct gw_db_identity_set {
+        struct gw_db_command cmd;
+        const char *project, *backend, *identity;
+};
+void gw_db_identity_set_init(struct gw_db_identity_set *c);
 
 /* rows is 0 when the user or the project does not exist. */
 struct gw_db_token_create {

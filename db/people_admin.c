@@ -89,6 +89,35 @@ void gw_db_member_set_init(struct gw_db_member_set *c)
         c->cmd.kind = &member_kind;
 }
 
+static const struct gw_db_column identity_columns[] = {
+        {"project", GW_DB_TEXT}, {"backend", GW_DB_TEXT}, {"identity", GW_DB_JSONB}};
+
+static void identity_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
+{
+        const struct gw_db_identity_set *c = GW_DB_COMMAND(cmd, struct gw_db_identity_set);
+        gw_db_put_text(in, c->project);
+        gw_db_put_text(in, c->backend);
+        gw_db_put_text(in, c->identity);
+}
+
+static const struct gw_db_kind identity_kind = {
+        .name = "identity_set",
+        .sql = "INSERT INTO project_backends (project_id, backend, identity)"
+               " SELECT p.id, d.backend, d.identity FROM {input} d"
+               " JOIN projects p ON p.name = d.project"
+               " ON CONFLICT (project_id, backend) DO UPDATE SET identity = excluded.identity"
+               " RETURNING 0",
+        .columns = identity_columns,
+        .column_count = GW_COUNT(identity_columns),
+        .encode = identity_encode,
+        .batch_max = 1,
+};
+
+void gw_db_identity_set_init(struct gw_db_identity_set *c)
+{
+        c->cmd.kind = &identity_kind;
+}
+
 static const struct gw_db_column token_columns[] = {
         {"user_name", GW_DB_TEXT}, {"project", GW_DB_TEXT}, {"name", GW_DB_TEXT},
         {"scopes", GW_DB_TEXT},    {"expires", GW_DB_TIME}, {"hash", GW_DB_BYTES},

@@ -3,8 +3,10 @@
  *
  * A dry run goes the same way up to the record, and then asks the backend itself.
  */
+#include <stdlib.h>
 #include <string.h>
 
+#include "db/people.h"
 #include "openapi/operations.h"
 #include "routes/call.h"
 #include "routes/job_json.h"
@@ -12,21 +14,35 @@
 
 struct create {
         struct gw_submit submit;
+        enum { RECORD, IDENTITY, CHECK } stage; /* what it waits for; the last two: a dry run */
+        struct gw_db_identity_get identity;
         struct gw_submission submission; /* of a dry run, until its check is home */
         struct gw_backend_check check;
         struct gw_buf rendered;
-        bool dry;
 };
 
 /* ---- dry run ------------------------------------------------------------------------------- */
+
+/* Whom the backend is to be asked as. */
+static enum gw_next ask_identity(struct gw_call *call, struct create *c)
+{
+        c->stage = IDENTITY;
+        c->identity = (struct gw_db_identity_get){.project_id = c->submit.membership->project_id,
+                                                  .backend = c->submit.backend->name};
+        gw_db_identity_get_init(&c->identity);
+        return gw_call_read(call, &c->identity.cmd);
+}
 
 static enum gw_next ask_backend(struct gw_call *call, struct create *c)
 {
         struct gw_backend *b = c->submit.backend;
         struct gw_error err = {0};
-        c->dry = true;
+        if (c->identity.cmd.error.code != GW_OK)
+                return gw_call_fail(call, &c->identity.cmd.error);
+        c->stage = CHECK;
         gw_buf_init(&c->rendered, GW_MAX_JOB_JSON);
         c->submission = gw_submit_submission(&c->submit);
+        c->submission.identity = c->identity.identity;
         if (b->type->render(b, &c->submission, &c->rendered, &err))
                 return gw_call_fail(call, &err);
         c->check.submission = &c->submission;
@@ -69,7 +85,7 @@ static enum gw_next begin(struct gw_call *call)
         if (!gw_submit_prepare(call, &c->submit, call->body, &err))
                 return gw_submit_refuse(call, &err);
         if (gw_call_flag(call, "dry_run"))
-                return ask_backend(call, c);
+                return ask_identity(call, c);
         /* Only a key needs it. A body that was decoded holds no NUL. */
         if (gw_call_header(call, "Idempotency-Key"))
                 gw_token_hash(gw_exchange_body(call->exchange, &len), digest);
@@ -94,7 +110,9 @@ static enum gw_next resume(struct gw_call *call, struct gw_work *work)
         struct create *c = call->state;
         enum gw_next next;
         (void)work;
-        if (c->dry)
+        if (c->stage == IDENTITY)
+                return ask_backend(call, c);
+        if (c->stage == CHECK)
                 return answer_dry(call, c);
         if (!gw_submit_resume(call, &c->submit, &next))
                 return next;
@@ -112,6 +130,7 @@ static void end(struct gw_call *call)
         struct create *c = call->state;
         gw_submit_done(&c->submit);
         gw_buf_done(&c->rendered);
+        free(c->identity.identity);
 }
 
 const struct gw_handler gw_route_createJob = {

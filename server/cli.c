@@ -5,6 +5,7 @@
 #include "server/cli.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@ enum option {
         OPTION_SCOPES = 16,
         OPTION_EXPIRES = 32,
         OPTION_NAME = 64,
+        OPTION_ACCOUNT = 128,
 };
 
 struct member {
@@ -39,7 +41,7 @@ struct member {
 struct arguments {
         const char *word[3]; /* behind the command's own two */
         size_t words;
-        const char *backend, *user, *project, *scopes, *name;
+        const char *backend, *user, *project, *scopes, *name, *account;
         int64_t expires_us;
         struct member members[MAX_MEMBERS];
         size_t member_count;
@@ -138,6 +140,12 @@ static int take_name(struct arguments *a, const char *value, struct gw_error *er
         return check_name("token", value, GW_MAX_NAME, err);
 }
 
+static int take_account(struct arguments *a, const char *value, struct gw_error *err)
+{
+        a->account = value;
+        return check_name("account", value, GW_MAX_NAME, err);
+}
+
 static const struct {
         const char *name;
         enum option option;
@@ -150,6 +158,7 @@ static const struct {
         {"--scopes", OPTION_SCOPES, take_scopes},
         {"--expires", OPTION_EXPIRES, take_expires},
         {"--name", OPTION_NAME, take_name},
+        {"--account", OPTION_ACCOUNT, take_account},
 };
 
 /* ---- what they do ---- */
@@ -212,6 +221,27 @@ static int project_member(struct call *c, struct gw_error *err)
             check_name("user", user, GW_MAX_NAME, err) < 0 || check_role(role, err) < 0)
                 return -1;
         return set_member(c, project, user, role, err);
+}
+
+/* Whom the project's jobs are on a backend: a Unix user there, and what it is charged to. */
+static int project_identity(struct call *c, struct gw_error *err)
+{
+        const char *project = c->args.word[0], *backend = c->args.word[1], *user = c->args.word[2];
+        if (check_name("project", project, GW_MAX_NAME, err) < 0 ||
+            check_name("backend", backend, MAX_BACKEND_NAME, err) < 0 ||
+            check_name("user", user, GW_MAX_NAME, err) < 0)
+                return -1;
+        json_auto_t *identity = json_pack("{s:s, s:s*}", "user", user, "account", c->args.account);
+        gw_autofree char *text = identity ? json_dumps(identity, JSON_COMPACT) : NULL;
+        if (!text)
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        struct gw_db_identity_set i = {.project = project, .backend = backend, .identity = text};
+        gw_db_identity_set_init(&i);
+        if (run(c, &i.cmd, err) < 0)
+                return -1;
+        return i.cmd.rows ? 0
+                          : gw_fail(err, GW_ERR_NOT_FOUND,
+                                    "there is no project %s: create it first", project);
 }
 
 static int token_create(struct call *c, struct gw_error *err)
@@ -294,6 +324,8 @@ static const struct command {
         {"project", "create", 1, OPTION_BACKEND | OPTION_MEMBER, project_create,
          "NAME [--default-backend BACKEND] [--member USER:ROLE]…"},
         {"project", "member", 3, 0, project_member, "PROJECT USER ROLE"},
+        {"project", "identity", 3, OPTION_ACCOUNT, project_identity,
+         "PROJECT BACKEND UNIX-USER [--account ACCOUNT]"},
         {"token", "create", 0,
          OPTION_USER | OPTION_PROJECT | OPTION_SCOPES | OPTION_EXPIRES | OPTION_NAME, token_create,
          "--user USER [--project PROJECT] [--scopes jobs:read,jobs:write] [--expires 90d] "

@@ -136,7 +136,12 @@ def test_a_name_twice(gateway, noun, verb):
                                    ("token", "create"), ("token", "create", "--user", "nobody-at-all"),
                                    ("token", "create", "--user"), ("token", "revoke", "x"), ("colour", "create", "red"),
                                    ("project", "create", "p1", "--member", "nobody-at-all:submitter"),
-                                   ("project", "member", "nowhere", "nobody", "submitter"), ("--colour",)])
+                                   ("project", "member", "nowhere", "nobody", "submitter"),
+                                   ("project", "identity", "nowhere", "slurm", "ada"),
+                                   ("project", "identity", "nowhere", "slurm"),
+                                   ("project", "identity", "nowhere", "slurm", "a;b"),
+                                   ("project", "identity", "nowhere", "slurm", "ada", "--account", "a b"),
+                                   ("--colour",)])
 def test_a_bad_command_is_said_in_one_line(gateway, words):
     done = gateway.command(*words)
     assert done.returncode != 0 and done.stderr.strip() and not done.stdout
@@ -169,3 +174,14 @@ def test_a_stop_finishes_what_was_accepted(new_gateway):
 def test_the_pid_of_a_stopped_gateway_is_gone_quickly(new_gateway):
     made = new_gateway().start()
     made.stop(seconds=5)
+
+
+def test_a_projects_identity_is_set_and_changed(gateway, member):
+    def identity():
+        return gateway.cluster.query(
+            "SELECT identity FROM project_backends b JOIN projects p ON p.id = b.project_id WHERE p.name = %s",
+            (member.project,), gateway.database)
+    gateway.cli("project", "identity", member.project, "slurm", "ada", "--account", "research")
+    assert identity() == [({"user": "ada", "account": "research"},)]
+    gateway.cli("project", "identity", member.project, "slurm", "bob")
+    assert identity() == [({"user": "bob"},)]
