@@ -3,9 +3,10 @@
 
 #include "backends/backend.h"
 #include "backends/local/local.h"
+#include "backends/slurm/slurm.h"
 #include "server/base/cleanup.h"
 
-static const struct gw_backend_type *const types[] = {&gw_local_type};
+static const struct gw_backend_type *const types[] = {&gw_local_type, &gw_slurm_type};
 
 const struct gw_backend_type *gw_backend_type_find(const char *name)
 {
@@ -22,5 +23,5 @@ const struct gw_backend_type *gw_backend_type_at(size_t i)
 
 const char *gw_backend_type_names(void)
 {
-        return "local";
+        return "local, slurm";
 }

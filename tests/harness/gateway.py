@@ -26,7 +26,7 @@ REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", 
 def install_binaries(folder):
     """Copies the build where RUNNER can read it, whatever the modes of the tree's parents."""
     folder = system.make_folder(folder)
-    for name in ("jobgate", "jobgate-shim"):
+    for name in ("jobgate", "jobgate-shim", "jobgate-slurm-agent"):
         source = system.build_folder() / name
         if source.exists():
             shutil.copy2(source, folder / name)

@@ -1,0 +1,104 @@
+/*
+ * The inside of a Slurm backend, for the files of this folder only. Unless a line says otherwise,
+ * everything here belongs to the backend's thread.
+ */
+#ifndef GW_BACKENDS_SLURM_INTERNAL_H
+#define GW_BACKENDS_SLURM_INTERNAL_H
+
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "backends/account.h"
+#include "backends/queue.h"
+#include "backends/slurm/link.h"
+#include "backends/slurm/settings.h"
+#include "backends/slurm/state.h"
+#include "backends/slurm/workers.h"
+
+/* One submission that the engine has not closed. */
+struct gw_slurm_job {
+        struct gw_mark mark;
+        char *user;                    /* its owner in the cluster; never NULL */
+        uid_t uid;                     /* the same, as this machine knows it */
+        uint32_t number;               /* slurmctld's, 0: not known */
+        int64_t accepted_us;           /* wall: when we learned that slurmctld has it */
+        bool asked;                    /* a submit is on its way */
+        bool found;                    /* the table had it */
+        struct gw_backend_ask *cancel; /* waits for the answer to the submit; or NULL */
+
+        /* What the engine was told, or is to be told. */
+        bool unreported;
+        enum gw_phase phase;
+        enum gw_reason reason;
+        int exit_code, signal;
+        uint32_t restart;
+        int64_t pending_us, started_us, ended_us;
+        char *node;
+        char words[GW_SLURM_WORDS];
+
+        LIST_ENTRY(gw_slurm_job) by_mark, by_number;
+        TAILQ_ENTRY(gw_slurm_job) report;
+};
+
+#define GW_SLURM_BUCKETS 4096 /* a power of two */
+
+LIST_HEAD(gw_slurm_bucket, gw_slurm_job);
+
+struct gw_slurm {
+        struct gw_queued_backend base; /* its queue: any thread */
+        struct gw_backend_host host;
+        struct gw_slurm_settings settings; /* any thread: never changes */
+        pthread_t thread;
+
+        uint64_t epoch; /* led now; 0: none */
+        uint64_t seen;  /* number of the last table, within the epoch */
+        bool synced;    /* the host was told that a whole table was */
+        bool refused;   /* it took no facts: wait for resume */
+        bool described, reachable;
+
+        struct gw_link watch;
+        int64_t watch_at, watch_back_off_us, watch_ends_at; /* monotonic: start; end */
+        int64_t asked_at;                                   /* wall: of the last whole table */
+        int64_t min_job_age_us;
+        int64_t offer_at; /* monotonic: when to ask what the cluster offers */
+        char *offer;      /* JSON text, or NULL: not known yet */
+
+        struct gw_slurm_workers *workers;
+        struct gw_slurm_bucket by_mark[GW_SLURM_BUCKETS], by_number[GW_SLURM_BUCKETS];
+        TAILQ_HEAD(, gw_slurm_job) report;
+};
+
+/* jobs.c */
+struct gw_slurm_job *gw_slurm_job_find(struct gw_slurm *b, struct gw_mark mark);
+struct gw_slurm_job *gw_slurm_job_numbered(struct gw_slurm *b, uint32_t number);
+/* NULL: no memory. */
+struct gw_slurm_job *gw_slurm_job_add(struct gw_slurm *b, struct gw_mark mark, const char *user,
+                                      uid_t uid);
+void gw_slurm_job_number(struct gw_slurm *b, struct gw_slurm_job *job, uint32_t number);
+void gw_slurm_job_remove(struct gw_slurm *b, struct gw_slurm_job *job); /* frees it */
+void gw_slurm_jobs_clear(struct gw_slurm *b);
+/* It is to be told as it is now. */
+void gw_slurm_job_changed(struct gw_slurm *b, struct gw_slurm_job *job);
+/* It ended, and nobody knows how. */
+void gw_slurm_job_lost(struct gw_slurm *b, struct gw_slurm_job *job, const char *words);
+void gw_slurm_report(struct gw_slurm *b);
+
+/* table.c: the agent that watches. */
+void gw_slurm_watch_restart(struct gw_slurm *b); /* the next table is a whole one */
+void gw_slurm_watch_stop(struct gw_slurm *b);
+void gw_slurm_watch_serve(struct gw_slurm *b); /* frames, and what is due */
+int64_t gw_slurm_watch_wake_at(const struct gw_slurm *b);
+
+/* requests.c */
+void gw_slurm_request_run(struct gw_slurm *b, struct gw_backend_ask *a); /* takes it */
+/* A user by the identity's name. Returns 0, or -1 with GW_ERR_UNPROCESSABLE. */
+int gw_slurm_account_find(const struct gw_slurm *b, const char *user, struct gw_account *ret,
+                          struct gw_error *err);
+
+/* lead.c */
+void gw_slurm_take_wish(struct gw_slurm *b);
+
+/* loop.c */
+void *gw_slurm_loop(void *backend);
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * Taking over and giving up leadership. Whoever leads anew starts from what the record says is
+ * open; the first whole table tells the rest.
+ */
+#include <stdlib.h>
+
+#include "backends/slurm/internal.h"
+#include "backends/slurm/plan.h"
+#include "server/base/cleanup.h"
+#include "server/base/log.h"
+#include "server/base/str.h"
+
+static uint32_t number_of(const char *ref)
+{
+        int64_t number;
+        return ref && gw_str_int64(ref, 1, UINT32_MAX, &number) == 0 ? (uint32_t)number : 0;
+}
+
+static int take_over(struct gw_slurm *b, const struct gw_live *live)
+{
+        struct gw_slurm_identity identity;
+        struct gw_account account = {0};
+        struct gw_error err = {0};
+        json_auto_t *json = NULL;
+        /* Its user is gone from this machine or the record: nothing of it can be believed. */
+        if (gw_slurm_identity_read(live->identity, &identity, &json, &err) ||
+            gw_slurm_account_find(b, identity.user, &account, &err)) {
+                gw_log_error("slurm.no_user", &err);
+                return 0;
+        }
+        struct gw_slurm_job *job = gw_slurm_job_add(b, live->mark, identity.user, account.uid);
+        gw_account_done(&account);
+        if (!job)
+                return -1;
+        uint32_t number = number_of(live->ref);
+        if (number > 0)
+                gw_slurm_job_number(b, job, number);
+        return 0;
+}
+
+static int take_over_all(struct gw_slurm *b, const struct gw_leadership *wish)
+{
+        for (size_t i = 0; i < wish->live_count; i++)
+                if (take_over(b, &wish->live[i]))
+                        return -1;
+        return 0;
+}
+
+/* Not what was sent already: that is somebody else's to hear of. */
+static void stop(struct gw_slurm *b)
+{
+        b->epoch = 0;
+        gw_slurm_workers_free(GW_TAKE(b->workers));
+        gw_slurm_watch_stop(b);
+        gw_slurm_jobs_clear(b);
+        b->seen = 0;
+        b->synced = b->refused = b->described = false;
+}
+
+static int begin(struct gw_slurm *b, const struct gw_leadership *wish)
+{
+        struct gw_slurm_workers_settings s = {.program = b->settings.agent,
+                                              .conf = b->settings.client_conf,
+                                              .key = b->settings.key,
+                                              .key_len = b->settings.key_len,
+                                              .token_life_s = b->settings.token_life_s,
+                                              .most = (unsigned)b->settings.workers};
+        b->workers = gw_slurm_workers_new(&s, NULL);
+        if (wish->failed || !b->workers || take_over_all(b, wish))
+                return -1;
+        b->epoch = wish->epoch;
+        gw_slurm_watch_restart(b);
+        return 0;
+}
+
+void gw_slurm_take_wish(struct gw_slurm *b)
+{
+        struct gw_leadership wish = gw_queue_take_wish(&b->base.queue);
+        if (!wish.any)
+                return;
+        stop(b);
+        if (wish.lead && begin(b, &wish)) {
+                gw_log(GW_LOG_ERROR, "slurm.lead_failed", "{s:s, s:s}", "backend",
+                       b->base.head.name, "error", "out of memory");
+                stop(b);
+        }
+        gw_leadership_done(&wish);
+}

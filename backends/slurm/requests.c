@@ -1,0 +1,404 @@
+/*
+ * What is asked of the backend, one function per kind, and what a worker's answer means.
+ *
+ * An order is one question to a worker, and who asked it. A cancel or a change of a submission that
+ * is on its way waits for that: slurmctld must not hear of it first.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/slurm/internal.h"
+#include "backends/slurm/plan.h"
+#include "server/base/cleanup.h"
+#include "server/base/clock.h"
+
+#define RETRY_US GW_SECOND
+#define SKEW_US (2 * GW_SECOND)        /* between the clocks, and of an answer on its way */
+#define AGE_MARGIN_US (90 * GW_SECOND) /* from the intent to send_before, and the rest */
+
+struct order {
+        struct gw_slurm_ask ask;
+        struct gw_slurm *backend;
+        struct gw_backend_ask *asked; /* freed with it */
+        char *user;                   /* likewise */
+};
+
+/* ---- answers
+ * --------------------------------------------------------------------------------------- */
+
+static void answer(struct gw_slurm *b, const struct gw_backend_ask *a, enum gw_answer answer,
+                   const char *ref, const char *raw)
+{
+        bool again = answer == GW_ANSWER_BUSY || answer == GW_ANSWER_UNKNOWN;
+        gw_backend_ask_answer(&b->host, a, answer, ref, raw,
+                              again ? gw_clock_wall_us() + RETRY_US : 0);
+}
+
+static void answer_done(struct gw_slurm *b, const struct gw_backend_ask *a,
+                        const struct gw_slurm_job *job)
+{
+        char ref[16];
+        snprintf(ref, sizeof ref, "%u", job->number);
+        answer(b, a, GW_ANSWER_DONE, job->number ? ref : NULL, NULL);
+}
+
+/* ---- orders
+ * ---------------------------------------------------------------------------------------- */
+
+static void order_free(struct order *o)
+{
+        if (!o)
+                return;
+        gw_backend_ask_free(o->asked);
+        free(o->user);
+        free(o);
+}
+
+/* Takes the request and `asked`; returns -1 without memory or when leadership ends, then `asked` is
+ * still the caller's. */
+static int order(struct gw_slurm *b, const char *user, json_t *request,
+                 struct gw_backend_ask *asked, void (*done)(struct gw_slurm_ask *ask))
+{
+        struct order *o = b->workers ? calloc(1, sizeof *o) : NULL;
+        if (!o || !request || !(o->user = strdup(user))) {
+                json_decref(request);
+                order_free(o);
+                return -1;
+        }
+        o->backend = b;
+        o->asked = asked;
+        o->ask = (struct gw_slurm_ask){
+                .user = o->user,
+                .request = request,
+                .deadline_us =
+                        gw_clock_mono_us() + b->settings.message_timeout_s * GW_SECOND + SKEW_US,
+                .done = done,
+                .owner = o,
+        };
+        gw_slurm_workers_ask(b->workers, &o->ask);
+        return 0;
+}
+
+/* ---- users
+ * ----------------------------------------------------------------------------------------- */
+
+int gw_slurm_account_find(const struct gw_slurm *b, const char *user, struct gw_account *ret,
+                          struct gw_error *err)
+{
+        struct gw_error why = {0};
+        if (gw_account_find(user, ret, &why))
+                return gw_fail(err, GW_ERR_UNPROCESSABLE, "the project's user: %s", why.message);
+        if (ret->uid >= (uid_t)b->settings.min_uid && ret->gid >= (gid_t)b->settings.min_uid)
+                return 0;
+        gw_account_done(ret);
+        return gw_fail(err, GW_ERR_UNPROCESSABLE,
+                       "the project's user: nobody with a user or group id below %lld submits here",
+                       (long long)b->settings.min_uid);
+}
+
+static int64_t test_until(const struct gw_slurm *b)
+{
+        return gw_clock_wall_us() + b->settings.message_timeout_s * GW_SECOND;
+}
+
+/* The request of a submission, and whose it is. NULL with an error. */
+static json_t *request_of(const struct gw_slurm *b, const struct gw_submission *s, bool test,
+                          struct gw_account *account, struct gw_error *err)
+{
+        struct gw_slurm_identity identity;
+        struct gw_slurm_plan plan;
+        json_auto_t *json = NULL;
+        if (gw_slurm_identity_read(s->identity, &identity, &json, err) ||
+            gw_slurm_account_find(b, identity.user, account, err))
+                return NULL;
+        json_t *request = NULL;
+        if (gw_slurm_plan_init(&plan, s, &identity, err) == 0) {
+                request = gw_slurm_plan_request(&plan, s, account, b->settings.url, test);
+                if (request && test)
+                        json_object_set_new(request, "send_before", json_integer(test_until(b)));
+                if (!request)
+                        gw_fail(err, GW_ERR_NOMEM, "out of memory");
+                gw_slurm_plan_done(&plan);
+        }
+        if (!request)
+                gw_account_done(account);
+        return request;
+}
+
+/* ---- submit and resolve
+ * ---------------------------------------------------------------------------- */
+
+/* From then on a table without the mark means that it never came and never will: the worker was
+ * killed, its token is over, and slurmctld has read what lay in its socket. */
+static int64_t settled_at(const struct gw_slurm *b, int64_t send_before)
+{
+        return send_before + SKEW_US +
+               (b->settings.token_life_s + 2 * b->settings.message_timeout_s) * GW_SECOND;
+}
+
+/* Until then slurmctld has not forgotten what it took and ended at once. */
+static int64_t remembered_until(const struct gw_slurm *b, int64_t send_before)
+{
+        return send_before + b->min_job_age_us - AGE_MARGIN_US;
+}
+
+static void run_cancel(struct gw_slurm *b, struct gw_backend_ask *a);
+
+static void on_submitted(struct gw_slurm_ask *ask)
+{
+        static const enum gw_answer answers[] = {
+                [GW_SLURM_DONE] = GW_ANSWER_DONE,         [GW_SLURM_REFUSED] = GW_ANSWER_REFUSED,
+                [GW_SLURM_NOT_SENT] = GW_ANSWER_NOT_SENT, [GW_SLURM_BUSY] = GW_ANSWER_BUSY,
+                [GW_SLURM_UNKNOWN] = GW_ANSWER_UNKNOWN,   [GW_SLURM_INVALID] = GW_ANSWER_REFUSED,
+        };
+        struct order *o = ask->owner;
+        struct gw_slurm *b = o->backend;
+        struct gw_slurm_job *job = gw_slurm_job_find(b, o->asked->mark);
+        enum gw_answer verdict = answers[ask->outcome];
+        if (!job) { /* the engine has closed it meanwhile */
+                order_free(o);
+                return;
+        }
+        struct gw_backend_ask *cancel = GW_TAKE(job->cancel);
+        job->asked = false;
+        json_int_t number = json_integer_value(json_object_get(ask->answer, "job"));
+        if (verdict == GW_ANSWER_DONE && (number <= 0 || number > UINT32_MAX))
+                verdict = GW_ANSWER_UNKNOWN;
+        if (verdict == GW_ANSWER_DONE) {
+                gw_slurm_job_number(b, job, (uint32_t)number);
+                answer_done(b, o->asked, job);
+        } else {
+                answer(b, o->asked, verdict, NULL, ask->text);
+                if (verdict != GW_ANSWER_UNKNOWN)
+                        gw_slurm_job_remove(b, job);
+        }
+        if (cancel)
+                run_cancel(b, cancel);
+        order_free(o);
+}
+
+static void run_submit(struct gw_slurm *b, struct gw_backend_ask *a)
+{
+        struct gw_error err = {0};
+        struct gw_account account = {0};
+        struct gw_slurm_job *job = gw_slurm_job_find(b, a->mark);
+        if (job) {
+                if (job->number)
+                        answer_done(b, a, job);
+                else if (!job->asked)
+                        answer(b, a, GW_ANSWER_UNKNOWN, NULL, NULL);
+                gw_backend_ask_free(a);
+                return;
+        }
+        json_t *request = request_of(b, a->submission, false, &account, &err);
+        if (!request) {
+                answer(b, a, err.code == GW_ERR_NOMEM ? GW_ANSWER_BUSY : GW_ANSWER_REFUSED, NULL,
+                       err.message);
+                gw_backend_ask_free(a);
+                return;
+        }
+        job = gw_slurm_job_add(b, a->mark, account.name, account.uid);
+        if (job)
+                job->asked = true;
+        if (!job) {
+                json_decref(request);
+                answer(b, a, GW_ANSWER_BUSY, NULL, "out of memory");
+                gw_backend_ask_free(a);
+        } else if (order(b, account.name, request, a, on_submitted)) {
+                gw_slurm_job_remove(b, job);
+                answer(b, a, GW_ANSWER_BUSY, NULL, "out of memory");
+                gw_backend_ask_free(a);
+        }
+        gw_account_done(&account);
+}
+
+/* The submission of a question about one that may have been sent. NULL: its user is not known. */
+static struct gw_slurm_job *job_to_resolve(struct gw_slurm *b, const struct gw_backend_ask *a,
+                                           struct gw_error *err)
+{
+        struct gw_slurm_identity identity;
+        struct gw_account account = {0};
+        json_auto_t *json = NULL;
+        struct gw_slurm_job *job = gw_slurm_job_find(b, a->mark);
+        if (job)
+                return job;
+        if (gw_slurm_identity_read(a->submission->identity, &identity, &json, err) ||
+            gw_slurm_account_find(b, identity.user, &account, err))
+                return NULL;
+        job = gw_slurm_job_add(b, a->mark, account.name, account.uid);
+        gw_account_done(&account);
+        if (!job)
+                gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        else
+                gw_slurm_watch_restart(b); /* its record may have been passed over */
+        return job;
+}
+
+static void run_resolve(struct gw_slurm *b, struct gw_backend_ask *a)
+{
+        struct gw_error err = {0};
+        int64_t settled = settled_at(b, a->submission->send_before);
+        struct gw_slurm_job *job = job_to_resolve(b, a, &err);
+        if (!job) {
+                answer(b, a, GW_ANSWER_BUSY, NULL, err.message);
+        } else if (job->number) {
+                answer_done(b, a, job);
+        } else if (b->asked_at <= settled) {
+                answer(b, a, GW_ANSWER_UNKNOWN, NULL, NULL); /* a table may show it before */
+        } else if (b->asked_at <= remembered_until(b, a->submission->send_before)) {
+                gw_slurm_job_remove(b, job);
+                answer(b, a, GW_ANSWER_ABSENT, NULL, NULL);
+        } else {
+                /* It may have run, ended and been forgotten. */
+                answer(b, a, GW_ANSWER_DONE, NULL, NULL);
+                gw_slurm_job_lost(b, job, "whether slurmctld took the job is not known any more");
+        }
+        gw_backend_ask_free(a);
+}
+
+/* ---- cancel and change
+ * ----------------------------------------------------------------------------- */
+
+static void on_told(struct gw_slurm_ask *ask)
+{
+        static const enum gw_answer answers[] = {
+                [GW_SLURM_DONE] = GW_ANSWER_DONE,     [GW_SLURM_REFUSED] = GW_ANSWER_REFUSED,
+                [GW_SLURM_NOT_SENT] = GW_ANSWER_BUSY, [GW_SLURM_BUSY] = GW_ANSWER_BUSY,
+                [GW_SLURM_UNKNOWN] = GW_ANSWER_BUSY,  [GW_SLURM_INVALID] = GW_ANSWER_REFUSED,
+        };
+        struct order *o = ask->owner;
+        answer(o->backend, o->asked, answers[ask->outcome], NULL, ask->text);
+        order_free(o);
+}
+
+static void tell(struct gw_slurm *b, const struct gw_slurm_job *job, json_t *request,
+                 struct gw_backend_ask *a)
+{
+        if (order(b, job->user, request, a, on_told) == 0)
+                return;
+        answer(b, a, GW_ANSWER_BUSY, NULL, "out of memory");
+        gw_backend_ask_free(a);
+}
+
+static void run_cancel(struct gw_slurm *b, struct gw_backend_ask *a)
+{
+        struct gw_slurm_job *job = gw_slurm_job_find(b, a->mark);
+        if (job && job->asked) {
+                gw_backend_ask_free(job->cancel);
+                job->cancel = a;
+                return;
+        }
+        if (!job || job->number == 0 || job->phase == GW_PHASE_ENDED) {
+                answer(b, a, GW_ANSWER_ABSENT, NULL, NULL);
+                gw_backend_ask_free(a);
+                return;
+        }
+        tell(b, job, json_pack("{s:s, s:I}", "op", "cancel", "job", (json_int_t)job->number), a);
+}
+
+static void run_change(struct gw_slurm *b, struct gw_backend_ask *a)
+{
+        struct gw_slurm_job *job = gw_slurm_job_find(b, a->mark);
+        if (job && job->asked) {
+                answer(b, a, GW_ANSWER_BUSY, NULL, "the submission is on its way");
+                gw_backend_ask_free(a);
+                return;
+        }
+        if (!job || job->number == 0 || job->phase != GW_PHASE_PENDING) {
+                answer(b, a, GW_ANSWER_ABSENT, NULL, NULL);
+                gw_backend_ask_free(a);
+                return;
+        }
+        json_t *request = json_pack("{s:s, s:I, s:b}", "op", "change", "job",
+                                    (json_int_t)job->number, "held", a->held);
+        if (request && a->time_limit_s > 0)
+                json_object_set_new(request, "time_limit_s", json_integer(a->time_limit_s));
+        tell(b, job, request, a);
+}
+
+/* ---- the rest
+ * --------------------------------------------------------------------------------------- */
+
+static void on_dropped(struct gw_slurm_ask *ask)
+{
+        order_free(ask->owner);
+}
+
+/* What is closed and may still run is ended. */
+static void run_forget(struct gw_slurm *b, struct gw_backend_ask *a)
+{
+        struct gw_slurm_job *job = gw_slurm_job_find(b, a->mark);
+        answer(b, a, GW_ANSWER_DONE, NULL, NULL);
+        gw_backend_ask_free(a);
+        if (!job)
+                return;
+        if (job->number && job->phase != GW_PHASE_ENDED)
+                (void)order(b, job->user,
+                            json_pack("{s:s, s:I}", "op", "cancel", "job", (json_int_t)job->number),
+                            NULL, on_dropped);
+        gw_slurm_job_remove(b, job);
+}
+
+static void run_purge(struct gw_slurm *b, struct gw_backend_ask *a)
+{
+        (void)b;
+        gw_backend_ask_free(a);
+}
+
+static void on_checked(struct gw_slurm_ask *ask)
+{
+        struct order *o = ask->owner;
+        struct gw_backend_check *check = o->asked->check;
+        bool refused = ask->outcome == GW_SLURM_REFUSED || ask->outcome == GW_SLURM_INVALID;
+        if (ask->outcome != GW_SLURM_DONE)
+                gw_fail(&check->error, refused ? GW_ERR_UNPROCESSABLE : GW_ERR_UNAVAILABLE,
+                        "the cluster says: %s", ask->text ? ask->text : "nothing");
+        gw_work_finish(&check->work);
+        order_free(o);
+}
+
+/* The controller's own test is asked by who leads; others check what needs no cluster. */
+static void run_check(struct gw_slurm *b, struct gw_backend_ask *a)
+{
+        struct gw_backend_check *check = a->check;
+        struct gw_account account = {0};
+        json_t *request = request_of(b, check->submission, true, &account, &check->error);
+        bool asked = request && b->epoch &&
+                     order(b, account.name, json_incref(request), a, on_checked) == 0;
+        json_decref(request);
+        gw_account_done(&account);
+        if (asked)
+                return;
+        gw_work_finish(&check->work);
+        gw_backend_ask_free(a);
+}
+
+static void run_log(struct gw_slurm *b, struct gw_backend_ask *a)
+{
+        (void)b;
+        a->log->fd = -1;
+        gw_fail(&a->log->error, GW_ERR_UNAVAILABLE,
+                "the output of jobs on Slurm cannot be read yet");
+        gw_work_finish(&a->log->work);
+        gw_backend_ask_free(a);
+}
+
+static const struct verb {
+        void (*run)(struct gw_slurm *b, struct gw_backend_ask *a);
+        bool leading; /* only for who leads, under the epoch it was asked under */
+} verbs[GW_ASK_COUNT] = {
+        [GW_ASK_SUBMIT] = {run_submit, true}, [GW_ASK_RESOLVE] = {run_resolve, true},
+        [GW_ASK_CANCEL] = {run_cancel, true}, [GW_ASK_CHANGE] = {run_change, true},
+        [GW_ASK_FORGET] = {run_forget, true}, [GW_ASK_PURGE] = {run_purge, false},
+        [GW_ASK_CHECK] = {run_check, false},  [GW_ASK_LOG] = {run_log, false},
+};
+
+void gw_slurm_request_run(struct gw_slurm *b, struct gw_backend_ask *a)
+{
+        const struct verb *verb = &verbs[a->kind];
+        if (!verb->leading || (b->epoch && a->epoch == b->epoch))
+                verb->run(b, a);
+        else
+                gw_backend_ask_free(a);
+}

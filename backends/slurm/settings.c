@@ -1,0 +1,189 @@
+/* The settings table, and what is made of it at open. */
+#include "backends/slurm/settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backends/settings.h"
+#include "server/base/cleanup.h"
+
+#define DEFAULT_CONF "/etc/slurm/slurm.conf"
+#define DEFAULT_MESSAGE_TIMEOUT_S 5
+#define DEFAULT_TOKEN_LIFE_S 60
+#define DEFAULT_WORKERS 2
+#define DEFAULT_MIN_UID 1000
+#define PASSWD_BYTES 65536
+
+#define AT(member) offsetof(struct gw_slurm_settings, member)
+
+static const struct gw_setting settings[] = {
+        {.about = {"conf", "an absolute path", "`" DEFAULT_CONF "`", "The cluster's `slurm.conf`."},
+         .read = gw_setting_path,
+         .offset = AT(conf)},
+        {.about = {"directory", "an absolute path", NULL,
+                   "A folder of the gateway's own, for what it gives its agents."},
+         .read = gw_setting_path,
+         .offset = AT(directory)},
+        {.about = {"jwt_key", "an absolute path", NULL,
+                   "The key of the cluster's `auth/jwt`, readable by the gateway and nobody else. "
+                   "With it the gateway submits as each project's own user; whoever can read it "
+                   "can be anybody in the cluster."},
+         .read = gw_setting_path,
+         .offset = AT(jwt_key)},
+        {.about = {"user", "the name of a user", "the gateway's own",
+                   "Whom the cluster's table of jobs is read as. Where jobs are private it must be "
+                   "an operator."},
+         .read = gw_setting_text,
+         .offset = AT(user)},
+        {.about = {"min_uid", "a whole number from 1 to 2147483647", "`1000`",
+                   "Nobody with a lower user or group id submits."},
+         .read = gw_setting_count,
+         .offset = AT(min_uid),
+         .least = 1,
+         .most = INT32_MAX},
+        {.about = {"workers", "a whole number from 1 to 32", "`2`",
+                   "How many submissions of one user may be under way at a time."},
+         .read = gw_setting_count,
+         .offset = AT(workers),
+         .least = 1,
+         .most = 32},
+        {.about = {"message_timeout", "a duration from 1s to 60s", "`5s`",
+                   "How long a question to slurmctld may take."},
+         .read = gw_setting_seconds,
+         .offset = AT(message_timeout_s),
+         .least = 1,
+         .most = 60},
+        {.about = {"token_life", "a duration from 10s to 1h", "`60s`",
+                   "How long a token is good. A submission whose outcome is unknown cannot be "
+                   "given up earlier."},
+         .read = gw_setting_seconds,
+         .offset = AT(token_life_s),
+         .least = 10,
+         .most = 3600},
+        {.about = {"url", "a URL", "the gateway's `url`", "What its jobs find in `JOBGATE_URL`."},
+         .read = gw_setting_text,
+         .offset = AT(url)},
+        {.about = {"agent", "an absolute path",
+                   "`jobgate-slurm-agent` beside the program `jobgate`",
+                   "The program that speaks to the cluster."},
+         .read = gw_setting_path,
+         .offset = AT(agent)},
+};
+
+bool gw_slurm_setting(size_t i, struct gw_backend_setting *ret)
+{
+        if (i < GW_COUNT(settings))
+                *ret = settings[i].about;
+        return i < GW_COUNT(settings);
+}
+
+static char *own_name(void)
+{
+        struct passwd pw, *found = NULL;
+        gw_autofree char *text = malloc(PASSWD_BYTES);
+        if (!text || getpwuid_r(geteuid(), &pw, text, PASSWD_BYTES, &found) || !found)
+                return NULL;
+        return strdup(pw.pw_name);
+}
+
+static int set_defaults(struct gw_slurm_settings *s, struct gw_error *err)
+{
+        if (!s->directory)
+                return gw_fail(err, GW_ERR_INVALID, "directory: is needed");
+        if (!s->jwt_key)
+                return gw_fail(err, GW_ERR_INVALID, "jwt_key: is needed");
+        if (!s->conf && !(s->conf = strdup(DEFAULT_CONF)))
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        if (!s->agent && !(s->agent = gw_settings_beside("jobgate-slurm-agent")))
+                return gw_fail(err, GW_ERR_NOMEM, "agent: no default can be found");
+        if (!s->user && !(s->user = own_name()))
+                return gw_fail(err, GW_ERR_INVALID, "user: the gateway's own has no name");
+        return 0;
+}
+
+static int read_key(struct gw_slurm_settings *s, struct gw_error *err)
+{
+        gw_autoclose int fd = open(s->jwt_key, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, s->key, sizeof s->key);
+        if (n < 0)
+                return gw_fail(err, GW_ERR_INVALID, "jwt_key: %.200s cannot be read: %s",
+                               s->jwt_key, strerrordesc_np(errno));
+        if (n == 0 || n == sizeof s->key)
+                return gw_fail(err, GW_ERR_INVALID, "jwt_key: %.200s is no key", s->jwt_key);
+        s->key_len = (size_t)n;
+        return 0;
+}
+
+/* The agents read the cluster's own file, and over it what is theirs: of a line that is there twice
+ * the last is true. */
+static int write_client_conf(struct gw_slurm_settings *s, struct gw_error *err)
+{
+        if (strpbrk(s->conf, " \t\r\n#\"\\"))
+                return gw_fail(err, GW_ERR_INVALID,
+                               "conf: a path with blanks, quotes or # cannot be included");
+        if (asprintf(&s->client_conf, "%s/slurm.conf", s->directory) < 0) {
+                s->client_conf = NULL;
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        }
+        if (mkdir(s->directory, 0700) && errno != EEXIST)
+                return gw_fail(err, GW_ERR_INVALID, "directory: %.200s cannot be made: %s",
+                               s->directory, strerrordesc_np(errno));
+        FILE *f = fopen(s->client_conf, "we");
+        if (!f)
+                return gw_fail(err, GW_ERR_INVALID, "directory: %.200s cannot be written: %s",
+                               s->client_conf, strerrordesc_np(errno));
+        fprintf(f,
+                "# Written at each start of the gateway.\n"
+                "Include %s\n"
+                "AuthType=auth/jwt\n"
+                "MessageTimeout=%lld\n",
+                s->conf, (long long)s->message_timeout_s);
+        bool failed = ferror(f);
+        if (fclose(f) || failed)
+                return gw_fail(err, GW_ERR_INVALID, "directory: %.200s cannot be written",
+                               s->client_conf);
+        return 0;
+}
+
+static int complete(struct gw_slurm_settings *s, struct gw_error *err)
+{
+        if (set_defaults(s, err))
+                return -1;
+        if (access(s->agent, X_OK))
+                return gw_fail(err, GW_ERR_INVALID, "agent: %.200s cannot be run", s->agent);
+        if (access(s->conf, R_OK))
+                return gw_fail(err, GW_ERR_INVALID, "conf: %.200s cannot be read", s->conf);
+        return read_key(s, err) || write_client_conf(s, err) ? -1 : 0;
+}
+
+int gw_slurm_settings_init(struct gw_slurm_settings *s, const json_t *section, struct gw_error *err)
+{
+        *s = (struct gw_slurm_settings){.message_timeout_s = DEFAULT_MESSAGE_TIMEOUT_S,
+                                        .token_life_s = DEFAULT_TOKEN_LIFE_S,
+                                        .workers = DEFAULT_WORKERS,
+                                        .min_uid = DEFAULT_MIN_UID};
+        if (gw_settings_read(settings, GW_COUNT(settings), section, s, err) || complete(s, err)) {
+                gw_slurm_settings_done(s);
+                return -1;
+        }
+        return 0;
+}
+
+void gw_slurm_settings_done(struct gw_slurm_settings *s)
+{
+        free(s->conf);
+        free(s->directory);
+        free(s->agent);
+        free(s->jwt_key);
+        free(s->user);
+        free(s->url);
+        free(s->client_conf);
+        explicit_bzero(s, sizeof *s);
+}

@@ -1,0 +1,86 @@
+/*
+ * The backend object: open, close and render. What it is asked goes through its queue to its
+ * thread (loop.c), which asks the agents and hears them.
+ */
+#include "backends/slurm/slurm.h"
+
+#include <stdlib.h>
+
+#include "backends/slurm/internal.h"
+#include "backends/slurm/plan.h"
+#include "server/base/cleanup.h"
+#include "server/base/str.h"
+#include "server/base/thread.h"
+
+static struct gw_slurm *slurm_of(struct gw_backend *head)
+{
+        return GW_CONTAINER(head, struct gw_slurm, base.head);
+}
+
+static int op_render(const struct gw_backend *head, const struct gw_submission *s,
+                     struct gw_buf *out, struct gw_error *err)
+{
+        struct gw_slurm_identity identity;
+        struct gw_slurm_plan plan;
+        json_auto_t *json = NULL;
+        (void)head;
+        bool known =
+                s->identity && gw_slurm_identity_read(s->identity, &identity, &json, NULL) == 0;
+        if (gw_slurm_plan_init(&plan, s, known ? &identity : NULL, err))
+                return -1;
+        if (out)
+                gw_buf_str(out, plan.script);
+        gw_slurm_plan_done(&plan);
+        return !out || gw_buf_ok(out) ? 0
+                                      : gw_fail(err, GW_ERR_TOO_LARGE, "the script is too large");
+}
+
+static struct gw_backend *op_open(const char *name, const json_t *settings,
+                                  const struct gw_backend_host *host, struct gw_error *err)
+{
+        struct gw_slurm *b = calloc(1, sizeof *b);
+        if (!b) {
+                gw_fail(err, GW_ERR_NOMEM, "out of memory");
+                return NULL;
+        }
+        b->base.head.type = &gw_slurm_type;
+        b->host = *host;
+        b->watch_at = INT64_MAX;
+        TAILQ_INIT(&b->report);
+        gw_str_copy(b->base.head.name, sizeof b->base.head.name, name);
+        if (gw_slurm_settings_init(&b->settings, settings, err)) {
+                free(b);
+                return NULL;
+        }
+        if (gw_backend_queue_init(&b->base.queue, err) == 0) {
+                if (gw_thread_start(&b->thread, "slurm", gw_slurm_loop, b, err) == 0)
+                        return &b->base.head;
+                gw_backend_queue_done(&b->base.queue);
+        }
+        gw_slurm_settings_done(&b->settings);
+        free(b);
+        return NULL;
+}
+
+static void op_close(struct gw_backend *head)
+{
+        struct gw_slurm *b = slurm_of(head);
+        gw_queue_stop(&b->base.queue);
+        gw_thread_join(b->thread);
+        gw_slurm_workers_free(GW_TAKE(b->workers));
+        gw_slurm_watch_stop(b);
+        gw_slurm_jobs_clear(b);
+        gw_backend_queue_done(&b->base.queue);
+        gw_slurm_settings_done(&b->settings);
+        free(b->offer);
+        free(b);
+}
+
+const struct gw_backend_type gw_slurm_type = {
+        .name = "slurm",
+        .setting = gw_slurm_setting,
+        .open = op_open,
+        .close = op_close,
+        .render = op_render,
+        GW_QUEUED_OPS,
+};

@@ -1,0 +1,278 @@
+/*
+ * The agent that watches: its frames become facts. It is started when this gateway leads, again
+ * when it ended, and before its token does; then its first table is a whole one.
+ *
+ * A record is believed to be ours when its comment has a mark that the engine has open and its
+ * owner is the one the submission was made for: anybody can write our mark into a job of his own.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/slurm/internal.h"
+#include "backends/slurm/protocol.h"
+#include "backends/slurm/token.h"
+#include "server/base/cleanup.h"
+#include "server/base/clock.h"
+#include "server/base/log.h"
+#include "server/base/str.h"
+
+#define TOKEN_LIFE_S 3600
+#define BACK_OFF_FIRST_US (GW_SECOND / 5)
+#define BACK_OFF_MOST_US (10 * GW_SECOND)
+#define OFFER_US (30 * GW_SECOND)
+#define DEFAULT_MIN_JOB_AGE_S 300
+
+static const char gone_words[] = "slurmctld does not know the job any more";
+
+/* ---- its life
+ * ------------------------------------------------------------------------------------- */
+
+void gw_slurm_watch_stop(struct gw_slurm *b)
+{
+        gw_link_close(&b->watch);
+        b->watch_at = INT64_MAX;
+}
+
+void gw_slurm_watch_restart(struct gw_slurm *b)
+{
+        gw_slurm_watch_stop(b);
+        b->watch_at = gw_clock_mono_us();
+}
+
+static void describe(struct gw_slurm *b, bool reachable, bool news)
+{
+        if (b->described && b->reachable == reachable && !news)
+                return;
+        b->described = true;
+        b->reachable = reachable;
+        b->host.describe(b->host.self, b->offer, reachable);
+}
+
+static void lose(struct gw_slurm *b, const char *why)
+{
+        gw_log(GW_LOG_WARN, "slurm.watch_lost", "{s:s, s:s}", "backend", b->base.head.name,
+               "message", why);
+        int64_t twice = b->watch_back_off_us * 2;
+        b->watch_back_off_us = twice == 0                 ? BACK_OFF_FIRST_US
+                               : twice > BACK_OFF_MOST_US ? BACK_OFF_MOST_US
+                                                          : twice;
+        gw_slurm_watch_stop(b);
+        b->watch_at = gw_clock_mono_us() + b->watch_back_off_us;
+        describe(b, false, false);
+}
+
+/* A new agent says what there is, and not what went since the last one. */
+static void find_all_again(struct gw_slurm *b)
+{
+        struct gw_slurm_job *job;
+        for (size_t i = 0; i < GW_SLURM_BUCKETS; i++) {
+                LIST_FOREACH(job, &b->by_number[i], by_number)
+                {
+                        job->found = false;
+                }
+        }
+}
+
+static void start(struct gw_slurm *b)
+{
+        const struct gw_slurm_settings *s = &b->settings;
+        char token[GW_SLURM_TOKEN_TEXT], jwt[GW_SLURM_TOKEN_TEXT + 16], conf[4096 + 16];
+        char role[] = "watch", path[] = "PATH=/usr/bin:/bin";
+        char *argv[] = {s->agent, role, NULL}, *environment[] = {conf, jwt, path, NULL};
+        struct gw_error err = {0};
+        b->watch_at = INT64_MAX;
+        if (gw_slurm_token(s->key, s->key_len, s->user, gw_clock_wall_us() / GW_SECOND,
+                           TOKEN_LIFE_S, token, &err)) {
+                lose(b, err.message);
+                return;
+        }
+        snprintf(jwt, sizeof jwt, "SLURM_JWT=%s", token);
+        snprintf(conf, sizeof conf, "SLURM_CONF=%s", s->client_conf);
+        int rc = gw_link_open(&b->watch, argv, environment, &err);
+        explicit_bzero(token, sizeof token);
+        explicit_bzero(jwt, sizeof jwt);
+        if (rc) {
+                lose(b, err.message);
+                return;
+        }
+        b->watch_ends_at = gw_clock_mono_us() + TOKEN_LIFE_S * GW_SECOND / 2;
+        b->offer_at = 0;
+        find_all_again(b);
+}
+
+/* ---- records
+ * ---------------------------------------------------------------------------------------- */
+
+static int mark_of(const char *comment, struct gw_mark *ret)
+{
+        char text[GW_MARK_TEXT];
+        size_t len = strlen(GW_SLURM_COMMENT);
+        if (!comment || strncmp(comment, GW_SLURM_COMMENT, len) != 0)
+                return -1;
+        size_t mark_len = strcspn(comment + len, " ");
+        if (mark_len >= sizeof text)
+                return -1;
+        memcpy(text, comment + len, mark_len);
+        text[mark_len] = '\0';
+        return gw_mark_parse(text, ret);
+}
+
+/* The submission a record is of; NULL: none of ours. */
+static struct gw_slurm_job *job_of(struct gw_slurm *b, const struct gw_slurm_record *r)
+{
+        struct gw_mark mark;
+        struct gw_slurm_job *job = gw_slurm_job_numbered(b, r->job);
+        if (job)
+                return job->uid == r->uid ? job : NULL;
+        if (mark_of(r->comment, &mark))
+                return NULL;
+        job = gw_slurm_job_find(b, mark);
+        if (!job || job->uid != r->uid || job->number != 0)
+                return NULL;
+        gw_slurm_job_number(b, job, r->job);
+        return job;
+}
+
+static int64_t microseconds(int64_t seconds)
+{
+        return seconds > 0 ? seconds * GW_SECOND : 0;
+}
+
+static void take_record(struct gw_slurm *b, const struct gw_slurm_record *r)
+{
+        struct gw_slurm_job *job = job_of(b, r);
+        if (!job || job->phase == GW_PHASE_ENDED)
+                return;
+        struct gw_slurm_meaning m = gw_slurm_meaning(r);
+        job->found = true;
+        job->phase = m.phase;
+        job->reason = m.refused ? GW_REASON_REJECTED : m.reason;
+        job->exit_code = m.exit_code;
+        job->signal = m.signal;
+        job->restart = r->restart;
+        job->pending_us = microseconds(r->submit_s);
+        job->started_us = m.phase == GW_PHASE_PENDING ? 0 : microseconds(r->start_s);
+        job->ended_us = m.phase == GW_PHASE_ENDED ? microseconds(r->end_s) : 0;
+        free(job->node);
+        job->node = r->node ? strdup(r->node) : NULL;
+        gw_str_copy(job->words, sizeof job->words, m.words);
+        gw_slurm_job_changed(b, job);
+}
+
+static void take_gone(struct gw_slurm *b, uint32_t number)
+{
+        struct gw_slurm_job *job = gw_slurm_job_numbered(b, number);
+        if (job)
+                gw_slurm_job_lost(b, job, gone_words);
+}
+
+/* What slurmctld took before the read began, and a whole read does not have. */
+static void find_missing(struct gw_slurm *b)
+{
+        struct gw_slurm_job *job;
+        for (size_t i = 0; i < GW_SLURM_BUCKETS; i++) {
+                LIST_FOREACH(job, &b->by_number[i], by_number)
+                {
+                        if (!job->found && job->accepted_us < b->asked_at)
+                                gw_slurm_job_lost(b, job, gone_words);
+                }
+        }
+}
+
+/* ---- frames
+ * ----------------------------------------------------------------------------------------- */
+
+static void on_table(struct gw_slurm *b, const json_t *frame)
+{
+        size_t i;
+        const json_t *item;
+        json_array_foreach(json_object_get(frame, "jobs"), i, item)
+        {
+                struct gw_slurm_record r;
+                struct gw_error err = {0};
+                if (gw_slurm_record_read(item, &r, &err) == 0)
+                        take_record(b, &r);
+                else
+                        gw_log_error("slurm.record", &err);
+        }
+        if (json_is_true(json_object_get(frame, "more")))
+                return;
+        json_array_foreach(json_object_get(frame, "gone"), i, item)
+                take_gone(b, (uint32_t)json_integer_value(item));
+        b->seen++;
+        b->asked_at = json_integer_value(json_object_get(frame, "asked_at"));
+        b->watch_back_off_us = 0;
+        find_missing(b);
+        describe(b, true, false);
+}
+
+static void on_hello(struct gw_slurm *b, const json_t *frame)
+{
+        json_int_t age = json_integer_value(json_object_get(frame, "min_job_age"));
+        b->min_job_age_us = (age > 0 ? age : DEFAULT_MIN_JOB_AGE_S) * GW_SECOND;
+}
+
+static void on_error(struct gw_slurm *b, const json_t *frame)
+{
+        const char *text = json_string_value(json_object_get(frame, "text"));
+        if (!b->described || b->reachable)
+                gw_log(GW_LOG_WARN, "slurm.unreachable", "{s:s, s:s*}", "backend",
+                       b->base.head.name, "message", text);
+        describe(b, false, false);
+}
+
+static void on_offer(struct gw_slurm *b, json_t *frame)
+{
+        if (json_object_get(frame, "error"))
+                return;
+        json_object_del(frame, "id");
+        char *offer = json_dumps(frame, JSON_COMPACT);
+        if (!offer)
+                return;
+        free(b->offer);
+        b->offer = offer;
+        describe(b, true, true);
+}
+
+static void on_frame(void *arg, json_t *frame)
+{
+        struct gw_slurm *b = arg;
+        if (json_object_get(frame, "id"))
+                on_offer(b, frame);
+        else if (json_object_get(frame, "table"))
+                on_table(b, frame);
+        else if (json_object_get(frame, "hello"))
+                on_hello(b, frame);
+        else
+                on_error(b, frame);
+}
+
+static void ask_offer(struct gw_slurm *b, int64_t now)
+{
+        json_auto_t *question = json_pack("{s:i, s:s}", "id", 1, "op", "offer");
+        b->offer_at = now + OFFER_US;
+        if (question)
+                (void)gw_link_send(&b->watch, question, NULL);
+}
+
+void gw_slurm_watch_serve(struct gw_slurm *b)
+{
+        struct gw_error err = {0};
+        int64_t now = gw_clock_mono_us();
+        if (gw_link_is_open(&b->watch) && gw_link_serve(&b->watch, on_frame, b, &err))
+                lose(b, err.message);
+        if (gw_link_is_open(&b->watch) && now >= b->watch_ends_at)
+                gw_slurm_watch_restart(b);
+        if (!gw_link_is_open(&b->watch) && now >= b->watch_at)
+                start(b);
+        if (gw_link_is_open(&b->watch) && now >= b->offer_at)
+                ask_offer(b, now);
+}
+
+int64_t gw_slurm_watch_wake_at(const struct gw_slurm *b)
+{
+        if (!gw_link_is_open(&b->watch))
+                return b->watch_at;
+        return b->offer_at < b->watch_ends_at ? b->offer_at : b->watch_ends_at;
+}

@@ -1,0 +1,247 @@
+"""Jobs on a real Slurm, by the gateway: as their users, never twice, with exact outcomes."""
+
+import os
+import pathlib
+import shutil
+import signal
+import time
+
+import pytest
+
+from tests.harness import slurm, system
+
+
+@pytest.fixture(scope="module")
+def site():
+    # A controller that is stopped for a test is not to lose its nodes.
+    with slurm.Slurm("jgjobs", append="SlurmdTimeout=300\n") as made:
+        yield made
+
+
+def settings(site, folder):
+    key = folder / "jwt.key"
+    shutil.copy2(site.folder / "etc/jwt.key", key)
+    os.chmod(key, 0o600)
+    system.own(key)
+    return {"name": "slurm", "type": "slurm", "conf": str(site.conf), "directory": str(folder / "agents"),
+            "jwt_key": str(key), "token_life": "10s", "message_timeout": "2s"}
+
+
+class Site:
+    """A gateway on the cluster, and a project for each of its users."""
+
+    def __init__(self, gateway, cluster):
+        self.gateway, self.slurm = gateway, cluster
+        self.members = []
+        for number, user in enumerate(cluster.users):
+            name = f"m{number}-{os.getpid()}-{time.monotonic_ns()}"
+            gateway.cli("user", "create", name)
+            gateway.cli("project", "create", name, "--default-backend", "slurm", "--member", f"{name}:submitter")
+            gateway.cli("project", "identity", name, "slurm", user)
+            self.members.append(gateway.client(gateway.token(name)))
+
+    @property
+    def api(self):
+        return self.members[0]
+
+    def home(self, number=0):
+        return pathlib.Path(os.path.expanduser(f"~{self.slurm.users[number]}"))
+
+    def output(self, job, number=0, submission=1):
+        return (self.home(number) / f"jobgate-{job['id']}.{submission}.out").read_text()
+
+    def numbers(self, job):
+        """What slurmctld has of a job of ours."""
+        done = self.slurm.run("squeue", "-h", "-a", "-t", "all", "-o", "%A %k")
+        return [int(line.split()[0]) for line in done.stdout.splitlines() if f"jobgate:{job['id']}." in line]
+
+
+@pytest.fixture(scope="module")
+def made(request, folder, binaries, contract, cluster, site):
+    from tests.harness import house
+    number = next(house.NAMES)
+    place = system.make_folder(folder / f"slurm{number}")
+    gateway = house.build_gateway(folder, binaries, cluster, contract)
+    gateway.write_settings({"backends": [settings(site, place)]})
+    gateway.start()
+    yield Site(gateway, site)
+    house.end_gateway(gateway)
+
+
+def ended(site, seconds=60, **spec):
+    return site.api.wait(site.api.submit(**spec)["id"], seconds=seconds)
+
+
+def outcome(job):
+    return job["state"], job["reason"], job["exit_code"], job["signal"]
+
+
+def test_a_job_runs_as_the_projects_user(made):
+    for number, api in enumerate(made.members):
+        job = api.wait(api.submit(command=["sh", "-c", "id -un; pwd"])["id"], seconds=60)
+        assert outcome(job) == ("succeeded", "completed", 0, None)
+        assert made.output(job, number) == f"{made.slurm.users[number]}\n{made.home(number)}\n"
+        assert job["started_at"] and job["ended_at"]
+
+
+def test_a_job_finds_its_environment_and_none_of_ours(made):
+    job = ended(made, command=["env"], environment={"COLOUR": "rød ' \" $x"})
+    found = dict(line.split("=", 1) for line in made.output(job).splitlines() if "=" in line)
+    assert found["COLOUR"] == "rød ' \" $x"
+    assert (found["HOME"], found["USER"]) == (str(made.home()), made.slurm.users[0])
+    assert (found["JOBGATE_JOB_ID"], found["JOBGATE_TASK_INDEX"], found["JOBGATE_ATTEMPT"]) == (job["id"], "0", "1")
+    assert "SLURM_JWT" not in found and "eyJ" not in made.output(job)
+    assert found["SLURM_CONF"].startswith(str(made.slurm.folder))  # slurmd's own
+
+
+@pytest.mark.parametrize("script, expected", [
+    ("exit 0", ("succeeded", "completed", 0, None)),
+    ("exit 3", ("failed", "exit_code", 3, None)),
+    ("exit 143", ("failed", "exit_code", 143, None)),
+    ("kill -SEGV $$", ("failed", "signal", None, 11)),
+    ("kill -KILL $$", ("failed", "signal", None, 9)),
+    ("no-such-command", ("failed", "exit_code", 127, None)),
+])
+def test_outcomes(made, script, expected):
+    assert outcome(ended(made, script=f"#!/bin/bash\n{script}\n")) == expected
+
+
+def test_too_much_memory(made):
+    if "cgroup/v1" not in (made.slurm.folder / "etc/cgroup.conf").read_text():
+        pytest.fail("this machine's Slurm cannot limit memory")
+    job = ended(made, command=["python3", "-c", "x = bytearray(300 << 20)"], resources={"memory": "50Mi"})
+    assert outcome(job)[:2] == ("failed", "out_of_memory")
+
+
+def test_a_refusal_is_told_in_slurms_words(made):
+    job = ended(made, command=["true"], queue="nowhere")
+    assert outcome(job)[:2] == ("failed", "rejected")
+    assert job["message"].startswith("Invalid partition name specified")
+    big = ended(made, command=["true"], resources={"gpus": 400, "cpus": 1, "memory": "50Mi"})
+    assert outcome(big)[:2] == ("failed", "rejected") and "not available" in big["message"]
+
+
+def test_resources_and_options_arrive(made):
+    job = made.api.submit(name="train-7", command=["sleep", "60"], queue="low", time_limit="90m",
+                          resources={"cpus": 3, "memory": "100Mi", "gpus": 2, "gpu_type": "a100"})
+    system.wait_until(lambda: made.numbers(job), 30, "the job at slurmctld")
+    found = made.slurm.job(made.numbers(job)[0])
+    assert (found["Partition"], found["TimeLimit"], found["JobName"]) == ("low", "01:30:00", "train-7")
+    assert found["Comment"] == f"jobgate:{job['id']}.1" and found["Requeue"] == "0"
+    assert "gpu:a100:2" in found["TresPerNode"] and found["CPUs/Task"] == "3"
+    made.api.post(f"/v1/jobs/{job['id']}/cancel")
+    assert outcome(made.api.wait(job["id"], seconds=60))[:2] == ("cancelled", "cancelled_by_user")
+
+
+def test_why_it_waits_and_cancelling_what_waits(made):
+    job = made.api.submit(command=["true"], resources={"cpus": 8, "memory": "7000Mi"})
+    blockers = [made.api.submit(command=["sleep", "300"], resources={"cpus": 8, "memory": "7000Mi"}) for _ in range(3)]
+    waiting = blockers[-1]
+    system.wait_until(lambda: made.api.get(f"/v1/jobs/{waiting['id']}").json()["reason"] in ("resources", "priority"),
+                      60, "a reason")
+    for each in (job, *blockers):
+        made.api.post(f"/v1/jobs/{each['id']}/cancel")
+    for each in blockers:
+        assert made.api.wait(each["id"], seconds=60)["state"] == "cancelled"
+
+
+def test_holds_are_slurms_own(made):
+    job = made.api.submit(command=["true"], resources={"cpus": 8, "memory": "7000Mi"}, hold=True)
+    assert made.api.get(f"/v1/jobs/{job['id']}").json()["reason"] == "held"
+    assert made.numbers(job) == []
+    assert made.api.post(f"/v1/jobs/{job['id']}/release").status == 200
+    assert made.api.wait(job["id"], seconds=60)["state"] == "succeeded"
+
+
+def test_somebody_else_cancels_it(made):
+    job = made.api.submit(command=["sleep", "300"])
+    system.wait_until(lambda: made.api.get(f"/v1/jobs/{job['id']}").json()["state"] == "running", 60, "its start")
+    assert made.slurm.run("scancel", made.numbers(job)[0]).returncode == 0
+    assert outcome(made.api.wait(job["id"], seconds=60))[:2] == ("cancelled", "cancelled_externally")
+
+
+def test_another_users_job_with_our_mark_is_not_ours(made):
+    job = made.api.submit(command=["sleep", "300"])
+    system.wait_until(lambda: made.api.get(f"/v1/jobs/{job['id']}").json()["state"] == "running", 60, "its start")
+    forged = made.slurm.submit(made.slurm.users[1], f"--comment=jobgate:{job['id']}.1", "--output=/dev/null",
+                               script="#!/bin/bash\nexit 5\n")
+    system.wait_until(lambda: made.slurm.state(forged) == "FAILED", 60, "the end of the forged one")
+    time.sleep(2.5)  # two tables later
+    assert made.api.get(f"/v1/jobs/{job['id']}").json()["state"] == "running"
+    made.api.post(f"/v1/jobs/{job['id']}/cancel")
+    assert made.api.wait(job["id"], seconds=60)["state"] == "cancelled"
+
+
+def test_a_project_without_a_user_is_told_so(made):
+    name = f"nobody-{time.monotonic_ns()}"
+    made.gateway.cli("user", "create", name)
+    made.gateway.cli("project", "create", name, "--default-backend", "slurm", "--member", f"{name}:submitter")
+    api = made.gateway.client(made.gateway.token(name))
+    job = api.wait(api.submit(command=["true"])["id"], seconds=30)
+    assert outcome(job)[:2] == ("failed", "rejected") and "no Unix user on this cluster" in job["message"]
+    made.gateway.cli("project", "identity", name, "slurm", "root")
+    job = api.wait(api.submit(command=["true"])["id"], seconds=30)
+    assert outcome(job)[:2] == ("failed", "rejected") and "root" in job["message"]
+
+
+def test_a_restart_of_the_gateway_finds_them_again(made):
+    running = made.api.submit(command=["sh", "-c", "until [ -e ~/go ]; do sleep 0.1; done; echo whole"])
+    system.wait_until(lambda: made.api.get(f"/v1/jobs/{running['id']}").json()["state"] == "running", 60, "its start")
+    made.gateway.kill()
+    gate = made.home() / "go"
+    gate.touch()
+    made.gateway.start()
+    job = made.api.wait(running["id"], seconds=60)
+    gate.unlink()
+    assert outcome(job) == ("succeeded", "completed", 0, None)
+    assert made.output(job) == "whole\n" and len(made.numbers(job)) == 1
+
+
+def test_a_controller_that_is_away_delays_and_loses_nothing(made):
+    made.slurm.kill("slurmctld")
+    jobs = [made.api.submit(command=["sh", "-c", f"echo {number}"]) for number in range(5)]
+    time.sleep(3)
+    assert {made.api.get(f"/v1/jobs/{job['id']}").json()["state"] for job in jobs} == {"queued"}
+    assert made.slurm.up().returncode == 0
+    for number, job in enumerate(jobs):
+        assert outcome(made.api.wait(job["id"], seconds=120))[:2] == ("succeeded", "completed")
+        assert made.output(job) == f"{number}\n" and len(made.numbers(job)) == 1
+
+
+def test_a_controller_that_hangs_makes_outcomes_unknown_and_nothing_runs_twice(made):
+    marker = made.home() / "runs"
+    marker.unlink(missing_ok=True)
+    made.slurm.kill("slurmctld", signal.SIGSTOP)
+    try:
+        jobs = [made.api.submit(command=["sh", "-c", f"echo {number} >>~/runs"]) for number in range(3)]
+        system.wait_until(lambda: "submit_unknown" in {made.api.get(f"/v1/jobs/{job['id']}").json()["reason"]
+                                                       for job in jobs}, 60, "an unknown outcome")
+    finally:
+        made.slurm.kill("slurmctld", signal.SIGCONT)
+    for job in jobs:
+        assert outcome(made.api.wait(job["id"], seconds=180))[:2] == ("succeeded", "completed")
+        assert len(made.numbers(job)) == 1
+    assert sorted(marker.read_text().split()) == ["0", "1", "2"]
+    marker.unlink()
+
+
+def test_a_dry_run_asks_the_controller(made):
+    def dry(**spec):
+        return made.api.post("/v1/jobs?dry_run=true", {"command": ["true"], **spec})
+    answer = dry(name="try", queue="low", time_limit="1h")
+    assert answer.status == 200, answer.text
+    assert "#SBATCH --partition=low\n#SBATCH --cpus-per-task=1\n" in answer.json()["rendered"]
+    refused = dry(queue="nowhere")
+    assert refused.status == 422 and "Invalid partition name specified" in refused.text
+    assert dry(array={"indices": "0-3"}).json()["errors"][0]["pointer"] == "/array"
+    assert made.slurm.run("squeue", "-h", "-a", "-t", "all", "-n", "try").stdout == ""
+
+
+def test_what_the_cluster_offers(made):
+    def offer():
+        return {item["name"]: item for item in made.api.get("/v1/backends").json()["items"]}["slurm"]
+    system.wait_until(lambda: offer().get("offer"), 60, "the offer")
+    found = offer()
+    assert found["type"] == "slurm" and found["reachable"]
+    assert {"main", "low"} <= {partition["name"] for partition in found["offer"]["partitions"]}
+    assert {node["gres"] for node in found["offer"]["nodes"]} == {"gpu:a100:4"}

@@ -1,0 +1,151 @@
+/* Settings: each is read, each mistake names the setting, and what the agents are given. */
+#include "backends/slurm/settings.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "server/base/cleanup.h"
+
+static char folder[] = "/tmp/jg-slurm-settings-XXXXXX";
+
+static void write_file(const char *name, const char *text)
+{
+        char path[128];
+        snprintf(path, sizeof path, "%s/%s", folder, name);
+        FILE *f = fopen(path, "we");
+        fputs(text, f);
+        fclose(f);
+}
+
+static int set_up(void **state)
+{
+        (void)state;
+        if (!mkdtemp(folder))
+                return -1;
+        write_file("site.conf", "ClusterName=trial\n");
+        write_file("key", "0123456789abcdef");
+        write_file("empty", "");
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        (void)state;
+        static const char *const names[] = {"site.conf",      "key", "empty",
+                                            "own/slurm.conf", "own", ""};
+        char path[128];
+        for (size_t i = 0; i < GW_COUNT(names); i++) {
+                snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+                remove(path);
+        }
+        return 0;
+}
+
+/* The usual ones with changes over them; a change to null takes one away. */
+static int init(struct gw_slurm_settings *s, const char *changes, struct gw_error *err)
+{
+        json_auto_t *section =
+                json_pack("{s:o, s:o, s:o, s:s}", "conf", json_sprintf("%s/site.conf", folder),
+                          "directory", json_sprintf("%s/own", folder), "jwt_key",
+                          json_sprintf("%s/key", folder), "agent", "/bin/true");
+        json_auto_t *more = json_loads(changes, 0, NULL);
+        const char *name;
+        json_t *value;
+        json_object_update(section, more);
+        json_object_foreach(more, name, value)
+        {
+                if (json_is_null(value))
+                        json_object_del(section, name);
+                else if (json_is_string(value) && json_string_value(value)[0] == '@')
+                        json_object_set_new(
+                                section, name,
+                                json_sprintf("%s/%s", folder, json_string_value(value) + 1));
+        }
+        return gw_slurm_settings_init(s, section, err);
+}
+
+static void what_is_left_out_has_a_default(void **state)
+{
+        (void)state;
+        struct gw_slurm_settings s;
+        struct gw_error err = {0};
+        if (init(&s, "{}", &err))
+                fail_msg("%s", err.message);
+        assert_int_equal(s.message_timeout_s, 5);
+        assert_int_equal(s.token_life_s, 60);
+        assert_int_equal(s.workers, 2);
+        assert_int_equal(s.min_uid, 1000);
+        assert_int_equal(s.key_len, 16);
+        assert_non_null(s.user);
+        gw_slurm_settings_done(&s);
+        assert_int_equal(s.key_len, 0);
+        assert_int_equal(s.key[0], 0);
+}
+
+static void the_agents_get_a_file_of_their_own(void **state)
+{
+        (void)state;
+        char text[512], wanted[512];
+        struct gw_slurm_settings s;
+        assert_int_equal(init(&s, "{\"message_timeout\": \"3s\"}", NULL), 0);
+        FILE *f = fopen(s.client_conf, "re");
+        size_t n = fread(text, 1, sizeof text - 1, f);
+        fclose(f);
+        text[n] = '\0';
+        snprintf(wanted, sizeof wanted,
+                 "# Written at each start of the gateway.\nInclude %s/site.conf\n"
+                 "AuthType=auth/jwt\nMessageTimeout=3\n",
+                 folder);
+        assert_string_equal(text, wanted);
+        gw_slurm_settings_done(&s);
+}
+
+static void mistakes_name_the_setting(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *changes, *words;
+        } cases[] = {
+                {"{\"dirctory\": \"/x\"}", "did you mean directory?"},
+                {"{\"directory\": null}", "directory: is needed"},
+                {"{\"directory\": \"/no/such/parent/own\"}", "directory: "},
+                {"{\"jwt_key\": null}", "jwt_key: is needed"},
+                {"{\"jwt_key\": \"/nowhere\"}", "jwt_key: /nowhere cannot be read"},
+                {"{\"jwt_key\": \"@empty\"}", "is no key"},
+                {"{\"conf\": \"/nowhere\"}", "conf: /nowhere cannot be read"},
+                {"{\"conf\": \"slurm.conf\"}", "conf: must be an absolute path"},
+                {"{\"agent\": \"/nowhere\"}", "agent: /nowhere cannot be run"},
+                {"{\"workers\": 0}", "workers: must be a whole number from 1 to 32"},
+                {"{\"min_uid\": 0}", "min_uid: must be a whole number from 1 to"},
+                {"{\"token_life\": \"5s\"}", "token_life: must be between 10 and 3600 seconds"},
+                {"{\"message_timeout\": \"soon\"}", "message_timeout: "},
+                {"{\"user\": \"\"}", "user: "},
+        };
+        for (size_t i = 0; i < GW_COUNT(cases); i++) {
+                struct gw_slurm_settings s;
+                struct gw_error err = {0};
+                if (init(&s, cases[i].changes, &err) == 0)
+                        fail_msg("%s was taken", cases[i].changes);
+                if (!strstr(err.message, cases[i].words))
+                        fail_msg("%s: %s", cases[i].changes, err.message);
+        }
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(what_is_left_out_has_a_default),
+                cmocka_unit_test(the_agents_get_a_file_of_their_own),
+                cmocka_unit_test(mistakes_name_the_setting),
+        };
+        return cmocka_run_group_tests(tests, set_up, tear_down);
+}
