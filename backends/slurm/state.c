@@ -114,6 +114,7 @@ enum place {
         ANYWHERE,
         NOWHERE, /* the record names no node: it never had one, or gave it back unused */
         NODE,
+        ONE_NODE,
 };
 
 enum with {
@@ -158,6 +159,8 @@ static const struct end {
         {CANCELLED, ANY, EXIT_ANY, NODE, GW_REASON_CANCELLED_EXTERNALLY, WHO | TELL, "CANCELLED"},
 
         {PREEMPTED, ANY, EXIT_ANY, ANYWHERE, GW_REASON_PREEMPTED, TELL, "PREEMPTED"},
+        /* Its slurmd told how the script ended, after all. */
+        {NODE_FAIL, ANY, EXIT_CODE | EXIT_SIGNAL, ONE_NODE, GW_REASON_NODE_FAILURE, 0, NULL},
         {NODE_FAIL, ANY, EXIT_ANY, NODE, GW_REASON_NODE_FAILURE, SILENT, NULL},
         {NODE_FAIL, ANY, EXIT_ANY, NOWHERE, GW_REASON_NODE_FAILURE, 0, NULL},
         {BOOT_FAIL, ANY, EXIT_ANY, ANYWHERE, GW_REASON_NODE_FAILURE, 0, "BOOT_FAIL"},
@@ -190,7 +193,16 @@ static bool fits(uint32_t pattern, uint32_t value)
 
 static bool fits_place(enum place place, const char *node)
 {
-        return place == ANYWHERE || (place == NODE) == (node != NULL);
+        switch (place) {
+        case NOWHERE:
+                return !node;
+        case NODE:
+                return node;
+        case ONE_NODE:
+                return node && !strpbrk(node, ",[");
+        default:
+                return true;
+        }
 }
 
 static const struct going *find_going(const struct gw_slurm_record *r)

@@ -38,9 +38,10 @@ struct gw_slurm_meaning {
         bool by_somebody;
 
         /* The controller has given its node up, which does not stop what runs there. The phase is
-         * GW_PHASE_RUNNING with node_unavailable, and the record will not change any more. It has
-         * ended (node_failure) when each node of the record's `node` has answered again since, or
-         * has booted after `end_s`: slurmd ends what is left of such jobs when it comes back.
+         * GW_PHASE_RUNNING with node_unavailable, and the record may never change any more. It has
+         * ended (node_failure) when each node of the record's `node` answers again, or has booted
+         * after `end_s`: slurmd ends what is left of such jobs when it hears of it. A job of one
+         * node whose slurmd still told how the script ended is not among these: it has ended.
          *
          * Of other ends no such thing is known: COMPLETING goes when each node has said that
          * nothing is left of the job, but also when the node is given up meanwhile. */

@@ -99,6 +99,9 @@ static const struct end ends[] = {
          -1, 0, "BOOT_FAIL"},
         {"node failure of a job that had no node", NEVER_RAN "\"state\": 7, \"exit\": 4294967294}",
          GW_REASON_NODE_FAILURE, -1, 0, ""},
+        {"its node was set down, and slurmd ended it",
+         RAN "\"state\": 7, \"reason\": 20, \"exit\": 15}", GW_REASON_NODE_FAILURE, -1, 0,
+         "NodeDown"},
         {"deadline", NEVER_RAN "\"state\": 10, \"reason\": 167, \"exit\": 1}",
          GW_REASON_START_DEADLINE, -1, 0, "DeadLine"},
         {"script file lost", NEVER_RAN "\"state\": 5, \"reason\": 22, \"exit\": 1}",
@@ -193,6 +196,8 @@ static void does_not_end_with_its_node(void **state)
                 RAN "\"state\": 7, \"reason\": 20}",
                 RAN "\"state\": 32775, \"reason\": 20}",
                 RAN "\"state\": 7, \"reason\": 20, \"exit\": 4294967294}",
+                PLAIN "\"state\": 7, \"reason\": 20, \"exit\": 15, \"node\": \"n[1-2]\"}",
+                PLAIN "\"state\": 7, \"reason\": 20, \"exit\": 15, \"node\": \"n1,m1\"}",
         };
         for (size_t i = 0; i < GW_COUNT(records); i++) {
                 struct gw_slurm_meaning m = meaning_of(records[i]);
@@ -403,6 +408,12 @@ static const uint32_t exits[] = {
 #define REASONS 231
 #define NOT_FINAL (0x400 | 0x1000 | 0x8000 | 0x800000)
 
+/* Of a job of one node. */
+static bool slurmd_told(uint32_t exit)
+{
+        return exit && (exit & 0xff ? (exit & 0x7f) - 1 < 64 && exit < 256 : exit < 65536);
+}
+
 static bool is_waiting(enum gw_reason r)
 {
         return r < GW_REASON_ENDING && r != GW_REASON_IMAGE_PULL;
@@ -426,10 +437,12 @@ static bool phase_holds(const struct gw_slurm_record *r, const struct gw_slurm_m
                                : (base == 1 || base == 2) && (m->reason == GW_REASON_NONE ||
                                                               m->reason == GW_REASON_SUSPENDED);
         case GW_PHASE_ENDING:
+                if (base == 7 && r->node && !slurmd_told(r->exit))
+                        return false;
                 return is_end(m->reason) && (base > 11 || (base > 2 && r->state & NOT_FINAL));
         case GW_PHASE_ENDED:
                 return is_end(m->reason) && base > 2 && base <= 11 && !(r->state & NOT_FINAL) &&
-                       (base != 7 || !r->node);
+                       (base != 7 || !r->node || slurmd_told(r->exit));
         }
         return false;
 }
