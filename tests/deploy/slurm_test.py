@@ -109,8 +109,11 @@ def test_accounting_and_a_purge_that_leaves_nothing():
         assert refused.returncode != 0 and "account" in refused.stderr.lower()
         assert all(address.startswith("127.") for name in ("slurmdbd", "mariadbd")
                    for address in listening(cluster.server_pid(name)))
-        running = cluster.submit(user, "--output=/dev/null", script=SCRIPT + "sleep 1000\n")
-        system.wait_until(lambda: cluster.state(running) == "RUNNING", 60, "the start of the job")
+        running, suspended = (cluster.submit(user, "--output=/dev/null", script=SCRIPT + "sleep 1000\n")
+                              for _ in range(2))
+        for number in running, suspended:
+            system.wait_until(lambda: cluster.state(number) == "RUNNING", 60, "the start of the job")
+        assert cluster.run("scontrol", "suspend", suspended).returncode == 0
     assert not cluster.folder.exists()
     left = subprocess.run(["grep", "-lzF", f"{cluster.folder}/", *pathlib.Path("/proc").glob("[0-9]*/environ")],
                           capture_output=True, text=True)
