@@ -251,6 +251,16 @@ static int set_signal(struct gw_agent_order *o, const struct option *option, con
                                     &o->desc.warn_flags, err);
 }
 
+static int set_open_mode(struct gw_agent_order *o, const struct option *option, const char *text,
+                         struct gw_error *err)
+{
+        if (set_word(o, option, text, err))
+                return -1;
+        gw_agent_order_variable(o, "SLURM_OPEN_MODE",
+                                o->desc.open_mode == OPEN_MODE_APPEND ? "a" : "t");
+        return 0;
+}
+
 /* A number of leaf switches, and how long to wait for no more than that. */
 static int set_switches(struct gw_agent_order *o, const struct option *option, const char *text,
                         struct gw_error *err)
@@ -425,8 +435,7 @@ static const struct option options[] = {
         {"exclusive", set_word, AT(desc.shared), .words = exclusive_words},
         {.name = "kill-on-invalid-dep", .set = set_word_bits, .words = dependency_words},
         {.name = "mail-type", .set = set_mail_type, .words = mail_words},
-        {"open-mode", set_word, AT(desc.open_mode), .words = open_words,
-         .variable = "SLURM_OPEN_MODE"},
+        {"open-mode", set_open_mode, AT(desc.open_mode), .words = open_words},
         NUMBER("wait-all-nodes", desc.wait_all_nodes, 0, 1),
 };
 

@@ -153,6 +153,26 @@ static int settle_memory(struct gw_agent_order *o, struct gw_error *err)
         return 0;
 }
 
+/* What the controller leaves to sbatch: it reckons how many nodes, tasks and CPUs there are from
+ * several of these, which is not done here. */
+static int check_gpus(const struct gw_agent_order *o, struct gw_error *err)
+{
+        static const enum gw_agent_tres whole[] = {GW_AGENT_PER_JOB, GW_AGENT_PER_NODE,
+                                                   GW_AGENT_PER_SOCKET, GW_AGENT_PER_TASK};
+        int said = 0;
+        for (size_t i = 0; i < GW_COUNT(whole); i++) {
+                const char *list = o->tres[whole[i]].data;
+                said += list && strstr(list, GW_AGENT_GRES "gpu") != NULL;
+        }
+        if (said > 1)
+                return gw_fail_at(err, GW_ERR_INVALID, "options/gpus",
+                                  "can be said per job, node, socket or task, and only once");
+        if (o->cpus_per_task && o->tres[GW_AGENT_CPUS_PER].len > 0)
+                return gw_fail_at(err, GW_ERR_INVALID, "options/cpus-per-gpu",
+                                  "cannot be said together with cpus-per-task");
+        return 0;
+}
+
 static int settle_resources(struct gw_agent_order *o, struct gw_error *err)
 {
         char **const lists[GW_AGENT_TRES] = {
@@ -174,7 +194,8 @@ static int settle_resources(struct gw_agent_order *o, struct gw_error *err)
 
 int gw_agent_order_settle(struct gw_agent_order *o, struct gw_error *err)
 {
-        if (count_nodes(o, err) || settle_memory(o, err) || settle_resources(o, err))
+        if (count_nodes(o, err) || check_gpus(o, err) || settle_memory(o, err) ||
+            settle_resources(o, err))
                 return -1;
         settle_sizes(o);
         if (!gw_buf_ok(&o->variables))

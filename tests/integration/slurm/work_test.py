@@ -35,6 +35,8 @@ OPTIONS = [
     {"mem-per-gpu": "300", "gpus": "1"}, {"tmp": "10"}, {"tmp": "1T"},
     {"gres": "gpu:a100:2"}, {"gres": "gpu:1"}, {"gres": "none"}, {"gpus": "2"}, {"gpus": "a100:2"},
     {"gpus-per-node": "a100:2"}, {"gpus-per-node": "1", "nodes": "2"}, {"gpus-per-task": "1", "ntasks": "2"},
+    {"gpus-per-task": "1", "nodes": "2"}, {"gpus-per-task": "1", "cpus-per-gpu": "2", "ntasks": "2"},
+    {"gpus": "1", "nodes": "1-2"}, {"gpus-per-node": "a100:1", "nodes": "1-2", "cpus-per-gpu": "2"},
     {"gpus": "2", "cpus-per-gpu": "2"}, {"gpus-per-socket": "1", "sockets-per-node": "1"},
     {"gres": "gpu:1", "gres-flags": "enforce-binding"}, {"gpus-per-node": "a100:1", "gres": "gpu:a100:1"},
     {"constraint": "a100&fast"}, {"prefer": "fast"}, {"cluster-constraint": "any"},
@@ -48,7 +50,7 @@ OPTIONS = [
     # Refused by the controller, in the same words.
     {"partition": "nowhere"}, {"licenses": "any:1"}, {"reservation": "any"}, {"array": "5-"}, {"array": "30000"},
     {"dependency": "afterok:any"}, {"acctg-freq": "task=30"}, {"gpus": "tpu:1"}, {"nodelist": "nowhere"},
-    {"gpus-per-node": "1", "gres": "gpu:a100:1"},
+    {"gpus-per-node": "1", "gres": "gpu:a100:1"}, {"gpus-per-task": "1"}, {"gpus-per-socket": "1"},
 ]
 # What is not the same of two jobs.
 OWN = {"JobId", "ArrayJobId", "SubmitTime", "EligibleTime", "AccrueTime", "AllocNode:Sid", "LastSchedEval", "Command",
@@ -173,12 +175,22 @@ def test_every_option_was_compared():
     assert len(names) > 50 and names == {name for options in OPTIONS for name in options}
 
 
-ENVIRONMENTS = [{}, {"ntasks": "2", "cpus-per-task": "2"}, {"nodes": "2", "ntasks-per-node": "2"},
-                {"gpus": "2", "cpus-per-gpu": "1", "mem-per-gpu": "50"}, {"gpus-per-node": "a100:1", "mem": "500"},
-                {"gpus-per-task": "1", "ntasks": "1", "mem-per-cpu": "100", "threads-per-core": "1"},
-                {"array": "3", "dependency": "singleton"}]
+ENVIRONMENTS = [
+    {},
+    {"ntasks": "2", "cpus-per-task": "2", "gpus": "2", "mem-per-gpu": "50", "array": "3", "dependency": "singleton",
+     "open-mode": "append"},
+    {"nodes": "2", "ntasks-per-node": "2", "gpus-per-node": "a100:1", "mem-per-cpu": "100", "threads-per-core": "1"},
+    {"ntasks": "2", "gpus-per-task": "a100:1", "cpus-per-gpu": "1", "mem": "500"},
+]
 OWN_VARIABLES = {"SLURM_JOBID", "SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_TASK_PID",
-                 "SLURM_SUBMIT_HOST", "SLURM_PRIO_PROCESS", "PWD", "SHLVL", "_"}
+                 "SLURM_SUBMIT_HOST", "SLURM_PRIO_PROCESS", "SLURM_CONF"}
+
+
+def variables_in(output):
+    """What a job wrote with env -0, but for what is its own."""
+    words = output.read_text().split("\0")[:-1]
+    output.unlink()
+    return {name: value for name, _, value in (word.partition("=") for word in words) if name not in OWN_VARIABLES}
 
 
 def test_the_environment_is_the_given_one_and_what_sbatch_adds(cluster, conf, people):
@@ -187,24 +199,17 @@ def test_the_environment_is_the_given_one_and_what_sbatch_adds(cluster, conf, pe
     with agent.Agent("work", conf, environment=leaks) as worker:
         worker.receive()
         for options in ENVIRONMENTS:
-            found = []
-            for way in ("sbatch", "agent"):
-                output = pathlib.Path(person.pw_dir) / f"environment-{way}-{next(NAMES)}"
-                script = SCRIPT + f"env -0 >{output}\n"
-                if way == "sbatch":
-                    real = cluster.run("env", "-i", f"SLURM_CONF={cluster.conf}", *variables, "/usr/bin/sbatch",
-                                       "--parsable", "--job-name=alike", "--output=/dev/null",
-                                       *sbatch_arguments(options), user=person.pw_name, stdin=None, input=script)
-                    number = int(real.stdout)
-                else:
-                    number = submit(worker, person, name="alike", script=script, held=False, options=options,
-                                    environment=variables)
-                ended(cluster, number)
-                words = output.read_text().split("\0")[:-1]
-                found.append({name: value for name, _, value in (word.partition("=") for word in words)
-                              if name not in OWN_VARIABLES | {"SLURM_CONF"}})
-                output.unlink()
-            assert found[1] == found[0] and found[1]["OWN"] == "a=b\nc"
+            # One after the other, for what a node has free is in there.
+            output = pathlib.Path(person.pw_dir) / f"environment-{next(NAMES)}"
+            script = SCRIPT + f"env -0 >{output}\n"
+            real = cluster.run("env", "-i", f"SLURM_CONF={cluster.conf}", *variables, "/usr/bin/sbatch", "--parsable",
+                               "--job-name=alike", "--output=/dev/null", *sbatch_arguments(options),
+                               user=person.pw_name, stdin=None, input=script)
+            ended(cluster, int(real.stdout))
+            wanted = variables_in(output)
+            ended(cluster, submit(worker, person, name="alike", script=script, held=False, options=options,
+                                  environment=variables))
+            assert variables_in(output) == wanted and wanted["OWN"] == "a=b\nc"
 
 
 def test_a_job_runs_as_its_user_with_her_groups(cluster, worker, people):
@@ -252,6 +257,9 @@ def test_what_was_given_is_what_the_controller_has(cluster, worker, people):
         ("switches", "1@x"), ("nice", "-1"), ("nice", "x"), ("nodelist", "/etc/passwd"), ("exclude", "./x"),
         ("kill-on-invalid-dep", "perhaps"), ("gres-flags", "x"))),
     ({"options": {"mem": "1", "mem-per-cpu": "1"}}, "options/mem: can be said per node, per CPU or per GPU"),
+    ({"options": {"gpus": "1", "cpus-per-gpu": "1", "cpus-per-task": "1"}}, "options/cpus-per-gpu: cannot be said"),
+    *(({"options": {"gpus-per-task": "1"} | more}, "options/gpus: can be said per job, node, socket or task")
+      for more in ({"gpus": "2"}, {"gpus-per-node": "1"}, {"gpus-per-socket": "1"}, {"gres": "gpu:1"})),
     ({"options": {"nodelist": "n[1-3]", "ntasks": "2"}}, "options/nodelist: names 3 nodes for 2 tasks"),
     ({"options": {"gpus": ",".join(["a100:1"] * 1000)}}, "options: ask for too many"),
 ], ids=lambda value: value[:60] if isinstance(value, str) else "")
@@ -273,6 +281,13 @@ def test_no_one_is_root(cluster, worker, people):
 def test_what_cannot_run_is_refused_though_it_leaves_a_record(cluster, worker, people):
     answer = worker.ask("submit", **job_of(people[0], held=False, options={"mem": "900G"}))
     assert (answer["outcome"], answer["error"]) == ("refused", 2014) and "not available" in answer["text"]
+
+
+def test_libslurms_own_words_are_told(worker, people):
+    answer = worker.ask("submit", **job_of(people[0], options={"partition": "nowhere"}))
+    assert answer["text"] == "Invalid partition name specified: invalid partition specified: nowhere"
+    assert worker.ask("submit", **job_of(people[0], options={"begin": "then"}))["outcome"] == "invalid"
+    assert worker.end() == ("", 0)
 
 
 def test_a_late_request_is_not_sent(cluster, worker, people):
