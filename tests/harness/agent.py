@@ -12,6 +12,7 @@ import uuid
 from tests.harness import system
 
 FD = 3
+LSAN_OPTIONS = f"suppressions={system.ROOT}/tests/integration/lsan.supp:print_suppressions=0"
 
 
 def mark(number=1):
@@ -31,7 +32,7 @@ class Agent:
     def __init__(self, role, conf, user=None, token=None, environment=(), more=()):
         """user: whom it runs as, root when None. more: descriptors it inherits besides."""
         self.ours, theirs = socket.socketpair()
-        named = {"SLURM_CONF": conf, "SLURM_JWT": token}
+        named = {"SLURM_CONF": conf, "SLURM_JWT": token, "LSAN_OPTIONS": LSAN_OPTIONS}
         variables = {name: str(value) for name, value in named.items() if value} | dict(environment)
         with theirs:
             fd = theirs.fileno()

@@ -211,6 +211,8 @@ def test_a_controller_that_is_away_delays_and_loses_nothing(made):
 def test_a_controller_that_hangs_makes_outcomes_unknown_and_nothing_runs_twice(made):
     marker = made.home() / "runs"
     marker.unlink(missing_ok=True)
+    # A worker that has not spoken with the controller yet asks first whether it is there.
+    assert outcome(made.api.wait(made.api.submit(command=["true"])["id"], seconds=60))[:2] == ("succeeded", "completed")
     made.slurm.kill("slurmctld", signal.SIGSTOP)
     try:
         jobs = [made.api.submit(command=["sh", "-c", f"echo {number} >>~/runs"]) for number in range(3)]
