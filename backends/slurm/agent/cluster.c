@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "backends/slurm/agent/fields.h"
@@ -16,13 +17,42 @@
 #define TRANSPORT_LAST SLURM_NO_CHANGE_IN_DATA
 #define SOCKET_FIRST 5000 /* its name is not the same in all versions */
 
+/* A line "include FILE": whether the file is there. Names without a folder are libslurm's to find.
+ */
+static int check_line(char *line, struct gw_error *err)
+{
+        char *rest = line;
+        const char *word = strtok_r(rest, " \t\n", &rest);
+        const char *file =
+                word && strcasecmp(word, "include") == 0 ? strtok_r(rest, " \t\n", &rest) : NULL;
+        if (file && *file == '/' && access(file, R_OK))
+                return gw_fail(err, GW_ERR_IO, "cannot read %s, which SLURM_CONF includes: %s",
+                               file, strerrordesc_np(errno));
+        return 0;
+}
+
+/* libslurm itself looks for a missing file for a minute. */
+static int check_files(const char *path, struct gw_error *err)
+{
+        FILE *f = path ? fopen(path, "re") : NULL;
+        char *line = NULL;
+        size_t size = 0;
+        int rc = 0;
+        if (!f)
+                return gw_fail(err, GW_ERR_IO, "cannot read SLURM_CONF (%s): %s",
+                               path ? path : "not set", strerrordesc_np(path ? errno : ENOENT));
+        while (rc == 0 && getline(&line, &size, f) >= 0)
+                rc = check_line(line, err);
+        free(line);
+        fclose(f);
+        return rc;
+}
+
 int gw_agent_cluster_open(struct gw_agent_cluster *c, struct gw_error *err)
 {
         const char *path = getenv("SLURM_CONF");
-        /* libslurm itself looks for a missing file for a minute. */
-        if (!path || access(path, R_OK))
-                return gw_fail(err, GW_ERR_IO, "cannot read SLURM_CONF (%s): %s",
-                               path ? path : "not set", strerrordesc_np(path ? errno : ENOENT));
+        if (check_files(path, err))
+                return -1;
         slurm_init(path);
         c->controllers = slurm_conf_lock()->control_cnt;
         slurm_conf_unlock();

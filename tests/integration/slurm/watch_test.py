@@ -204,6 +204,12 @@ def test_without_settings_it_ends_at_once(variables, words):
         assert words in str(ended.value)
 
 
+def test_without_settings_that_it_includes_it_ends_at_once(cluster):
+    with agent.Agent("watch", agent.conf(cluster, "Include /nowhere/more.conf")) as made:
+        with pytest.raises(EOFError, match="cannot read /nowhere/more.conf, which SLURM_CONF includes: No such file"):
+            made.receive()
+
+
 @pytest.mark.parametrize("arguments, words", [([], "usage"), (["wait"], "usage"), (["watch"], "descriptor 3")])
 def test_started_by_hand_it_says_what_is_missing(arguments, words):
     done = subprocess.run([agent.program(), *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL,
