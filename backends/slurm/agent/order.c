@@ -12,6 +12,7 @@
 #include "server/base/cleanup.h"
 
 #define LIST_MAX 4096
+#define NODES_MAX 65536 /* bytes of names, in ranges */
 #define VARIABLES_MAX 65536
 
 void gw_agent_order_init(struct gw_agent_order *o)
@@ -55,16 +56,19 @@ static int count_nodes(struct gw_agent_order *o, struct gw_error *err)
 {
         if (!o->desc.req_nodes)
                 return 0;
+        o->nodelist = malloc(NODES_MAX);
+        if (!o->nodelist)
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
         gw_agent_hosts hosts = slurm_hostlist_create(o->desc.req_nodes);
         if (!hosts)
                 return gw_fail_at(err, GW_ERR_INVALID, "options/nodelist",
                                   "must be names of nodes, as in n[1-3],n7");
         slurm_hostlist_uniq(hosts);
         uint32_t count = (uint32_t)slurm_hostlist_count(hosts);
-        o->nodelist = slurm_hostlist_ranged_string_malloc(hosts);
+        ssize_t len = slurm_hostlist_ranged_string(hosts, NODES_MAX, o->nodelist);
         slurm_hostlist_destroy(hosts);
-        if (!o->nodelist)
-                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        if (len < 0)
+                return gw_fail_at(err, GW_ERR_INVALID, "options/nodelist", "is too long");
         o->desc.req_nodes = o->nodelist;
         if (o->min_nodes < count)
                 o->min_nodes = count;
