@@ -320,7 +320,8 @@ void gw_task_json(struct gw_buf *out, const struct gw_job_row *row, unsigned fie
 
 void gw_attempt_json(struct gw_buf *out, const struct gw_attempt_row *row)
 {
-        gw_buf_printf(out, "{\"attempt\":%d", (int)row->no);
+        gw_buf_printf(out, "{\"attempt\":%d,\"origin\":", (int)row->no);
+        gw_buf_json_str(out, row->origin);
         write_state(out, row->state, row->reason ? row->reason : row->provisional_reason,
                     row->message);
         write_end(out, row->exit_code, row->signal);

@@ -18,18 +18,21 @@
 /* One submission that the engine has not closed. */
 struct gw_slurm_job {
         struct gw_mark mark;
-        char *user;                    /* its owner in the cluster; never NULL */
-        uid_t uid;                     /* the same, as this machine knows it */
-        uint32_t number;               /* slurmctld's, 0: not known */
-        int64_t accepted_us;           /* wall: when we learned that slurmctld has it */
-        bool asked;                    /* a submit is on its way */
-        bool found;                    /* the table had it */
+        char *user;          /* its owner in the cluster; never NULL */
+        uid_t uid;           /* the same, as this machine knows it */
+        uint32_t number;     /* slurmctld's, 0: not known */
+        int64_t accepted_us; /* wall: when we learned that slurmctld has it */
+        bool asked;          /* a submit is on its way */
+        bool found;          /* the table had it */
+        bool cancelling;     /* we told slurmctld to cancel it */
+        int64_t silent_s;    /* since when its node is given up and it may still run; 0: not so */
         struct gw_backend_ask *cancel; /* waits for the answer to the submit; or NULL */
 
         /* What the engine was told, or is to be told. */
         bool unreported;
         enum gw_phase phase;
         enum gw_reason reason;
+        enum gw_reason before; /* how the run before this ended, to be told first; or none */
         int exit_code, signal;
         uint32_t restart;
         int64_t pending_us, started_us, ended_us;

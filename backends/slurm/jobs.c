@@ -117,7 +117,7 @@ static struct gw_fact fact_of(const struct gw_slurm *b, const struct gw_slurm_jo
                 .seen = b->seen,
                 .restart = job->restart,
                 .phase = job->phase,
-                .reason = job->reason,
+                .reason = job->before ? job->before : job->reason,
                 .exit_code = job->exit_code,
                 .signal = job->signal,
                 .pending_us = job->pending_us,
@@ -153,6 +153,9 @@ static size_t report_some(struct gw_slurm *b)
                 job = TAILQ_FIRST(&b->report);
                 TAILQ_REMOVE(&b->report, job, report);
                 job->unreported = false;
+                if (job->before != GW_REASON_NONE)
+                        gw_slurm_job_changed(b, job); /* and then what is true now */
+                job->before = GW_REASON_NONE;
         }
         return count;
 }

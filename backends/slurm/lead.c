@@ -32,6 +32,7 @@ static int take_over(struct gw_slurm *b, const struct gw_live *live)
         gw_account_done(&account);
         if (!job)
                 return -1;
+        job->cancelling = live->cancelling;
         uint32_t number = number_of(live->ref);
         if (number > 0)
                 gw_slurm_job_number(b, job, number);

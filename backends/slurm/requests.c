@@ -294,6 +294,7 @@ static void run_cancel(struct gw_slurm *b, struct gw_backend_ask *a)
                 gw_backend_ask_free(a);
                 return;
         }
+        job->cancelling = true;
         tell(b, job, json_pack("{s:s, s:I}", "op", "cancel", "job", (json_int_t)job->number), a);
 }
 

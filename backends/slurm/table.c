@@ -21,6 +21,13 @@
 #define BACK_OFF_FIRST_US (GW_SECOND / 5)
 #define BACK_OFF_MOST_US (10 * GW_SECOND)
 #define OFFER_US (30 * GW_SECOND)
+#define SILENT_OFFER_US (2 * GW_SECOND) /* while the node of a job is given up */
+
+/* Of a node's state, as slurm.h has them. */
+#define NODE_BASE 0xf
+#define NODE_DOWN 1
+#define NODE_NO_RESPOND (1 << 11)
+
 #define DEFAULT_MIN_JOB_AGE_S 300
 
 static const char gone_words[] = "slurmctld does not know the job any more";
@@ -139,6 +146,14 @@ static int64_t microseconds(int64_t seconds)
         return seconds > 0 ? seconds * GW_SECOND : 0;
 }
 
+/* The record never says who cancelled it; where we asked for it, the engine knows for whom. */
+static enum gw_reason reason_of(const struct gw_slurm_job *job, const struct gw_slurm_meaning *m)
+{
+        if (m->refused)
+                return GW_REASON_REJECTED;
+        return m->by_somebody && job->cancelling ? GW_REASON_CANCELLED_EXTERNALLY : m->reason;
+}
+
 static void take_record(struct gw_slurm *b, const struct gw_slurm_record *r)
 {
         struct gw_slurm_job *job = job_of(b, r);
@@ -146,8 +161,13 @@ static void take_record(struct gw_slurm *b, const struct gw_slurm_record *r)
                 return;
         struct gw_slurm_meaning m = gw_slurm_meaning(r);
         job->found = true;
+        if (r->restart > job->restart)
+                job->before = m.before;
         job->phase = m.phase;
-        job->reason = m.refused ? GW_REASON_REJECTED : m.reason;
+        job->reason = reason_of(job, &m);
+        job->silent_s = m.node_silent ? r->end_s : 0;
+        if (m.node_silent)
+                b->offer_at = 0;
         job->exit_code = m.exit_code;
         job->signal = m.signal;
         job->restart = r->restart;
@@ -222,10 +242,56 @@ static void on_error(struct gw_slurm *b, const json_t *frame)
         describe(b, false, false);
 }
 
+/* Whether slurmd has been heard of since: then it has ended what was left of jobs that were given
+ * up with its node. */
+static bool has_answered(const json_t *node, int64_t since_s)
+{
+        json_int_t state = json_integer_value(json_object_get(node, "state"));
+        bool up = (state & NODE_BASE) != NODE_DOWN && !(state & NODE_NO_RESPOND);
+        return up || json_integer_value(json_object_get(node, "slurmd_started")) > since_s ||
+               json_integer_value(json_object_get(node, "booted")) > since_s;
+}
+
+static const json_t *find_node(const json_t *nodes, const char *name)
+{
+        size_t i;
+        const json_t *node;
+        json_array_foreach(nodes, i, node)
+        {
+                const char *its = json_string_value(json_object_get(node, "name"));
+                if (its && strcmp(its, name) == 0)
+                        return node;
+        }
+        return NULL;
+}
+
+/* Plain jobs have one node. */
+static void end_silent(struct gw_slurm *b, const json_t *nodes)
+{
+        struct gw_slurm_job *job;
+        for (size_t i = 0; i < GW_SLURM_BUCKETS; i++) {
+                LIST_FOREACH(job, &b->by_number[i], by_number)
+                {
+                        if (job->silent_s == 0 || !job->node)
+                                continue;
+                        const json_t *node = find_node(nodes, job->node);
+                        b->offer_at = gw_clock_mono_us() + SILENT_OFFER_US;
+                        if (!node || !has_answered(node, job->silent_s))
+                                continue;
+                        job->phase = GW_PHASE_ENDED;
+                        job->reason = GW_REASON_NODE_FAILURE;
+                        job->ended_us = microseconds(job->silent_s);
+                        job->silent_s = 0;
+                        gw_slurm_job_changed(b, job);
+                }
+        }
+}
+
 static void on_offer(struct gw_slurm *b, json_t *frame)
 {
         if (json_object_get(frame, "error"))
                 return;
+        end_silent(b, json_object_get(frame, "nodes"));
         json_object_del(frame, "id");
         char *offer = json_dumps(frame, JSON_COMPACT);
         if (!offer)

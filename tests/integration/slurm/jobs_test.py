@@ -247,3 +247,47 @@ def test_what_the_cluster_offers(made):
     assert found["type"] == "slurm" and found["reachable"]
     assert {"main", "low"} <= {partition["name"] for partition in found["offer"]["partitions"]}
     assert {node["gres"] for node in found["offer"]["nodes"]} == {"gpu:a100:4"}
+
+
+def test_a_cancel_that_the_job_turns_into_success_is_a_cancel(made):
+    """slurmctld's record of it is that of a prolog that failed."""
+    job = made.api.submit(script="#!/bin/bash\ntrap 'exit 0' TERM\nsleep 300 & wait\n")
+    system.wait_until(lambda: made.api.get(f"/v1/jobs/{job['id']}").json()["state"] == "running", 60, "its start")
+    made.api.post(f"/v1/jobs/{job['id']}/cancel")
+    assert outcome(made.api.wait(job["id"], seconds=60))[:2] == ("cancelled", "cancelled_by_user")
+
+
+def test_a_run_that_slurm_began_again_is_another_attempt(made):
+    """An administrator makes it requeue; we said it must not."""
+    count = made.home() / "count"
+    count.unlink(missing_ok=True)
+    job = made.api.submit(command=["sh", "-c", "echo x >>~/count; [ $(wc -l <~/count) -gt 1 ] || sleep 300"])
+    system.wait_until(lambda: made.api.get(f"/v1/jobs/{job['id']}").json()["state"] == "running", 60, "its start")
+    system.wait_until(count.exists, 60, "its first line")
+    number = made.numbers(job)[0]
+    assert made.slurm.run("scontrol", "update", f"jobid={number}", "requeue=1").returncode == 0
+    assert made.slurm.run("scontrol", "requeue", number).returncode == 0
+    system.wait_until(lambda: made.slurm.state(number) == "PENDING", 60, "the requeue")
+    assert made.slurm.run("scontrol", "update", f"jobid={number}", "starttime=now").returncode == 0
+    done = made.api.wait(job["id"], seconds=60)
+    assert outcome(done)[:2] == ("succeeded", "completed")
+    attempts = made.api.get(f"/v1/jobs/{job['id']}/tasks/0/attempts").json()["items"]
+    assert [(each["origin"], each["state"]) for each in attempts] == [("jobgate", "failed"), ("scheduler", "succeeded")]
+    count.unlink()
+
+
+def test_a_silent_node_is_waited_for(made):
+    """NODE_FAIL does not mean that it stopped: not until slurmd is there again."""
+    made.slurm.run("scontrol", "update", "nodename=jgjobs2", "state=drain", "reason=test")
+    job = made.api.submit(command=["sleep", "300"], retry={"limit": 0})
+    system.wait_until(lambda: made.api.get(f"/v1/jobs/{job['id']}").json()["state"] == "running", 60, "its start")
+    made.slurm.kill("slurmd-jgjobs1")
+    assert made.slurm.run("scontrol", "update", "nodename=jgjobs1", "state=down", "reason=test").returncode == 0
+    system.wait_until(lambda: made.api.get(f"/v1/jobs/{job['id']}").json()["reason"] == "node_unavailable", 60,
+                      "the silence")
+    time.sleep(3)
+    assert made.api.get(f"/v1/jobs/{job['id']}").json()["state"] == "running"
+    for name in ("jgjobs1", "jgjobs2"):
+        made.slurm.run("scontrol", "update", f"nodename={name}", "state=resume")
+    assert made.slurm.up().returncode == 0
+    assert outcome(made.api.wait(job["id"], seconds=60))[:2] == ("failed", "node_failure")
