@@ -267,7 +267,8 @@ def test_a_run_that_slurm_began_again_is_another_attempt(made):
     number = made.numbers(job)[0]
     assert made.slurm.run("scontrol", "update", f"jobid={number}", "requeue=1").returncode == 0
     assert made.slurm.run("scontrol", "requeue", number).returncode == 0
-    system.wait_until(lambda: made.slurm.state(number) == "PENDING", 60, "the requeue")
+    system.wait_until(lambda: made.slurm.state(number) == "PENDING"
+                      and not made.slurm.run("squeue", "-h", "-t", "completing").stdout, 60, "the requeue")
     assert made.slurm.run("scontrol", "update", f"jobid={number}", "starttime=now").returncode == 0
     done = made.api.wait(job["id"], seconds=60)
     assert outcome(done)[:2] == ("succeeded", "completed")
