@@ -60,10 +60,8 @@ static void stop(struct gw_slurm *b)
 
 static int begin(struct gw_slurm *b, const struct gw_leadership *wish)
 {
-        struct gw_slurm_workers_settings s = {.program = b->settings.agent,
-                                              .conf = b->settings.client_conf,
-                                              .key = b->settings.key,
-                                              .key_len = b->settings.key_len,
+        struct gw_slurm_workers_settings s = {.credential =
+                                                      gw_slurm_settings_credential(&b->settings),
                                               .token_life_s = b->settings.token_life_s,
                                               .most = (unsigned)b->settings.workers};
         b->workers = gw_slurm_workers_new(&s, NULL);

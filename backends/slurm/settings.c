@@ -176,6 +176,12 @@ int gw_slurm_settings_init(struct gw_slurm_settings *s, const json_t *section, s
         return 0;
 }
 
+struct gw_slurm_credential gw_slurm_settings_credential(const struct gw_slurm_settings *s)
+{
+        return (struct gw_slurm_credential){
+                .program = s->agent, .conf = s->client_conf, .key = s->key, .key_len = s->key_len};
+}
+
 void gw_slurm_settings_done(struct gw_slurm_settings *s)
 {
         free(s->conf);

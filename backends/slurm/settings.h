@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "backends/backend.h"
+#include "backends/slurm/credential.h"
 #include "server/base/error.h"
 
 #define GW_SLURM_KEY_MAX 4096 /* bytes of a key of auth/jwt */
@@ -34,6 +35,8 @@ bool gw_slurm_setting(size_t i, struct gw_backend_setting *ret);
  * with the setting's name. Returns 0 or -1, then with nothing to free. */
 int gw_slurm_settings_init(struct gw_slurm_settings *s, const json_t *section,
                            struct gw_error *err);
+/* What agents are started with; borrowed from *s. */
+struct gw_slurm_credential gw_slurm_settings_credential(const struct gw_slurm_settings *s);
 void gw_slurm_settings_done(struct gw_slurm_settings *s); /* forgets the key */
 
 #endif

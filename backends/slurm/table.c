@@ -5,13 +5,11 @@
  * A record is believed to be ours when its comment has a mark that the engine has open and its
  * owner is the one the submission was made for: anybody can write our mark into a job of his own.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backends/slurm/internal.h"
 #include "backends/slurm/protocol.h"
-#include "backends/slurm/token.h"
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
@@ -83,23 +81,10 @@ static void find_all_again(struct gw_slurm *b)
 
 static void start(struct gw_slurm *b)
 {
-        const struct gw_slurm_settings *s = &b->settings;
-        char token[GW_SLURM_TOKEN_TEXT], jwt[GW_SLURM_TOKEN_TEXT + 16], conf[4096 + 16];
-        char role[] = "watch", path[] = "PATH=/usr/bin:/bin";
-        char *argv[] = {s->agent, role, NULL}, *environment[] = {conf, jwt, path, NULL};
+        struct gw_slurm_credential c = gw_slurm_settings_credential(&b->settings);
         struct gw_error err = {0};
         b->watch_at = INT64_MAX;
-        if (gw_slurm_token(s->key, s->key_len, s->user, gw_clock_wall_us() / GW_SECOND,
-                           TOKEN_LIFE_S, token, &err)) {
-                lose(b, err.message);
-                return;
-        }
-        snprintf(jwt, sizeof jwt, "SLURM_JWT=%s", token);
-        snprintf(conf, sizeof conf, "SLURM_CONF=%s", s->client_conf);
-        int rc = gw_link_open(&b->watch, argv, environment, &err);
-        explicit_bzero(token, sizeof token);
-        explicit_bzero(jwt, sizeof jwt);
-        if (rc) {
+        if (gw_slurm_agent_open(&b->watch, &c, "watch", b->settings.user, TOKEN_LIFE_S, &err)) {
                 lose(b, err.message);
                 return;
         }

@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "backends/slurm/link.h"
-#include "backends/slurm/token.h"
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
 #include "server/base/str.h"
@@ -165,30 +164,14 @@ static void lose(struct worker *worker, const char *text)
                 refuse_line(user);
 }
 
-static int open_link(struct user *user, struct gw_link *link, struct gw_error *err)
-{
-        const struct gw_slurm_workers_settings *s = &user->pool->settings;
-        char token[GW_SLURM_TOKEN_TEXT], jwt[GW_SLURM_TOKEN_TEXT + 16], conf[4096 + 16];
-        char role[] = "work", path[] = "PATH=/usr/bin:/bin";
-        char *argv[] = {(char *)(uintptr_t)s->program, role, NULL};
-        char *environment[] = {conf, jwt, path, NULL};
-        if (gw_slurm_token(s->key, s->key_len, user->name, gw_clock_wall_us() / GW_SECOND,
-                           s->token_life_s, token, err))
-                return -1;
-        snprintf(jwt, sizeof jwt, "SLURM_JWT=%s", token);
-        snprintf(conf, sizeof conf, "SLURM_CONF=%s", s->conf);
-        int rc = gw_link_open(link, argv, environment, err);
-        explicit_bzero(token, sizeof token);
-        explicit_bzero(jwt, sizeof jwt);
-        return rc;
-}
-
 static void start_worker(struct user *user)
 {
+        const struct gw_slurm_workers_settings *s = &user->pool->settings;
         struct gw_error err = {0};
         int64_t now = gw_clock_mono_us();
         struct worker *worker = calloc(1, sizeof *worker);
-        if (!worker || open_link(user, &worker->link, &err)) {
+        if (!worker || gw_slurm_agent_open(&worker->link, &s->credential, "work", user->name,
+                                           s->token_life_s, &err)) {
                 free(worker);
                 back_off(user, err.code ? err.message : "out of memory");
                 if (user->count == 0)
@@ -198,7 +181,7 @@ static void start_worker(struct user *user)
         worker->user = user;
         worker->starting = true;
         worker->idle_us = now;
-        worker->end_us = now + user->pool->settings.token_life_s * GW_SECOND / 2;
+        worker->end_us = now + s->token_life_s * GW_SECOND / 2;
         LIST_INSERT_HEAD(&user->workers, worker, entry);
         user->count++;
         user->pool->count++;

@@ -14,15 +14,13 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "backends/slurm/credential.h"
 #include "server/base/error.h"
 
 struct gw_slurm_workers;
 
 struct gw_slurm_workers_settings {
-        const char *program; /* path of jobgate-slurm-agent; borrowed, as the next two */
-        const char *conf;    /* the slurm.conf of clients with a token */
-        const void *key;     /* of the tokens */
-        size_t key_len;
+        struct gw_slurm_credential credential;
         int64_t token_life_s; /* a worker lives for half of it */
         unsigned most;        /* workers of one user, from 1 */
 };

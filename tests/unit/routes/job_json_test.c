@@ -204,6 +204,7 @@ static void test_tasks_and_attempts(void **state)
         struct gw_attempt_row attempt = {
                 .no = 2,
                 .state = "running",
+                .origin = "scheduler",
                 .provisional_reason = "ending",
                 .exit_code = -1,
                 .node = "node-7",
@@ -220,7 +221,8 @@ static void test_tasks_and_attempts(void **state)
         gw_buf_clear(&out);
         gw_attempt_json(&out, &attempt);
         json_auto_t *a = json_loadb(out.data, out.len, 0, NULL);
-        assert_int_equal(json_object_size(a), 9);
+        assert_int_equal(json_object_size(a), 10);
+        assert_string_equal(text_of(a, "origin"), "scheduler");
         assert_int_equal(json_integer_value(json_object_get(a, "attempt")), 2);
         assert_string_equal(text_of(a, "reason"), "ending");
         assert_string_equal(text_of(a, "node"), "node-7");

@@ -105,12 +105,8 @@ static void on_done(struct gw_slurm_ask *ask)
 
 static struct gw_slurm_workers *pool(const char *conf, int64_t life_s, unsigned most)
 {
-        struct gw_slurm_workers_settings s = {.program = self,
-                                              .conf = conf,
-                                              .key = "key",
-                                              .key_len = 3,
-                                              .token_life_s = life_s,
-                                              .most = most};
+        struct gw_slurm_workers_settings s = {
+                .credential = {self, conf, "key", 3}, .token_life_s = life_s, .most = most};
         struct gw_slurm_workers *w = gw_slurm_workers_new(&s, NULL);
         assert_non_null(w);
         done_count = 0;
@@ -252,12 +248,8 @@ static void one_that_does_not_start_says_why(void **state)
 static void a_program_that_is_not_there_says_so(void **state)
 {
         (void)state;
-        struct gw_slurm_workers_settings s = {.program = "/nowhere/agent",
-                                              .conf = "works",
-                                              .key = "key",
-                                              .key_len = 3,
-                                              .token_life_s = 60,
-                                              .most = 1};
+        struct gw_slurm_workers_settings s = {
+                .credential = {"/nowhere/agent", "works", "key", 3}, .token_life_s = 60, .most = 1};
         struct gw_slurm_workers *w = gw_slurm_workers_new(&s, NULL);
         struct asked a[2];
         done_count = 0;
