@@ -57,6 +57,9 @@ int gw_account_find(const char *name, struct gw_account *ret, struct gw_error *e
                 return gw_fail(err, GW_ERR_NOMEM, "out of memory");
         int rc = name ? getpwnam_r(name, &pw, text, PASSWD_BYTES, &found)
                       : getpwuid_r(geteuid(), &pw, text, PASSWD_BYTES, &found);
+        if (!found && rc != 0 && rc != ENOENT && rc != ESRCH && rc != EBADF && rc != EPERM)
+                return gw_fail(err, GW_ERR_UNAVAILABLE, "who %s is cannot be found out now: %s",
+                               name ? name : "this process is", strerrordesc_np(rc));
         if (!found)
                 return gw_fail(err, GW_ERR_INVALID, "there is no user %s on this machine%s%s",
                                name ? name : "of this process' id", rc ? ": " : "",

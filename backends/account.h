@@ -18,7 +18,8 @@ struct gw_account {
 };
 
 /* Looks the user up by name; NULL: the process' own. May read files and ask the network (NSS).
- * Returns 0, or -1 with GW_ERR_INVALID: there is none, or it is root. */
+ * Returns 0, or -1 with GW_ERR_INVALID (there is none, or it is root), GW_ERR_UNAVAILABLE (that
+ * cannot be found out now) or GW_ERR_NOMEM. */
 int gw_account_find(const char *name, struct gw_account *ret, struct gw_error *err);
 void gw_account_done(struct gw_account *a);
 

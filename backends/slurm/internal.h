@@ -25,6 +25,7 @@ struct gw_slurm_job {
         bool asked;          /* a submit is on its way */
         bool found;          /* the table had it */
         bool cancelling;     /* we told slurmctld to cancel it */
+        char *refusal;       /* words of an answer that may be one: true when it never shows up */
         int64_t silent_s;    /* since when its node is given up and it may still run; 0: not so */
         struct gw_backend_ask *cancel; /* waits for the answer to the submit; or NULL */
 
@@ -53,15 +54,20 @@ struct gw_slurm {
         struct gw_slurm_settings settings; /* any thread: never changes */
         pthread_t thread;
 
-        uint64_t epoch; /* led now; 0: none */
-        uint64_t seen;  /* number of the last table, within the epoch */
+        uint64_t epoch;            /* led now; 0: none */
+        struct gw_leadership next; /* could not be begun: tried again */
+        int64_t next_at;           /* monotonic: when */
+        uint64_t seen;  /* number of the last table within the epoch; the first's until synced */
         bool synced;    /* the host was told that a whole table was */
+        bool strangers; /* some submissions are of users that this machine does not know now */
         bool refused;   /* it took no facts: wait for resume */
         bool described, reachable;
 
         struct gw_link watch;
         int64_t watch_at, watch_back_off_us, watch_ends_at; /* monotonic: start; end */
-        int64_t asked_at;                                   /* wall: of the last whole table */
+        int64_t heard_at;                                   /* monotonic: a frame, or the start */
+        int64_t asked_at;       /* wall: of the last whole table since the watch began; 0: none */
+        int64_t first_asked_at; /* wall: of the epoch's first */
         int64_t min_job_age_us;
         int64_t offer_at; /* monotonic: when to ask what the cluster offers */
         char *offer;      /* JSON text, or NULL: not known yet */
@@ -77,6 +83,7 @@ struct gw_slurm_job *gw_slurm_job_numbered(struct gw_slurm *b, uint32_t number);
 /* NULL: no memory. */
 struct gw_slurm_job *gw_slurm_job_add(struct gw_slurm *b, struct gw_mark mark, const char *user,
                                       uid_t uid);
+/* Whoever had the number has not any more: slurmctld gave it anew. */
 void gw_slurm_job_number(struct gw_slurm *b, struct gw_slurm_job *job, uint32_t number);
 void gw_slurm_job_remove(struct gw_slurm *b, struct gw_slurm_job *job); /* frees it */
 void gw_slurm_jobs_clear(struct gw_slurm *b);

@@ -54,12 +54,23 @@ struct gw_slurm_job *gw_slurm_job_add(struct gw_slurm *b, struct gw_mark mark, c
         return job;
 }
 
-void gw_slurm_job_number(struct gw_slurm *b, struct gw_slurm_job *job, uint32_t number)
+static void unnumber(struct gw_slurm_job *job)
 {
-        if (job->number == number)
-                return;
         if (job->number)
                 LIST_REMOVE(job, by_number);
+        job->number = 0;
+}
+
+void gw_slurm_job_number(struct gw_slurm *b, struct gw_slurm_job *job, uint32_t number)
+{
+        struct gw_slurm_job *holder = gw_slurm_job_numbered(b, number);
+        if (holder == job)
+                return;
+        if (holder) {
+                gw_slurm_job_lost(b, holder, "slurmctld has given the job's number to another");
+                unnumber(holder);
+        }
+        unnumber(job);
         job->number = number;
         job->accepted_us = gw_clock_wall_us();
         LIST_INSERT_HEAD(&b->by_number[number % GW_SLURM_BUCKETS], job, by_number);
@@ -68,11 +79,11 @@ void gw_slurm_job_number(struct gw_slurm *b, struct gw_slurm_job *job, uint32_t 
 void gw_slurm_job_remove(struct gw_slurm *b, struct gw_slurm_job *job)
 {
         LIST_REMOVE(job, by_mark);
-        if (job->number)
-                LIST_REMOVE(job, by_number);
+        unnumber(job);
         if (job->unreported)
                 TAILQ_REMOVE(&b->report, job, report);
         gw_backend_ask_free(job->cancel);
+        free(job->refusal);
         free(job->node);
         free(job->user);
         free(job);
@@ -164,9 +175,9 @@ void gw_slurm_report(struct gw_slurm *b)
 {
         while (!b->refused && report_some(b) > 0)
                 ;
-        if (b->refused || b->synced || b->seen == 0)
+        if (b->refused || b->synced || b->seen == 0 || b->strangers)
                 return;
-        if (b->host.synced(b->host.self, b->epoch, b->seen, b->asked_at, NULL))
+        if (b->host.synced(b->host.self, b->epoch, b->seen, b->first_asked_at, NULL))
                 b->refused = true;
         else
                 b->synced = true;

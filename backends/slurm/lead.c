@@ -7,6 +7,7 @@
 #include "backends/slurm/internal.h"
 #include "backends/slurm/plan.h"
 #include "server/base/cleanup.h"
+#include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/str.h"
 
@@ -16,16 +17,18 @@ static uint32_t number_of(const char *ref)
         return ref && gw_str_int64(ref, 1, UINT32_MAX, &number) == 0 ? (uint32_t)number : 0;
 }
 
+/* A submission whose user cannot be found now is not known to be gone: no word of what the table
+ * does not have is true of it. */
 static int take_over(struct gw_slurm *b, const struct gw_live *live)
 {
         struct gw_slurm_identity identity;
         struct gw_account account = {0};
         struct gw_error err = {0};
         json_auto_t *json = NULL;
-        /* Its user is gone from this machine or the record: nothing of it can be believed. */
         if (gw_slurm_identity_read(live->identity, &identity, &json, &err) ||
-            gw_slurm_account_find(b, identity.user, &account, &err)) {
+            gw_account_find(identity.user, &account, &err)) {
                 gw_log_error("slurm.no_user", &err);
+                b->strangers = true;
                 return 0;
         }
         struct gw_slurm_job *job = gw_slurm_job_add(b, live->mark, identity.user, account.uid);
@@ -55,7 +58,8 @@ static void stop(struct gw_slurm *b)
         gw_slurm_watch_stop(b);
         gw_slurm_jobs_clear(b);
         b->seen = 0;
-        b->synced = b->refused = b->described = false;
+        b->asked_at = 0;
+        b->synced = b->refused = b->described = b->strangers = false;
 }
 
 static int begin(struct gw_slurm *b, const struct gw_leadership *wish)
@@ -75,13 +79,20 @@ static int begin(struct gw_slurm *b, const struct gw_leadership *wish)
 void gw_slurm_take_wish(struct gw_slurm *b)
 {
         struct gw_leadership wish = gw_queue_take_wish(&b->base.queue);
-        if (!wish.any)
+        if (wish.any) {
+                stop(b);
+                gw_leadership_done(&b->next);
+                b->next = wish;
+                b->next_at = 0;
+        }
+        if (!b->next.any || gw_clock_mono_us() < b->next_at)
                 return;
-        stop(b);
-        if (wish.lead && begin(b, &wish)) {
+        if (b->next.lead && begin(b, &b->next)) {
                 gw_log(GW_LOG_ERROR, "slurm.lead_failed", "{s:s, s:s}", "backend",
                        b->base.head.name, "error", "out of memory");
                 stop(b);
+                b->next_at = gw_clock_mono_us() + GW_SECOND;
+                return;
         }
-        gw_leadership_done(&wish);
+        gw_leadership_done(&b->next);
 }

@@ -9,10 +9,12 @@
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
 
+#define TRY_AGAIN_MS 1000
+
 static int timeout_ms(const struct gw_slurm *b)
 {
         if (!b->epoch)
-                return -1;
+                return b->next.any ? TRY_AGAIN_MS : -1;
         int64_t at = gw_slurm_watch_wake_at(b), workers_at = gw_slurm_workers_wake_at(b->workers);
         if (workers_at < at)
                 at = workers_at;

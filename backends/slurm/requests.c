@@ -88,7 +88,8 @@ int gw_slurm_account_find(const struct gw_slurm *b, const char *user, struct gw_
 {
         struct gw_error why = {0};
         if (gw_account_find(user, ret, &why))
-                return gw_fail(err, GW_ERR_UNPROCESSABLE, "the project's user: %s", why.message);
+                return gw_fail(err, why.code == GW_ERR_INVALID ? GW_ERR_UNPROCESSABLE : why.code,
+                               "the project's user: %s", why.message);
         if (ret->uid >= (uid_t)b->settings.min_uid && ret->gid >= (gid_t)b->settings.min_uid)
                 return 0;
         gw_account_done(ret);
@@ -144,6 +145,7 @@ static int64_t remembered_until(const struct gw_slurm *b, int64_t send_before)
 }
 
 static void run_cancel(struct gw_slurm *b, struct gw_backend_ask *a);
+static void on_dropped(struct gw_slurm_ask *ask);
 
 static void on_submitted(struct gw_slurm_ask *ask)
 {
@@ -156,13 +158,17 @@ static void on_submitted(struct gw_slurm_ask *ask)
         struct gw_slurm *b = o->backend;
         struct gw_slurm_job *job = gw_slurm_job_find(b, o->asked->mark);
         enum gw_answer verdict = answers[ask->outcome];
+        json_int_t number = json_integer_value(json_object_get(ask->answer, "job"));
         if (!job) { /* the engine has closed it meanwhile */
+                if (verdict == GW_ANSWER_DONE && number > 0)
+                        (void)order(b, o->user,
+                                    json_pack("{s:s, s:I}", "op", "cancel", "job", number), NULL,
+                                    on_dropped);
                 order_free(o);
                 return;
         }
         struct gw_backend_ask *cancel = GW_TAKE(job->cancel);
         job->asked = false;
-        json_int_t number = json_integer_value(json_object_get(ask->answer, "job"));
         if (verdict == GW_ANSWER_DONE && (number <= 0 || number > UINT32_MAX))
                 verdict = GW_ANSWER_UNKNOWN;
         if (verdict == GW_ANSWER_DONE) {
@@ -172,6 +178,8 @@ static void on_submitted(struct gw_slurm_ask *ask)
                 answer(b, o->asked, verdict, NULL, ask->text);
                 if (verdict != GW_ANSWER_UNKNOWN)
                         gw_slurm_job_remove(b, job);
+                else if (json_integer_value(json_object_get(ask->answer, "error")) == -1)
+                        job->refusal = ask->text ? strdup(ask->text) : NULL;
         }
         if (cancel)
                 run_cancel(b, cancel);
@@ -193,8 +201,8 @@ static void run_submit(struct gw_slurm *b, struct gw_backend_ask *a)
         }
         json_t *request = request_of(b, a->submission, false, &account, &err);
         if (!request) {
-                answer(b, a, err.code == GW_ERR_NOMEM ? GW_ANSWER_BUSY : GW_ANSWER_REFUSED, NULL,
-                       err.message);
+                bool later = err.code == GW_ERR_NOMEM || err.code == GW_ERR_UNAVAILABLE;
+                answer(b, a, later ? GW_ANSWER_BUSY : GW_ANSWER_REFUSED, NULL, err.message);
                 gw_backend_ask_free(a);
                 return;
         }
@@ -247,8 +255,9 @@ static void run_resolve(struct gw_slurm *b, struct gw_backend_ask *a)
         } else if (b->asked_at <= settled) {
                 answer(b, a, GW_ANSWER_UNKNOWN, NULL, NULL); /* a table may show it before */
         } else if (b->asked_at <= remembered_until(b, a->submission->send_before)) {
+                answer(b, a, job->refusal ? GW_ANSWER_REFUSED : GW_ANSWER_ABSENT, NULL,
+                       job->refusal);
                 gw_slurm_job_remove(b, job);
-                answer(b, a, GW_ANSWER_ABSENT, NULL, NULL);
         } else {
                 /* It may have run, ended and been forgotten. */
                 answer(b, a, GW_ANSWER_DONE, NULL, NULL);
@@ -395,11 +404,20 @@ static const struct verb {
         [GW_ASK_CHECK] = {run_check, false},  [GW_ASK_LOG] = {run_log, false},
 };
 
+/* Leadership could not be begun yet. */
+static void be_busy(struct gw_slurm *b, struct gw_backend_ask *a)
+{
+        answer(b, a, GW_ANSWER_BUSY, NULL, "the gateway has no memory to lead the cluster now");
+        gw_backend_ask_free(a);
+}
+
 void gw_slurm_request_run(struct gw_slurm *b, struct gw_backend_ask *a)
 {
         const struct verb *verb = &verbs[a->kind];
         if (!verb->leading || (b->epoch && a->epoch == b->epoch))
                 verb->run(b, a);
+        else if (b->next.any && a->epoch == b->next.epoch)
+                be_busy(b, a);
         else
                 gw_backend_ask_free(a);
 }

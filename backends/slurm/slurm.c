@@ -70,6 +70,7 @@ static void op_close(struct gw_backend *head)
         gw_slurm_workers_free(GW_TAKE(b->workers));
         gw_slurm_watch_stop(b);
         gw_slurm_jobs_clear(b);
+        gw_leadership_done(&b->next);
         gw_backend_queue_done(&b->base.queue);
         gw_slurm_settings_done(&b->settings);
         free(b->offer);

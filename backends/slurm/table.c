@@ -18,6 +18,7 @@
 #define TOKEN_LIFE_S 3600
 #define BACK_OFF_FIRST_US (GW_SECOND / 5)
 #define BACK_OFF_MOST_US (10 * GW_SECOND)
+#define SILENT_US (30 * GW_SECOND)
 #define OFFER_US (30 * GW_SECOND)
 #define SILENT_OFFER_US (2 * GW_SECOND) /* while the node of a job is given up */
 
@@ -42,6 +43,7 @@ void gw_slurm_watch_stop(struct gw_slurm *b)
 void gw_slurm_watch_restart(struct gw_slurm *b)
 {
         gw_slurm_watch_stop(b);
+        b->asked_at = 0; /* what was read before says nothing of who is looked for now */
         b->watch_at = gw_clock_mono_us();
 }
 
@@ -90,6 +92,7 @@ static void start(struct gw_slurm *b)
         }
         b->watch_ends_at = gw_clock_mono_us() + TOKEN_LIFE_S * GW_SECOND / 2;
         b->offer_at = 0;
+        b->heard_at = gw_clock_mono_us();
         find_all_again(b);
 }
 
@@ -110,25 +113,37 @@ static int mark_of(const char *comment, struct gw_mark *ret)
         return gw_mark_parse(text, ret);
 }
 
+static int64_t microseconds(int64_t seconds)
+{
+        return seconds > 0 ? seconds * GW_SECOND : 0;
+}
+
+/* By its number: its owner may have rewritten the comment. A controller that lost its state gives
+ * numbers anew; only a requeue changes the time of submission. */
+static struct gw_slurm_job *job_by_number(struct gw_slurm *b, const struct gw_slurm_record *r)
+{
+        struct gw_slurm_job *job = gw_slurm_job_numbered(b, r->job);
+        if (!job)
+                return NULL;
+        bool same = job->uid == r->uid && (job->pending_us == 0 || job->restart != r->restart ||
+                                           job->pending_us == microseconds(r->submit_s));
+        if (same)
+                return job;
+        gw_slurm_job_lost(b, job, gone_words);
+        return NULL;
+}
+
 /* The submission a record is of; NULL: none of ours. */
 static struct gw_slurm_job *job_of(struct gw_slurm *b, const struct gw_slurm_record *r)
 {
         struct gw_mark mark;
-        struct gw_slurm_job *job = gw_slurm_job_numbered(b, r->job);
-        if (job)
-                return job->uid == r->uid ? job : NULL;
-        if (mark_of(r->comment, &mark))
-                return NULL;
-        job = gw_slurm_job_find(b, mark);
-        if (!job || job->uid != r->uid || job->number != 0)
-                return NULL;
-        gw_slurm_job_number(b, job, r->job);
-        return job;
-}
-
-static int64_t microseconds(int64_t seconds)
-{
-        return seconds > 0 ? seconds * GW_SECOND : 0;
+        struct gw_slurm_job *job =
+                mark_of(r->comment, &mark) == 0 ? gw_slurm_job_find(b, mark) : NULL;
+        if (!job || job->uid != r->uid)
+                return job_by_number(b, r);
+        if (job->number == 0)
+                gw_slurm_job_number(b, job, r->job);
+        return job->number == r->job ? job : NULL; /* else the user's copy of it */
 }
 
 /* The record never says who cancelled it; where we asked for it, the engine knows for whom. */
@@ -146,7 +161,9 @@ static void take_record(struct gw_slurm *b, const struct gw_slurm_record *r)
                 return;
         struct gw_slurm_meaning m = gw_slurm_meaning(r);
         job->found = true;
-        if (r->restart > job->restart)
+        if (m.phase == GW_PHASE_ENDED)
+                job->before = GW_REASON_NONE;
+        else if (r->restart > job->restart)
                 job->before = m.before;
         job->phase = m.phase;
         job->reason = reason_of(job, &m);
@@ -168,7 +185,7 @@ static void take_record(struct gw_slurm *b, const struct gw_slurm_record *r)
 static void take_gone(struct gw_slurm *b, uint32_t number)
 {
         struct gw_slurm_job *job = gw_slurm_job_numbered(b, number);
-        if (job)
+        if (job && job->silent_s == 0) /* else its node is asked */
                 gw_slurm_job_lost(b, job, gone_words);
 }
 
@@ -179,7 +196,7 @@ static void find_missing(struct gw_slurm *b)
         for (size_t i = 0; i < GW_SLURM_BUCKETS; i++) {
                 LIST_FOREACH(job, &b->by_number[i], by_number)
                 {
-                        if (!job->found && job->accepted_us < b->asked_at)
+                        if (!job->found && job->silent_s == 0 && job->accepted_us < b->asked_at)
                                 gw_slurm_job_lost(b, job, gone_words);
                 }
         }
@@ -205,8 +222,11 @@ static void on_table(struct gw_slurm *b, const json_t *frame)
                 return;
         json_array_foreach(json_object_get(frame, "gone"), i, item)
                 take_gone(b, (uint32_t)json_integer_value(item));
-        b->seen++;
         b->asked_at = json_integer_value(json_object_get(frame, "asked_at"));
+        if (b->seen == 0)
+                b->first_asked_at = b->asked_at;
+        if (b->seen == 0 || b->synced)
+                b->seen++;
         b->watch_back_off_us = 0;
         find_missing(b);
         describe(b, true, false);
@@ -289,6 +309,7 @@ static void on_offer(struct gw_slurm *b, json_t *frame)
 static void on_frame(void *arg, json_t *frame)
 {
         struct gw_slurm *b = arg;
+        b->heard_at = gw_clock_mono_us();
         if (json_object_get(frame, "id"))
                 on_offer(b, frame);
         else if (json_object_get(frame, "table"))
@@ -307,12 +328,20 @@ static void ask_offer(struct gw_slurm *b, int64_t now)
                 (void)gw_link_send(&b->watch, question, NULL);
 }
 
+/* It says something each second, or after a question that slurmctld does not answer. */
+static int64_t silent_until(const struct gw_slurm *b)
+{
+        return b->heard_at + SILENT_US + 4 * b->settings.message_timeout_s * GW_SECOND;
+}
+
 void gw_slurm_watch_serve(struct gw_slurm *b)
 {
         struct gw_error err = {0};
         int64_t now = gw_clock_mono_us();
         if (gw_link_is_open(&b->watch) && gw_link_serve(&b->watch, on_frame, b, &err))
                 lose(b, err.message);
+        if (gw_link_is_open(&b->watch) && now >= silent_until(b))
+                lose(b, "the agent that watches says nothing");
         if (gw_link_is_open(&b->watch) && now >= b->watch_ends_at)
                 gw_slurm_watch_restart(b);
         if (!gw_link_is_open(&b->watch) && now >= b->watch_at)
@@ -325,5 +354,6 @@ int64_t gw_slurm_watch_wake_at(const struct gw_slurm *b)
 {
         if (!gw_link_is_open(&b->watch))
                 return b->watch_at;
-        return b->offer_at < b->watch_ends_at ? b->offer_at : b->watch_ends_at;
+        int64_t at = b->offer_at < b->watch_ends_at ? b->offer_at : b->watch_ends_at;
+        return silent_until(b) < at ? silent_until(b) : at;
 }

@@ -142,6 +142,7 @@ static int describe(struct gw_agent_order *o, struct environment *e, const struc
 static int submit(job_desc_msg_t *d, struct gw_agent_result *ret)
 {
         submit_response_msg_t *answer = NULL;
+        errno = 0;
         if (slurm_submit_batch_job(d, &answer))
                 return errno ? errno : SLURM_ERROR;
         if (!answer)

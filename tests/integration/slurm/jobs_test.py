@@ -267,12 +267,14 @@ def test_a_run_that_slurm_began_again_is_another_attempt(made):
     number = made.numbers(job)[0]
     assert made.slurm.run("scontrol", "update", f"jobid={number}", "requeue=1").returncode == 0
     assert made.slurm.run("scontrol", "requeue", number).returncode == 0
+    # What begins while the run before is still being ended is ended with it.
     system.wait_until(lambda: made.slurm.state(number) == "PENDING"
-                      and not made.slurm.run("squeue", "-h", "-t", "completing").stdout, 60, "the requeue")
+                      and not made.slurm.run("squeue", "-h", "-t", "completing").stdout
+                      and made.slurm.run("pgrep", "-f", rf"slurmstepd: \[{number}\.").returncode, 60, "the requeue")
     assert made.slurm.run("scontrol", "update", f"jobid={number}", "starttime=now").returncode == 0
     done = made.api.wait(job["id"], seconds=60)
-    assert outcome(done)[:2] == ("succeeded", "completed")
     attempts = made.api.get(f"/v1/jobs/{job['id']}/tasks/0/attempts").json()["items"]
+    assert outcome(done)[:2] == ("succeeded", "completed"), (attempts, made.slurm.job(number), count.read_text())
     assert [(each["origin"], each["state"]) for each in attempts] == [("jobgate", "failed"), ("scheduler", "succeeded")]
     count.unlink()
 
