@@ -1,5 +1,6 @@
 """Jobs on a real Slurm, by the gateway: as their users, never twice, with exact outcomes."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -8,7 +9,7 @@ import time
 
 import pytest
 
-from tests.harness import slurm, system
+from tests.harness import house, slurm, system
 
 
 @pytest.fixture(scope="module")
@@ -56,16 +57,20 @@ class Site:
         return [int(line.split()[0]) for line in done.stdout.splitlines() if f"jobgate:{job['id']}." in line]
 
 
-@pytest.fixture(scope="module")
-def made(request, folder, binaries, contract, cluster, site):
-    from tests.harness import house
-    number = next(house.NAMES)
-    place = system.make_folder(folder / f"slurm{number}")
+@contextlib.contextmanager
+def gateway_on(site, folder, binaries, contract, cluster):
+    place = system.make_folder(folder / f"slurm{next(house.NAMES)}")
     gateway = house.build_gateway(folder, binaries, cluster, contract)
     gateway.write_settings({"backends": [settings(site, place)]})
     gateway.start()
     yield Site(gateway, site)
     house.end_gateway(gateway)
+
+
+@pytest.fixture(scope="module")
+def made(folder, binaries, contract, cluster, site):
+    with gateway_on(site, folder, binaries, contract, cluster) as gateway:
+        yield gateway
 
 
 def ended(site, seconds=60, **spec):
@@ -294,3 +299,21 @@ def test_a_silent_node_is_waited_for(made):
         made.slurm.run("scontrol", "update", f"nodename={name}", "state=resume")
     assert made.slurm.up().returncode == 0
     assert outcome(made.api.wait(job["id"], seconds=60))[:2] == ("failed", "node_failure")
+
+
+def test_a_controller_that_lost_its_state_gives_a_number_anew(folder, binaries, contract, cluster):
+    with slurm.Slurm("jglost") as site, gateway_on(site, folder, binaries, contract, cluster) as made:
+        first = made.api.submit(command=["sleep", "300"])
+        system.wait_until(lambda: made.api.get(f"/v1/jobs/{first['id']}").json()["state"] == "running", 60, "its start")
+        number = made.numbers(first)[0]
+        site.kill("slurmctld")
+        for path in (site.folder / "slurmctld").iterdir():
+            path.unlink() if path.is_file() else shutil.rmtree(path)
+        assert site.up().returncode == 0
+        second = made.api.submit(command=["sh", "-c", "echo once >>~/once"])
+        assert outcome(made.api.wait(second["id"], seconds=90))[:2] == ("succeeded", "completed")
+        assert outcome(made.api.wait(first["id"], seconds=60))[:2] == ("failed", "lost")
+        assert made.numbers(second) == [number]
+        once = made.home() / "once"
+        assert once.read_text() == "once\n"
+        once.unlink()
