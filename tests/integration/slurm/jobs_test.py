@@ -261,28 +261,6 @@ def test_a_cancel_that_the_job_turns_into_success_is_a_cancel(made):
     assert outcome(made.api.wait(job["id"], seconds=60))[:2] == ("cancelled", "cancelled_by_user")
 
 
-def test_a_run_that_slurm_began_again_is_another_attempt(made):
-    """An administrator makes it requeue; we said it must not."""
-    count = made.home() / "count"
-    count.unlink(missing_ok=True)
-    job = made.api.submit(command=["sh", "-c", "echo x >>~/count; [ $(wc -l <~/count) -gt 1 ] || sleep 300"])
-    system.wait_until(lambda: made.api.get(f"/v1/jobs/{job['id']}").json()["state"] == "running", 60, "its start")
-    system.wait_until(count.exists, 60, "its first line")
-    number = made.numbers(job)[0]
-    assert made.slurm.run("scontrol", "update", f"jobid={number}", "requeue=1").returncode == 0
-    assert made.slurm.run("scontrol", "requeue", number).returncode == 0
-    # What begins while the run before is still being ended is ended with it.
-    system.wait_until(lambda: made.slurm.state(number) == "PENDING"
-                      and not made.slurm.run("squeue", "-h", "-t", "completing").stdout
-                      and made.slurm.run("pgrep", "-f", rf"slurmstepd: \[{number}\.").returncode, 60, "the requeue")
-    assert made.slurm.run("scontrol", "update", f"jobid={number}", "starttime=now").returncode == 0
-    done = made.api.wait(job["id"], seconds=60)
-    attempts = made.api.get(f"/v1/jobs/{job['id']}/tasks/0/attempts").json()["items"]
-    assert outcome(done)[:2] == ("succeeded", "completed"), (attempts, made.slurm.job(number), count.read_text())
-    assert [(each["origin"], each["state"]) for each in attempts] == [("jobgate", "failed"), ("scheduler", "succeeded")]
-    count.unlink()
-
-
 def test_a_silent_node_is_waited_for(made):
     """NODE_FAIL does not mean that it stopped: not until slurmd is there again."""
     made.slurm.run("scontrol", "update", "nodename=jgjobs2", "state=drain", "reason=test")
