@@ -45,6 +45,10 @@ class Site:
     def api(self):
         return self.members[0]
 
+    def backend(self):
+        """What the gateway says of the cluster."""
+        return {item["name"]: item for item in self.api.get("/v1/backends").json()["items"]}["slurm"]
+
     def home(self, number=0):
         return pathlib.Path(os.path.expanduser(f"~{self.slurm.users[number]}"))
 
@@ -143,13 +147,18 @@ def test_why_it_waits_and_cancelling_what_waits(made):
     waiting = blockers[-1]
     system.wait_until(lambda: made.api.get(f"/v1/jobs/{waiting['id']}").json()["reason"] in ("resources", "priority"),
                       60, "a reason")
+    number = made.numbers(waiting)[0]
+    for verb, wanted in (("hold", ("held",)), ("release", ("resources", "priority"))):
+        assert made.api.post(f"/v1/jobs/{waiting['id']}/{verb}").status == 200
+        system.wait_until(lambda: (made.slurm.job(number)["Reason"] == "JobHeldUser") == (verb == "hold"), 60, verb)
+        system.wait_until(lambda: made.api.get(f"/v1/jobs/{waiting['id']}").json()["reason"] in wanted, 60, verb)
     for each in (job, *blockers):
         made.api.post(f"/v1/jobs/{each['id']}/cancel")
     for each in blockers:
         assert made.api.wait(each["id"], seconds=60)["state"] == "cancelled"
 
 
-def test_holds_are_slurms_own(made):
+def test_what_is_held_is_not_handed_over(made):
     job = made.api.submit(command=["true"], resources={"cpus": 8, "memory": "7000Mi"}, hold=True)
     assert made.api.get(f"/v1/jobs/{job['id']}").json()["reason"] == "held"
     assert made.numbers(job) == []
@@ -170,7 +179,7 @@ def test_another_users_job_with_our_mark_is_not_ours(made):
     forged = made.slurm.submit(made.slurm.users[1], f"--comment=jobgate:{job['id']}.1", "--output=/dev/null",
                                script="#!/bin/bash\nexit 5\n")
     system.wait_until(lambda: made.slurm.state(forged) == "FAILED", 60, "the end of the forged one")
-    time.sleep(2.5)  # two tables later
+    assert outcome(ended(made, command=["true"]))[0] == "succeeded"  # a later table was read
     assert made.api.get(f"/v1/jobs/{job['id']}").json()["state"] == "running"
     made.api.post(f"/v1/jobs/{job['id']}/cancel")
     assert made.api.wait(job["id"], seconds=60)["state"] == "cancelled"
@@ -204,7 +213,7 @@ def test_a_restart_of_the_gateway_finds_them_again(made):
 def test_a_controller_that_is_away_delays_and_loses_nothing(made):
     made.slurm.kill("slurmctld")
     jobs = [made.api.submit(command=["sh", "-c", f"echo {number}"]) for number in range(5)]
-    time.sleep(3)
+    system.wait_until(lambda: not made.backend()["reachable"], 60, "the silence")
     assert {made.api.get(f"/v1/jobs/{job['id']}").json()["state"] for job in jobs} == {"queued"}
     assert made.slurm.up().returncode == 0
     for number, job in enumerate(jobs):
@@ -244,10 +253,8 @@ def test_a_dry_run_asks_the_controller(made):
 
 
 def test_what_the_cluster_offers(made):
-    def offer():
-        return {item["name"]: item for item in made.api.get("/v1/backends").json()["items"]}["slurm"]
-    system.wait_until(lambda: offer().get("offer"), 60, "the offer")
-    found = offer()
+    system.wait_until(lambda: made.backend()["offer"], 60, "the offer")
+    found = made.backend()
     assert found["type"] == "slurm" and found["reachable"]
     assert {"main", "low"} <= {partition["name"] for partition in found["offer"]["partitions"]}
     assert {node["gres"] for node in found["offer"]["nodes"]} == {"gpu:a100:4"}
@@ -270,7 +277,9 @@ def test_a_silent_node_is_waited_for(made):
     assert made.slurm.run("scontrol", "update", "nodename=jgjobs1", "state=down", "reason=test").returncode == 0
     system.wait_until(lambda: made.api.get(f"/v1/jobs/{job['id']}").json()["reason"] == "node_unavailable", 60,
                       "the silence")
-    time.sleep(3)
+    for _ in range(2):  # what is told of the nodes was asked for since
+        before = made.backend()["observed_at"]
+        system.wait_until(lambda: made.backend()["observed_at"] != before, 60, "word of the nodes")
     assert made.api.get(f"/v1/jobs/{job['id']}").json()["state"] == "running"
     for name in ("jgjobs1", "jgjobs2"):
         made.slurm.run("scontrol", "update", f"nodename={name}", "state=resume")
