@@ -1,15 +1,13 @@
 """Jobs on a real Slurm, by the gateway: as their users, never twice, with exact outcomes."""
 
-import contextlib
-import os
-import pathlib
 import shutil
 import signal
 import time
 
 import pytest
 
-from tests.harness import house, slurm, system
+from tests.harness import slurm, system
+from tests.harness.site import gateway_on, outcome
 
 
 @pytest.fixture(scope="module")
@@ -17,58 +15,6 @@ def site():
     # A controller that is stopped for a test is not to lose its nodes.
     with slurm.Slurm("jgjobs", append="SlurmdTimeout=300\n") as made:
         yield made
-
-
-def settings(site, folder):
-    key = folder / "jwt.key"
-    shutil.copy2(site.folder / "etc/jwt.key", key)
-    os.chmod(key, 0o600)
-    system.own(key)
-    return {"name": "slurm", "type": "slurm", "conf": str(site.conf), "directory": str(folder / "agents"),
-            "jwt_key": str(key), "token_life": "10s", "message_timeout": "2s"}
-
-
-class Site:
-    """A gateway on the cluster, and a project for each of its users."""
-
-    def __init__(self, gateway, cluster):
-        self.gateway, self.slurm = gateway, cluster
-        self.members = []
-        for number, user in enumerate(cluster.users):
-            name = f"m{number}-{os.getpid()}-{time.monotonic_ns()}"
-            gateway.cli("user", "create", name)
-            gateway.cli("project", "create", name, "--default-backend", "slurm", "--member", f"{name}:submitter")
-            gateway.cli("project", "identity", name, "slurm", user)
-            self.members.append(gateway.client(gateway.token(name)))
-
-    @property
-    def api(self):
-        return self.members[0]
-
-    def backend(self):
-        """What the gateway says of the cluster."""
-        return {item["name"]: item for item in self.api.get("/v1/backends").json()["items"]}["slurm"]
-
-    def home(self, number=0):
-        return pathlib.Path(os.path.expanduser(f"~{self.slurm.users[number]}"))
-
-    def output(self, job, number=0, submission=1):
-        return (self.home(number) / f"jobgate-{job['id']}.{submission}.out").read_text()
-
-    def numbers(self, job):
-        """What slurmctld has of a job of ours."""
-        done = self.slurm.run("squeue", "-h", "-a", "-t", "all", "-o", "%A %k")
-        return [int(line.split()[0]) for line in done.stdout.splitlines() if f"jobgate:{job['id']}." in line]
-
-
-@contextlib.contextmanager
-def gateway_on(site, folder, binaries, contract, cluster):
-    place = system.make_folder(folder / f"slurm{next(house.NAMES)}")
-    gateway = house.build_gateway(folder, binaries, cluster, contract)
-    gateway.write_settings({"backends": [settings(site, place)]})
-    gateway.start()
-    yield Site(gateway, site)
-    house.end_gateway(gateway)
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +25,6 @@ def made(folder, binaries, contract, cluster, site):
 
 def ended(site, seconds=60, **spec):
     return site.api.wait(site.api.submit(**spec)["id"], seconds=seconds)
-
-
-def outcome(job):
-    return job["state"], job["reason"], job["exit_code"], job["signal"]
 
 
 def test_a_job_runs_as_the_projects_user(made):
@@ -292,10 +234,13 @@ def test_a_controller_that_lost_its_state_gives_a_number_anew(folder, binaries, 
         first = made.api.submit(command=["sleep", "300"])
         system.wait_until(lambda: made.api.get(f"/v1/jobs/{first['id']}").json()["state"] == "running", 60, "its start")
         number = made.numbers(first)[0]
+        node = site.job(number)["NodeList"]
         site.kill("slurmctld")
         for path in (site.folder / "slurmctld").iterdir():
             path.unlink() if path.is_file() else shutil.rmtree(path)
         assert site.up().returncode == 0
+        # There slurmd still knows a job of this number, and lets no second one begin.
+        assert site.run("scontrol", "update", f"nodename={node}", "state=down", "reason=test").returncode == 0
         second = made.api.submit(command=["sh", "-c", "echo once >>~/once"])
         assert outcome(made.api.wait(second["id"], seconds=90))[:2] == ("succeeded", "completed")
         assert outcome(made.api.wait(first["id"], seconds=60))[:2] == ("failed", "lost")

@@ -1,0 +1,65 @@
+"""Gateways on a real Slurm, and a project for each of its users."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import time
+
+from tests.harness import house, system
+
+
+def settings(site, folder):
+    key = folder / "jwt.key"
+    shutil.copy2(site.folder / "etc/jwt.key", key)
+    os.chmod(key, 0o600)
+    system.own(key)
+    return {"name": "slurm", "type": "slurm", "conf": str(site.conf), "directory": str(folder / "agents"),
+            "jwt_key": str(key), "token_life": "10s", "message_timeout": "2s"}
+
+
+class Site:
+    """A gateway on the cluster, and a project for each of its users."""
+
+    def __init__(self, gateway, cluster):
+        self.gateway, self.slurm = gateway, cluster
+        self.members = []
+        for number, user in enumerate(cluster.users):
+            name = f"m{number}-{os.getpid()}-{time.monotonic_ns()}"
+            gateway.cli("user", "create", name)
+            gateway.cli("project", "create", name, "--default-backend", "slurm", "--member", f"{name}:submitter")
+            gateway.cli("project", "identity", name, "slurm", user)
+            self.members.append(gateway.client(gateway.token(name)))
+
+    @property
+    def api(self):
+        return self.members[0]
+
+    def backend(self):
+        """What the gateway says of the cluster."""
+        return {item["name"]: item for item in self.api.get("/v1/backends").json()["items"]}["slurm"]
+
+    def home(self, number=0):
+        return pathlib.Path(os.path.expanduser(f"~{self.slurm.users[number]}"))
+
+    def output(self, job, number=0, submission=1):
+        return (self.home(number) / f"jobgate-{job['id']}.{submission}.out").read_text()
+
+    def numbers(self, job):
+        """What slurmctld has of a job of ours."""
+        done = self.slurm.run("squeue", "-h", "-a", "-t", "all", "-o", "%A %k")
+        return [int(line.split()[0]) for line in done.stdout.splitlines() if f"jobgate:{job['id']}." in line]
+
+
+@contextlib.contextmanager
+def gateway_on(site, folder, binaries, contract, cluster):
+    place = system.make_folder(folder / f"slurm{next(house.NAMES)}")
+    gateway = house.build_gateway(folder, binaries, cluster, contract)
+    gateway.write_settings({"backends": [settings(site, place)]})
+    gateway.start()
+    yield Site(gateway, site)
+    house.end_gateway(gateway)
+
+
+def outcome(job):
+    return job["state"], job["reason"], job["exit_code"], job["signal"]
