@@ -280,9 +280,22 @@ static void a_request_has_all_that_slurmctld_needs(void **state)
         gw_slurm_plan_done(&plan);
 }
 
+static void output_is_named_by_the_mark_and_the_task(void **state)
+{
+        (void)state;
+        char home[] = "/home/ada";
+        struct gw_account account = {.home = home};
+        struct gw_submission s = submission_of("{}");
+        gw_autofree char *plain = gw_slurm_plan_output(&account, s.mark, NULL);
+        gw_autofree char *task = gw_slurm_plan_output(&account, s.mark, "17");
+        assert_string_equal(plain, "/home/ada/jobgate-" MARK ".out");
+        assert_string_equal(task, "/home/ada/jobgate-" MARK "_17.out");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(output_is_named_by_the_mark_and_the_task),
                 cmocka_unit_test(fields_become_options),
                 cmocka_unit_test(scripts_do_what_the_spec_says),
                 cmocka_unit_test(setup_lines_come_first),
