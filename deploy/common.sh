@@ -22,6 +22,7 @@ use_state() {
         token_file=$state/token
         netrc_file=$state/netrc
         logs=$state/log
+        slurm_state=$state/slurm
         [[ $EUID -eq 0 ]] || service_user=$(id -un)
 }
 

@@ -1,0 +1,102 @@
+# What `--with slurm` adds to deploy/up: a Slurm of its own in the state folder, and the backend
+# `slurm` on it. Sourced by deploy/up, whose names it uses.
+# shellcheck shell=bash
+
+slurm_account=research # deploy/slurm/up makes it
+# Of the first job's spec there.
+# shellcheck disable=SC2034
+slurm_first_job='{"backend": "slurm", "resources": {"gpus": 1, "cpus": 1, "memory": "500Mi"}}'
+
+# A Slurm that is there is looked after by every call.
+slurm_is_there() {
+        # shellcheck disable=SC2154
+        [[ -e $slurm_state/.jobgate-slurm ]]
+}
+
+check_slurm_options() {
+        # shellcheck disable=SC2154
+        if [[ $with_slurm == no ]]; then
+                ((${#slurm_options[@]} == 0)) || die "--slurm-port and --slurm-name need --with slurm (see --help)"
+                return 0
+        fi
+        [[ $EUID -eq 0 ]] || die "--with slurm needs root: Slurm starts jobs as their users"
+        # shellcheck disable=SC2154
+        [[ $state =~ ^[A-Za-z0-9/._-]+$ ]] ||
+                die "with Slurm --dir may hold letters, digits and / . _ - only, not '$state'"
+        ((${#slurm_state} <= 80)) || die "with Slurm the path of --dir is too long (74 bytes at most): $state"
+}
+
+start_slurm() {
+        # shellcheck disable=SC2154
+        logged slurm "$repository/deploy/slurm/up" --dir "$slurm_state" "${slurm_options[@]}"
+}
+
+# Nobody but the gateway may read its copy of the key: it makes anybody of whoever has it.
+copy_key() {
+        local key=$state/slurm.key
+        # shellcheck disable=SC2154
+        if ! cmp -s "$slurm_state/etc/jwt.key" "$key"; then
+                install -m 400 -o "$service_user" -g "$service_user" "$slurm_state/etc/jwt.key" "$key.new"
+                mv -f "$key.new" "$key"
+                changed=yes
+        fi
+}
+
+# The settings of the backend, as an item of the list `backends`.
+slurm_section() {
+        # shellcheck disable=SC2154
+        cat <<END_OF_SECTION
+- name: slurm
+  type: slurm
+  conf: $slurm_state/etc/slurm.conf
+  jwt_key: $state/slurm.key
+  directory: $state/agents
+END_OF_SECTION
+}
+
+# Adds the section as the first of the list, indented as the others, unless there is one.
+add_slurm_to_config() {
+        local indent
+        # shellcheck disable=SC2154
+        ! grep -q '^ *type: slurm *$' "$config" || return 0
+        indent=$(sed -n '/^backends:/,$ s/^\( *\)- .*/\1/p' "$config" | head -n 1)
+        sed "/^backends: *\$/ r /dev/stdin" "$config" <<<"$(slurm_section | sed "s/^/$indent/")" >"$config.new"
+        jobgate_check "$config.new" || die "the backend slurm could not be added to $config; see $logs/settings.log"
+        mv "$config.new" "$config"
+        changed=yes
+        say "the backend slurm is in $config now"
+}
+
+add_slurm() {
+        install -d -m 700 -o "$service_user" -g "$service_user" "$state/agents"
+        copy_key
+        add_slurm_to_config
+}
+
+# Whether a settings file is right, and has the backend.
+jobgate_check() {
+        grep -q '^ *type: slurm *$' "$1" &&
+                as_service "$state/bin/jobgate" --config "$1" --check-config >"$logs/settings.log" 2>&1
+}
+
+# Once: whoever runs this installation may have changed it since.
+give_identity() {
+        local user
+        [[ ! -e $state/slurm-identity ]] || return 0
+        user=$(head -n 1 "$slurm_state/etc/users")
+        logged identity jobgate project identity main slurm "$user" --account "$slurm_account"
+        echo "$user" >"$state/slurm-identity"
+        say "on Slurm the project main is the user $user with the account $slurm_account"
+}
+
+slurm_farewell() {
+        # shellcheck disable=SC2154
+        cat <<END_OF_WORDS
+A job on Slurm, and what Slurm says of it (the user $(cat "$state/slurm-identity") is the project main there):
+
+  curl --netrc-file $netrc_file '$url/v1/jobs?wait=60' -H 'Content-Type: application/json' \\
+       -d '{"backend": "slurm", "command": ["hostname"], "resources": {"gpus": 1}}'
+  SLURM_CONF=$slurm_state/etc/slurm.conf squeue
+
+END_OF_WORDS
+}
