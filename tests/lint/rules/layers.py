@@ -23,6 +23,7 @@ LAYERS = {
     "backends/local/shim": ("server/base", "backends/local"),
     "backends/local": ("server/base", "server/model", "backends"),
     "backends/slurm/agent": ("server/base", "backends", "backends/slurm"),
+    "backends/slurm/as_user": ("server/base", "backends", "backends/slurm"),
     "backends/slurm": ("server/base", "server/model", "backends"),
     "backends": ("server/base", "server/model", "backends/local", "backends/slurm", "backends/kubernetes"),
     "server/engine": ("server/base", "server/model", "server/auth", "server/http", "db", "backends"),
