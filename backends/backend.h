@@ -156,6 +156,11 @@ struct gw_backend;
 struct gw_backend_type {
         const char *name; /* "local" */
 
+        /* A script with lines for the scheduler's own submit command (server/model/directives.h)
+         * goes to it as it is, and what the spec says is put over what they say: so its spec gets
+         * no defaults. Elsewhere such lines are comments. */
+        bool reads_scripts;
+
         /* The settings of its section, i from 0; false after the last. Pure, any thread. */
         bool (*setting)(size_t i, struct gw_backend_setting *ret);
 

@@ -164,7 +164,8 @@ bool gw_submit_prepare(struct gw_call *call, struct gw_submit *s, json_t *spec,
                 gw_fail(err, GW_ERR_NOMEM, "out of memory");
                 return false;
         }
-        gw_spec_resolve(spec, s->now_us, &s->spec, &warnings, call->faults);
+        gw_spec_resolve(spec, s->backend && s->backend->type->reads_scripts, s->now_us, &s->spec,
+                        &warnings, call->faults);
         check_array(call, &s->spec);
         if (gw_faults_any(call->faults) ||
             gw_policy_check(call->principal, s->membership, GW_VERB_SUBMIT, true, err))

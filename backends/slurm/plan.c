@@ -64,13 +64,15 @@ static void write_partition(const struct gw_spec *spec, char out[MAX_OPTION])
 
 static void write_cpus(const struct gw_spec *spec, char out[MAX_OPTION])
 {
-        snprintf(out, MAX_OPTION, "%" PRId64, (spec->cpus_milli + 999) / 1000);
+        if (spec->cpus_milli > 0)
+                snprintf(out, MAX_OPTION, "%" PRId64, (spec->cpus_milli + 999) / 1000);
 }
 
 static void write_memory(const struct gw_spec *spec, char out[MAX_OPTION])
 {
-        snprintf(out, MAX_OPTION, "%" PRId64 "M",
-                 spec->memory_bytes / MIB + (spec->memory_bytes % MIB != 0));
+        if (spec->memory_bytes > 0)
+                snprintf(out, MAX_OPTION, "%" PRId64 "M",
+                         spec->memory_bytes / MIB + (spec->memory_bytes % MIB != 0));
 }
 
 static void write_gpus(const struct gw_spec *spec, char out[MAX_OPTION])

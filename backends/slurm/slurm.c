@@ -79,6 +79,7 @@ static void op_close(struct gw_backend *head)
 
 const struct gw_backend_type gw_slurm_type = {
         .name = "slurm",
+        .reads_scripts = true,
         .setting = gw_slurm_setting,
         .open = op_open,
         .close = op_close,

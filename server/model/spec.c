@@ -14,11 +14,15 @@
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
 #include "server/base/limits.h"
+#include "server/base/str.h"
+#include "server/model/decode_formats.h"
+#include "server/model/directives.h"
 #include "server/model/duration.h"
 #include "server/model/quantity.h"
 #include "server/model/spec_array.h"
 #include "server/model/spec_text.h"
 
+#define DEFAULT_NAME "job"
 #define DEFAULT_CPUS 1
 #define DEFAULT_MEMORY (INT64_C(1) << 30)
 #define CPUS_PER_GPU 4
@@ -77,12 +81,15 @@ static int64_t read_amount(const json_t *spec, const char *pointer,
         return read_amount_text(v, &n, parse, pointer, faults) ? 0 : n;
 }
 
-static int64_t read_cpus(const json_t *spec, const char *pointer, struct gw_faults *faults)
+static int64_t read_cpus(const json_t *spec, const char *pointer, bool is_raw,
+                         struct gw_faults *faults)
 {
         const json_t *v = member(spec, pointer);
         int64_t milli = 0;
         if (json_is_string(v))
                 return read_amount_text(v, &milli, gw_cpus_parse, pointer, faults) ? 0 : milli;
+        if (!v && is_raw)
+                return 0;
         if (!json_is_number(v) || gw_cpus_from_number(json_number_value(v), &milli, NULL))
                 return damaged(faults, pointer);
         return milli;
@@ -115,7 +122,7 @@ static bool read_boolean(const json_t *spec, const char *pointer, struct gw_faul
 
 static void read_numbers(const json_t *json, struct gw_spec *spec, struct gw_faults *faults)
 {
-        spec->cpus_milli = read_cpus(json, "/resources/cpus", faults);
+        spec->cpus_milli = read_cpus(json, "/resources/cpus", spec->is_raw, faults);
         spec->memory_bytes = read_amount(json, "/resources/memory", gw_quantity_parse, faults);
         spec->gpus = (int)read_integer(json, "/resources/gpus", 0, MAX_GPUS, faults);
         spec->priority = (int)read_integer(json, "/priority", INT32_MIN, INT32_MAX, faults);
@@ -125,13 +132,20 @@ static void read_numbers(const json_t *json, struct gw_spec *spec, struct gw_fau
         spec->not_before_us = read_time(json, "/not_before", faults);
 }
 
+static void read_name(const json_t *json, struct gw_spec *spec, struct gw_faults *faults)
+{
+        spec->name = read_string(json, "/name", faults);
+        if (!spec->name && spec->is_raw)
+                spec->name = spec->script_name ? spec->script_name : DEFAULT_NAME;
+        if (!spec->name)
+                damaged(faults, "/name");
+}
+
 /* Fills all that is read from the JSON, which *spec then owns a reference of. */
 static void read_spec(json_t *json, struct gw_spec *spec, struct gw_faults *faults)
 {
         spec->json = json_incref(json);
-        spec->name = read_string(json, "/name", faults);
-        if (!spec->name)
-                damaged(faults, "/name");
+        read_name(json, spec, faults);
         spec->project = read_string(json, "/project", faults);
         spec->backend = read_string(json, "/backend", faults);
         spec->hold = read_boolean(json, "/hold", faults);
@@ -185,18 +199,87 @@ static int complete_cpus(json_t *resources, int64_t gpus)
         return json_object_set_new(resources, "cpus", json_integer(cpus));
 }
 
+static int complete_member(json_t *home, const char *name, json_t *value)
+{
+        if (!json_object_get(home, name))
+                return json_object_set_new(home, name, value);
+        json_decref(value);
+        return 0;
+}
+
 static int complete(json_t *spec)
 {
+        if (complete_member(spec, "name", json_string(DEFAULT_NAME)) ||
+            complete_member(spec, "priority", json_integer(0)) ||
+            complete_member(spec, "resources", json_object()))
+                return -1;
         json_t *resources = json_object_get(spec, "resources");
-        if (!resources) {
-                resources = json_object();
-                if (json_object_set_new(spec, "resources", resources))
-                        return -1;
-        }
+        if (complete_member(resources, "gpus", json_integer(0)))
+                return -1;
         int64_t gpus = json_integer_value(json_object_get(resources, "gpus"));
         if (gpus > MAX_GPUS) /* a fault later */
                 gpus = 0;
         return complete_cpus(resources, gpus) || complete_memory(resources, gpus) ? -1 : 0;
+}
+
+/* ---- a script that speaks for itself ----------------------------------------------------- */
+
+static int put_array(json_t *array, const char *text, struct gw_faults *faults)
+{
+        struct gw_error err = {0};
+        struct gw_buf indices = GW_BUF_INIT(GW_MAX_INDEX_TEXT + 1);
+        uint32_t most = 0;
+        int rc = 0;
+        if (gw_directives_array(text, &indices, &most, &err))
+                gw_faults_add(faults, err.code, "/script", "%s", err.message);
+        else
+                rc = json_object_set_new(array, "indices",
+                                         json_stringn(indices.data, indices.len)) ||
+                                     (most > 0 &&
+                                      complete_member(array, "max_parallel", json_integer(most)))
+                             ? -1
+                             : 0;
+        gw_buf_done(&indices);
+        return rc;
+}
+
+/* The script's array is the job's, unless the client names other tasks. */
+static int complete_array(json_t *spec, const char *text, struct gw_faults *faults)
+{
+        json_t *array = json_object_get(spec, "array");
+        if (json_object_get(array, "indices") || json_object_get(array, "matrix"))
+                return 0;
+        if (complete_member(spec, "array", json_object()))
+                return -1;
+        return put_array(json_object_get(spec, "array"), text, faults);
+}
+
+static bool is_name(const char *text)
+{
+        size_t len = text ? strlen(text) : 0;
+        return len > 0 && len <= GW_MAX_NAME && gw_str_utf8(text, len) &&
+               gw_format_check(GW_FORMAT_NAME, text, len);
+}
+
+/* What of the script the gateway needs. */
+static int read_script(struct gw_spec *spec, const char *script, json_t *json,
+                       struct gw_faults *faults)
+{
+        struct gw_directives directives;
+        if (gw_directives_read(script, &directives))
+                return -1;
+        spec->is_raw = true;
+        if (is_name(directives.name))
+                spec->script_name = GW_TAKE(directives.name);
+        int rc = json && directives.array ? complete_array(json, directives.array, faults) : 0;
+        gw_directives_done(&directives);
+        return rc;
+}
+
+static const char *script_of(const json_t *spec)
+{
+        const char *script = json_string_value(json_object_get(spec, "script"));
+        return script && gw_directives_any(script) ? script : NULL;
 }
 
 /* ---- the interface --------------------------------------------------------------------- */
@@ -206,13 +289,14 @@ static size_t count_faults(const struct gw_faults *faults)
         return faults->count + faults->dropped;
 }
 
-int gw_spec_resolve(json_t *spec, int64_t now_us, struct gw_spec *ret, struct gw_warnings *warnings,
-                    struct gw_faults *faults)
+int gw_spec_resolve(json_t *spec, bool reads_scripts, int64_t now_us, struct gw_spec *ret,
+                    struct gw_warnings *warnings, struct gw_faults *faults)
 {
+        const char *script = reads_scripts ? script_of(spec) : NULL;
         size_t before = count_faults(faults);
         struct gw_spec s = {0};
 
-        if (complete(spec))
+        if (script ? read_script(&s, script, spec, faults) : complete(spec))
                 gw_faults_add(faults, GW_ERR_NOMEM, "", "out of memory");
         read_spec(spec, &s, faults);
         gw_spec_check(&s, now_us, faults);
@@ -256,11 +340,14 @@ int gw_spec_load(const char *text, size_t len, struct gw_spec *ret, struct gw_er
                 return gw_fail(err, GW_ERR_INTERNAL, "the record's spec is no JSON object");
         }
         gw_faults_init(&faults);
+        const char *script = script_of(json);
+        int rc = script ? read_script(&s, script, NULL, &faults) : 0;
         read_spec(json, &s, &faults);
         json_decref(json);
         if (s.task_count == 0 && !gw_faults_any(&faults))
                 damaged(&faults, "/array");
-        int rc = load_texts(text, len, &s, &faults);
+        if (load_texts(text, len, &s, &faults))
+                rc = -1;
         if (rc == 0 && !gw_faults_any(&faults)) {
                 *ret = s;
                 return 0;
@@ -287,6 +374,7 @@ void gw_spec_done(struct gw_spec *spec)
         json_decref(spec->json);
         free(spec->text);
         free(spec->labels);
+        free(spec->script_name);
         gw_indexset_done(&spec->indices);
         *spec = (struct gw_spec){0};
 }

@@ -29,13 +29,18 @@ struct gw_spec {
         char *text;   /* the same, compact, members in the client's order, then the defaults */
         size_t text_len;
 
-        /* Read from json, and living as long as it. */
+        /* Its script has lines for the backend's own submit command (directives.h) and goes to it
+         * as it is: what json does not say, the script may, and is 0 here. */
+        bool is_raw;
+        char *script_name; /* the name that such a script gives its job, where it is one; or NULL */
+
+        /* Read from json, and living as long as it, but for a name of the script's. */
         const char *name;    /* never NULL */
         const char *project; /* NULL: none named */
         const char *backend; /* NULL: none named, the project's default is meant */
 
         /* What one task needs. */
-        int64_t cpus_milli; /* thousandths of a core, > 0 */
+        int64_t cpus_milli; /* thousandths of a core, > 0 unless is_raw */
         int64_t memory_bytes;
         int gpus;
 
@@ -59,16 +64,19 @@ struct gw_spec {
 /*
  * Resolves a decoded spec. `spec` is changed in place (what the caller wants to have in the
  * text, as the project's name and its default backend, is put in before); *ret takes a
- * reference of its own. now_us: the wall time of the submission. Returns 0 and appends the
- * rules of thumb that are not kept to `warnings` (which may be NULL); or -1 with every broken
- * rule in `faults` (GW_ERR_UNPROCESSABLE; GW_ERR_TOO_LARGE, GW_ERR_NOMEM) and *ret
- * untouched. Pointers begin at the spec: "/command/0".
+ * reference of its own. reads_scripts: the backend's submit command reads its script's lines,
+ * so that nothing they may say gets a default, and their array is put into the spec.
+ * now_us: the wall time of the submission. Returns 0 and appends the rules of thumb that are not
+ * kept to `warnings` (which may be NULL); or -1 with every broken rule in `faults`
+ * (GW_ERR_UNPROCESSABLE; GW_ERR_TOO_LARGE, GW_ERR_NOMEM) and *ret untouched. Pointers begin at the
+ * spec: "/command/0".
  */
-int gw_spec_resolve(json_t *spec, int64_t now_us, struct gw_spec *ret, struct gw_warnings *warnings,
-                    struct gw_faults *faults);
+int gw_spec_resolve(json_t *spec, bool reads_scripts, int64_t now_us, struct gw_spec *ret,
+                    struct gw_warnings *warnings, struct gw_faults *faults);
 
-/* Reads a stored text back, for the engine; ret->text is a copy. Returns 0, or -1 with
- * GW_ERR_INTERNAL when the record holds what no gw_spec_resolve() made, or GW_ERR_NOMEM. */
+/* Reads a stored text back, for the engine; ret->text is a copy. is_raw is true wherever a script
+ * has lines for a submit command: whether the backend has one, the caller knows. Returns 0, or -1
+ * with GW_ERR_INTERNAL when the record holds what no gw_spec_resolve() made, or GW_ERR_NOMEM. */
 int gw_spec_load(const char *text, size_t len, struct gw_spec *ret, struct gw_error *err);
 
 /* Gives up what is large beside the texts: json becomes the name alone, and project, backend, the

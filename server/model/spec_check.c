@@ -48,12 +48,13 @@ static void check_program(const struct gw_spec *spec, int64_t now_us, struct gw_
                 refuse(faults, "/command/0", "must name a program");
 }
 
-/* A first line that no kernel can follow: the job would only fail later. */
+/* A first line that no kernel can follow: the job would only fail later. What goes to a submit
+ * command is refused by that in its own words. */
 static void check_interpreter(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
 {
         (void)now_us;
         const char *script = json_string_value(json_object_get(spec->json, "script"));
-        if (!script || strncmp(script, "#!", 2) != 0)
+        if (!script || spec->is_raw || strncmp(script, "#!", 2) != 0)
                 return;
         const char *path = script + 2 + strspn(script + 2, " \t");
         size_t len = strcspn(path, "\n");
@@ -170,7 +171,7 @@ typedef bool rule_of_thumb(const struct gw_spec *spec, char *detail, size_t size
 
 static bool advise_time_limit(const struct gw_spec *spec, char *detail, size_t size)
 {
-        if (spec->time_limit_s > 0)
+        if (spec->time_limit_s > 0 || spec->is_raw)
                 return false;
         gw_str_copy(detail, size,
                     "no time limit: give every job one, so that one that hangs does not hold its "
@@ -217,7 +218,7 @@ static bool is_within(int64_t v, int64_t lo, int64_t hi)
 static bool advise_cpus_per_gpu(const struct gw_spec *spec, char *detail, size_t size)
 {
         char cpus[GW_QUANTITY_TEXT];
-        int64_t n = spec->gpus;
+        int64_t n = spec->cpus_milli > 0 ? spec->gpus : 0;
         if (n == 0 || is_within(spec->cpus_milli, n * LEAST_CPUS_PER_GPU, n * MOST_CPUS_PER_GPU))
                 return false;
         gw_cpus_format(spec->cpus_milli, cpus);
@@ -229,7 +230,7 @@ static bool advise_cpus_per_gpu(const struct gw_spec *spec, char *detail, size_t
 static bool advise_memory_per_gpu(const struct gw_spec *spec, char *detail, size_t size)
 {
         char memory[GW_QUANTITY_TEXT];
-        int64_t n = spec->gpus;
+        int64_t n = spec->memory_bytes > 0 ? spec->gpus : 0;
         if (n == 0 ||
             is_within(spec->memory_bytes, n * LEAST_MEMORY_PER_GPU, n * MOST_MEMORY_PER_GPU))
                 return false;

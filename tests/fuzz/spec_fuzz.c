@@ -63,7 +63,7 @@ static void check_load(const struct gw_spec *spec)
         gw_spec_done(&again);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check_spec(const uint8_t *data, size_t size, bool reads_scripts)
 {
         static struct gw_faults faults;
         static struct gw_warnings warnings;
@@ -73,9 +73,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         gw_warnings_init(&warnings);
         json_t *json = gw_json_parse((const char *)data, size, &faults);
         if (json && gw_decode(&gw_schema_JobSpec, json, "", &faults) == 0 &&
-            gw_spec_resolve(json, NOW, &spec, &warnings, &faults) == 0) {
+            gw_spec_resolve(json, reads_scripts, NOW, &spec, &warnings, &faults) == 0) {
                 check(!gw_faults_any(&faults));
-                check(gw_str_utf8(spec.text, spec.text_len) && spec.cpus_milli > 0);
+                check(gw_str_utf8(spec.text, spec.text_len) &&
+                      (spec.cpus_milli > 0 || spec.is_raw));
                 check_tasks(&spec);
                 check_load(&spec);
         } else {
@@ -83,5 +84,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         gw_spec_done(&spec);
         json_decref(json);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        check_spec(data, size, false);
+        check_spec(data, size, true);
         return 0;
 }

@@ -37,7 +37,7 @@ static char *resolve(const char *text)
         json_auto_t *json = json_loads(text, 0, NULL);
         gw_faults_init(&faults);
         if (gw_decode(&gw_schema_JobSpec, json, "", &faults) ||
-            gw_spec_resolve(json, 0, &spec, NULL, &faults))
+            gw_spec_resolve(json, true, 0, &spec, NULL, &faults))
                 fail_msg("%s: %s", faults.items[0].pointer, faults.items[0].detail);
         char *resolved = strdup(spec.text);
         gw_spec_done(&spec);

@@ -13,6 +13,7 @@
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
 #include "server/model/decode.h"
+#include "server/model/directives.h"
 #include "server/model/indexset.h"
 #include "server/model/json.h"
 #include "server/model/matrix.h"
@@ -244,7 +245,7 @@ static bool resolve(const char *text, struct gw_spec *ret, struct gw_faults *fau
 {
         json_auto_t *json = gw_json_parse(text, strlen(text), faults);
         return json && gw_decode(&gw_schema_JobSpec, json, "", faults) == 0 &&
-               gw_spec_resolve(json, NOW, ret, NULL, faults) == 0;
+               gw_spec_resolve(json, false, NOW, ret, NULL, faults) == 0;
 }
 
 /* The tasks of a request's spec, and of what is stored of it. */
@@ -264,6 +265,23 @@ static json_t *answer_tasks(const json_t *question)
         return answer;
 }
 
+/* What sbatch reads in a script: the name and the array, each null where there is none. */
+static json_t *answer_directives(const json_t *question)
+{
+        struct gw_directives d;
+        struct gw_error err = {0};
+        struct gw_buf indices = GW_BUF_INIT(GW_MAX_INDEX_TEXT);
+        uint32_t most = 0;
+        expect(gw_directives_read(text_at(question, 1), &d) == 0, "no memory");
+        bool good = !d.array || gw_directives_array(d.array, &indices, &most, &err) == 0;
+        json_t *answer = good ? json_pack("{s:s?, s:s?, s:I}", "name", d.name, "indices",
+                                          indices.data, "max_parallel", (json_int_t)most)
+                              : refusal(&err);
+        gw_buf_done(&indices);
+        gw_directives_done(&d);
+        return answer;
+}
+
 /* As text: it may be more than a JSON number holds. */
 static json_t *answer_count(const json_t *question)
 {
@@ -276,11 +294,13 @@ static const struct {
         const char *verb;
         json_t *(*answer)(const json_t *question);
 } verbs[] = {
-        {"set", answer_set},           {"ordinal", answer_ordinal}, {"index", answer_index},
-        {"pick", answer_pick},         {"subset", answer_subset},   {"intersect", answer_intersect},
-        {"put", answer_put},           {"take", answer_take},       {"total", answer_total},
-        {"contains", answer_contains}, {"record", answer_record},   {"tasks", answer_tasks},
-        {"count", answer_count},
+        {"set", answer_set},       {"ordinal", answer_ordinal},
+        {"index", answer_index},   {"pick", answer_pick},
+        {"subset", answer_subset}, {"intersect", answer_intersect},
+        {"put", answer_put},       {"take", answer_take},
+        {"total", answer_total},   {"contains", answer_contains},
+        {"record", answer_record}, {"tasks", answer_tasks},
+        {"count", answer_count},   {"directives", answer_directives},
 };
 
 static json_t *answer(const json_t *question)

@@ -82,7 +82,7 @@ static void expect_fault(const char *text, enum gw_error_code code, const char *
         gw_faults_init(&faults);
         json_auto_t *json = gw_json_parse(text, strlen(text), &faults);
         if (json && gw_decode(&gw_schema_JobSpec, json, "", &faults) == 0)
-                gw_spec_resolve(json, NOW, &s, NULL, &faults);
+                gw_spec_resolve(json, false, NOW, &s, NULL, &faults);
         assert_null(s.json);
         if (faults.count != 1)
                 fail_msg("%s: %zu faults", text, faults.count);

@@ -23,25 +23,35 @@ static struct gw_warnings warnings;
 static struct gw_faults faults;
 
 /* Returns what gw_spec_resolve() does. The text itself is good in shape. */
-static inline int resolve(const char *text, struct gw_spec *ret)
+static inline int resolve_for(const char *text, bool reads_scripts, struct gw_spec *ret)
 {
         gw_faults_init(&faults);
         gw_warnings_init(&warnings);
         json_t *json = gw_json_parse(text, strlen(text), &faults);
         if (!json || gw_decode(&gw_schema_JobSpec, json, "", &faults))
                 fail_msg("%s: %s %s", text, faults.items[0].pointer, faults.items[0].detail);
-        int rc = gw_spec_resolve(json, NOW, ret, &warnings, &faults);
+        int rc = gw_spec_resolve(json, reads_scripts, NOW, ret, &warnings, &faults);
         json_decref(json);
         assert_int_equal(rc != 0, gw_faults_any(&faults));
         return rc;
 }
 
-static inline struct gw_spec must_resolve(const char *text)
+static inline int resolve(const char *text, struct gw_spec *ret)
+{
+        return resolve_for(text, false, ret);
+}
+
+static inline struct gw_spec must_resolve_for(const char *text, bool reads_scripts)
 {
         struct gw_spec spec = {0};
-        if (resolve(text, &spec))
+        if (resolve_for(text, reads_scripts, &spec))
                 fail_msg("%s: %s %s", text, faults.items[0].pointer, faults.items[0].detail);
         return spec;
+}
+
+static inline struct gw_spec must_resolve(const char *text)
+{
+        return must_resolve_for(text, false);
 }
 
 #endif

@@ -114,7 +114,7 @@ static void test_project_put_in_before(void **state)
         gw_faults_init(&faults);
         assert_int_equal(gw_decode(&gw_schema_JobSpec, json, "", &faults), 0);
         json_object_set_new(json, "project", json_string("mine"));
-        assert_int_equal(gw_spec_resolve(json, NOW, &s, NULL, &faults), 0);
+        assert_int_equal(gw_spec_resolve(json, false, NOW, &s, NULL, &faults), 0);
         json_decref(json);
         assert_string_equal(s.project, "mine");
         assert_non_null(strstr(s.text, "\"project\":\"mine\""));
@@ -159,9 +159,9 @@ static void test_load(void **state)
                 gw_faults_init(&faults);
                 json_t *json = json_loads(texts[i], 0, NULL);
                 assert_int_equal(gw_decode(&gw_schema_JobSpec, json, "", &faults), 0);
-                assert_int_equal(
-                        gw_spec_resolve(json, INT64_C(1893400000) * GW_SECOND, &a, NULL, &faults),
-                        0);
+                assert_int_equal(gw_spec_resolve(json, false, INT64_C(1893400000) * GW_SECOND, &a,
+                                                 NULL, &faults),
+                                 0);
                 json_decref(json);
                 assert_int_equal(gw_spec_load(a.text, a.text_len, &b, &err), 0);
                 assert_same(&a, &b);
