@@ -15,7 +15,7 @@ import time
 import xml.etree.ElementTree
 
 from tests.ecosystem import install
-from tests.harness import postgres, system
+from tests.harness import debian13, postgres, system
 from tests.harness.contract import Contract, read_exclusions
 
 ROOT = system.ROOT
@@ -305,6 +305,17 @@ def deploy(run):
     return run_pytest(run, "release", "tests/deploy")
 
 
+def newer_slurm(run):
+    """The agent built for the Slurm of the next Debian, and its tests with that Slurm."""
+    try:
+        debian13.install()
+    except install.Failed as failure:
+        print(f"FAILED {failure}", flush=True)
+        return Tally(failed=1)
+    return run_pytest(run, "debian13", *(f"tests/integration/slurm/{name}_test.py" for name in ("watch", "work")),
+                      environment={"JOBGATE_TEST_SLURM": "debian13"})
+
+
 def bench(run):
     """Every benchmark once, small: that it runs and prints its line, not what it says."""
     program = ROOT / "tests/bench/run"
@@ -359,6 +370,7 @@ PARTS = [
     Part("ecosystem", ecosystem, "clients and tools of others drive the gateway as in deploy/examples"),
     Part("faults", faults, "kill -9, PostgreSQL away, two gateways (all of it with --full)"),
     Part("deploy", deploy, "deploy/up and deploy/down in a folder of their own, and a real Slurm"),
+    Part("newer-slurm", newer_slurm, "the agent with Slurm 24.11, in a Debian 13 in a folder"),
     Part("asan", sanitized("asan"), "unit and integration with AddressSanitizer and UBSan"),
     Part("tsan", sanitized("tsan"), "unit and integration with ThreadSanitizer"),
     Part("fuzz", fuzz, "the libFuzzer targets, a fixed number of runs each"),

@@ -9,7 +9,7 @@ import subprocess
 import time
 import uuid
 
-from tests.harness import system
+from tests.harness import slurm, system
 
 FD = 3
 LSAN_OPTIONS = f"suppressions={system.ROOT}/tests/integration/lsan.supp:print_suppressions=0"
@@ -36,10 +36,11 @@ class Agent:
         variables = {name: str(value) for name, value in named.items() if value} | dict(environment)
         with theirs:
             fd = theirs.fileno()
+            prefix = ["setpriv", f"--reuid={user}", "--regid=nogroup", "--clear-groups"] if user else []
             self.process = subprocess.Popen(
-                ["bash", "-c", f'exec "$0" "$@" {FD}<&{fd}', program(), role], pass_fds=(fd, *more), env=variables,
-                cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                **({"user": user, "group": "nogroup", "extra_groups": []} if user else {}))
+                ["bash", "-c", f'exec "$@" {FD}<&{fd}', "bash", *slurm.enter(), *prefix, program(), role],
+                pass_fds=(fd, *more), env=variables, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE)
         self._bytes, self._ids, self._others = b"", iter(range(1, 1 << 30)), []
         self.jobs = {}  # of the tables, as they were last said
 

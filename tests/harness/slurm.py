@@ -1,13 +1,25 @@
-"""A real Slurm of one machine, by deploy/slurm/up."""
+"""A real Slurm of one machine, by deploy/slurm/up: this Debian's, or with JOBGATE_TEST_SLURM=debian13 that of the next.
+"""
 
 import os
 import pathlib
 import signal
 import subprocess
 
-from tests.harness import system
+from tests.harness import debian13, system
 
+USERS = ("jobgate-alice", "jobgate-bob")
 UP, DOWN = (system.ROOT / "deploy/slurm" / name for name in ("up", "down"))
+
+
+def enter():
+    """Words before a command that is to find the programs and libraries of the Slurm under test."""
+    if os.environ.get("JOBGATE_TEST_SLURM") != "debian13":
+        return []
+    for user in USERS:  # inside they are those of this machine, as it was when it was entered first
+        if subprocess.run(["id", user], capture_output=True).returncode != 0:
+            subprocess.run(["useradd", "--create-home", "--user-group", "--shell", "/bin/bash", user], check=True)
+    return debian13.enter()
 
 
 class Slurm:
@@ -46,16 +58,17 @@ class Slurm:
         return self._call(DOWN, *options)
 
     def _call(self, program, *options):
-        return subprocess.run([program, "--dir", self.folder, *options], capture_output=True, text=True, timeout=600,
-                              stdin=subprocess.DEVNULL, cwd="/")
+        return subprocess.run([*enter(), program, "--dir", self.folder, *options], capture_output=True, text=True,
+                              timeout=600, stdin=subprocess.DEVNULL, cwd="/")
 
     def run(self, *command, user=None, **options):
         """Runs one of Slurm's programs, as root or a user in the user's home."""
         home = os.path.expanduser(f"~{user}") if user else "/"
         environment = {"PATH": os.environ["PATH"], "SLURM_CONF": str(self.conf), "HOME": home, "LANG": "C.UTF-8"}
         prefix = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"] if user else []
-        return subprocess.run([*prefix, *map(str, command)], capture_output=True, text=True, timeout=120, cwd=home,
-                              env=environment, **{"stdin": subprocess.DEVNULL, **options})
+        return subprocess.run([*enter(), "env", f"--chdir={home}", *prefix, *map(str, command)], capture_output=True,
+                              text=True, timeout=120, cwd="/", env=environment,
+                              **{"stdin": subprocess.DEVNULL, **options})
 
     def submit(self, user, *options, script):
         """Submits with sbatch; the job's number."""

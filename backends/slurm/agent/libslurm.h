@@ -15,13 +15,37 @@ extern time_t slurm_parse_time(const char *text, int past); /* 0: it is no time 
 extern int slurm_time_str2mins(const char *text);           /* NO_VAL: it is no length of time */
 extern void slurm_free_will_run_response_msg(will_run_response_msg_t *answer);
 
-/* What a generic resource begins with where a job asks for it, and the type of lists of hosts. */
+/* What a generic resource begins with where a job asks for it, whether all that a task has is one
+ * list of TYPE=NUMBER, and the type of lists of hosts. */
 #if SLURM_VERSION_NUMBER >= SLURM_VERSION_NUM(23, 11, 0)
 #define GW_AGENT_GRES "gres/"
+#define GW_AGENT_TRES_PER_TASK true
 typedef hostlist_t *gw_agent_hosts;
 #else
 #define GW_AGENT_GRES "gres:"
+#define GW_AGENT_TRES_PER_TASK false
 typedef hostlist_t gw_agent_hosts;
 #endif
+
+/* Words of sbatch to the launchers of MPI libraries, that they start their processes with srun. */
+#if SLURM_VERSION_NUMBER >= SLURM_VERSION_NUM(23, 11, 0)
+#define GW_AGENT_LAUNCHERS                                                                         \
+        {"HYDRA_BOOTSTRAP", "slurm"}, {"HYDRA_LAUNCHER_EXTRA_ARGS", "--external-launcher"},        \
+                {"I_MPI_HYDRA_BOOTSTRAP", "slurm"},                                                \
+                {"I_MPI_HYDRA_BOOTSTRAP_EXEC_EXTRA_ARGS", "--external-launcher"},                  \
+                {"OMPI_MCA_plm_slurm_args", "--external-launcher"},                                \
+                {"PRTE_MCA_plm_slurm_args", "--external-launcher"},
+#else
+#define GW_AGENT_LAUNCHERS
+#endif
+
+/* slurm_init_job_desc_msg(), and what it forgets. */
+static inline void gw_agent_desc_init(job_desc_msg_t *d)
+{
+        slurm_init_job_desc_msg(d);
+#if SLURM_VERSION_NUMBER >= SLURM_VERSION_NUM(24, 5, 0)
+        d->oom_kill_step = NO_VAL16;
+#endif
+}
 
 #endif

@@ -20,11 +20,12 @@ void gw_agent_order_init(struct gw_agent_order *o)
         *o = (struct gw_agent_order){
                 .mem = NO_VAL64,
                 .mem_per_cpu = NO_VAL64,
+                .bind = GW_BUF_INIT(LIST_MAX),
                 .variables = GW_BUF_INIT(VARIABLES_MAX),
         };
         for (size_t i = 0; i < GW_AGENT_TRES; i++)
                 o->tres[i] = GW_BUF_INIT(LIST_MAX);
-        slurm_init_job_desc_msg(&o->desc);
+        gw_agent_desc_init(&o->desc);
         /* Where sbatch's default is not that of libslurm. */
         o->desc.contiguous = 0;
         o->desc.mail_type = 0;
@@ -34,6 +35,7 @@ void gw_agent_order_done(struct gw_agent_order *o)
 {
         for (size_t i = 0; i < GW_AGENT_TRES; i++)
                 gw_buf_done(&o->tres[i]);
+        gw_buf_done(&o->bind);
         gw_buf_done(&o->variables);
         free(o->nodelist);
 }
@@ -177,6 +179,30 @@ static int check_gpus(const struct gw_agent_order *o, struct gw_error *err)
         return 0;
 }
 
+/* Where all that a task has is one list: with its CPUs in it, its GPUs (only they are said per
+ * task) as TYPE=NUMBER, and bound to it. */
+static void gather_per_task(struct gw_agent_order *o)
+{
+        struct gw_buf *list = &o->tres[GW_AGENT_PER_TASK], whole = GW_BUF_INIT(LIST_MAX);
+        bool said = o->cpus_per_task || list->len > 0;
+        if (!GW_AGENT_TRES_PER_TASK || !said || !gw_buf_ok(list))
+                return;
+        if (o->cpus_per_task)
+                gw_buf_printf(&whole, "cpu=%u%s", o->cpus_per_task, list->len > 0 ? "," : "");
+        if (list->len > 0) {
+                const char *number = strrchr(list->data, ':') + 1;
+                gw_buf_add(&whole, list->data, (size_t)(number - 1 - list->data));
+                gw_buf_printf(&whole, "=%s", number);
+                gw_buf_printf(&o->bind, "gres/gpu:per_task:%s", number);
+                o->desc.tres_bind = o->bind.data;
+                gw_agent_order_variable(o, "SLURM_TRES_BIND", o->bind.data);
+        }
+        gw_buf_done(list);
+        *list = whole;
+        if (gw_buf_ok(list))
+                gw_agent_order_variable(o, "SLURM_TRES_PER_TASK", list->data);
+}
+
 static int settle_resources(struct gw_agent_order *o, struct gw_error *err)
 {
         char **const lists[GW_AGENT_TRES] = {
@@ -187,6 +213,7 @@ static int settle_resources(struct gw_agent_order *o, struct gw_error *err)
                 [GW_AGENT_CPUS_PER] = &o->desc.cpus_per_tres,
                 [GW_AGENT_MEMORY_PER] = &o->desc.mem_per_tres,
         };
+        gather_per_task(o);
         for (size_t i = 0; i < GW_AGENT_TRES; i++) {
                 if (!gw_buf_ok(&o->tres[i]))
                         return gw_fail_at(err, GW_ERR_INVALID, "options",

@@ -30,6 +30,7 @@ struct gw_agent_order {
         uint32_t ntasks, ntasks_per_node, cpus_per_task, min_cpus, min_nodes, max_nodes;
         uint64_t mem, mem_per_cpu; /* MiB; NO_VAL64: nothing, for 0 is all that a node has */
         struct gw_buf tres[GW_AGENT_TRES];
+        struct gw_buf bind;      /* which resources are bound to tasks */
         char *nodelist;          /* in ranges, each node once */
         struct gw_buf variables; /* "NAME=value" of the job's environment, a NUL behind each */
 };

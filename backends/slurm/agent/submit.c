@@ -108,12 +108,23 @@ static char *text(const char *borrowed)
         return (char *)borrowed;
 }
 
+/* What sbatch adds to every job's environment. */
+static void add_variables(struct gw_agent_order *o, const struct ask *ask)
+{
+        static const struct {
+                const char *name, *value;
+        } launchers[] = {GW_AGENT_LAUNCHERS{NULL, NULL}};
+        gw_agent_order_variable(o, "SLURM_JOB_NAME", ask->name);
+        gw_agent_order_variable(o, "SLURM_SUBMIT_DIR", ask->work_dir);
+        for (size_t i = 0; launchers[i].name; i++)
+                gw_agent_order_variable(o, launchers[i].name, launchers[i].value);
+}
+
 static int describe(struct gw_agent_order *o, struct environment *e, const struct ask *ask,
                     struct gw_error *err)
 {
         job_desc_msg_t *d = &o->desc;
-        gw_agent_order_variable(o, "SLURM_JOB_NAME", ask->name);
-        gw_agent_order_variable(o, "SLURM_SUBMIT_DIR", ask->work_dir);
+        add_variables(o, ask);
         if (check(ask, err) || (ask->options && gw_agent_options(o, ask->options, err)) ||
             gw_agent_order_settle(o, err) ||
             fill_environment(e, ask->environment, &o->variables, err))

@@ -183,7 +183,7 @@ ENVIRONMENTS = [
     {"ntasks": "2", "gpus-per-task": "a100:1", "cpus-per-gpu": "1", "mem": "500"},
 ]
 OWN_VARIABLES = {"SLURM_JOBID", "SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_TASK_PID",
-                 "SLURM_SUBMIT_HOST", "SLURM_PRIO_PROCESS", "SLURM_CONF"}
+                 "SLURM_SUBMIT_HOST", "SLURM_PRIO_PROCESS", "SLURM_CONF", "SLURM_JOB_START_TIME", "SLURM_JOB_END_TIME"}
 
 
 def variables_in(output):
