@@ -6,8 +6,8 @@ import statistics
 import subprocess
 import sys
 
-from tests.bench import (array, array_run, bulk, follow, footprint, growth, list as list_page, local, read, submit,
-                         tasks)
+from tests.bench import (array, array_run, bulk, follow, footprint, growth, list as list_page, local, read,
+                         slurm_latency, slurm_polling, slurm_submit, submit, tasks)
 from tests.bench.world import World
 from tests.harness import system
 
@@ -23,6 +23,9 @@ BENCHMARKS = {
     "array": array,
     "array-run": array_run,
     "tasks": tasks,
+    "slurm-submit": slurm_submit,
+    "slurm-polling": slurm_polling,
+    "slurm-latency": slurm_latency,
 }
 
 

@@ -62,14 +62,18 @@ class World:
                     "cpus": cpus, "memory": "8Gi", "gpus": 0}
         return [one("local", 2), one("parked", 1000)]
 
+    def keep(self, context):
+        """Enters a context that ends with this world."""
+        return self._rest.enter_context(context)
+
     def beside(self):
         """Another world, with a PostgreSQL of its own, that ends with this one."""
-        return self._rest.enter_context(World(self.binaries, self.smoke, self.full))
+        return self.keep(World(self.binaries, self.smoke, self.full))
 
     def memory_folder(self):
         """A folder in memory. Files by the ten thousand are made here: ext4 searches for a fresh
         inode past all that were freed in the last minutes, and slows whoever comes next."""
-        return pathlib.Path(self._rest.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm", prefix="jg-bench-")))
+        return pathlib.Path(self.keep(tempfile.TemporaryDirectory(dir="/dev/shm", prefix="jg-bench-")))
 
     def query(self, statement, parameters=None):
         return self.cluster.query(statement, parameters, self.database)

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import subprocess
 
@@ -83,6 +84,12 @@ class Slurm:
 
     def state(self, number):
         return self.job(number).get("JobState")
+
+    def statistics(self):
+        """What slurmctld counts since its start: the jobs it was given, and the requests by their names."""
+        text = self.run("sdiag").stdout
+        requests = re.findall(r"^\t(\w+) +\( *\d+\) +count:(\d+)", text, re.M)
+        return int(re.search(r"Jobs submitted: (\d+)", text)[1]), {name: int(count) for name, count in requests}
 
     def server_pid(self, name):
         return int((self.folder / "run" / f"{name}.pid").read_text())
