@@ -39,6 +39,21 @@ int gw_setting_path(const struct gw_setting *row, const json_t *value, void *pla
         return gw_setting_text(row, value, place, err);
 }
 
+int gw_setting_names(const struct gw_setting *row, const json_t *value, void *place,
+                     struct gw_error *err)
+{
+        size_t i;
+        json_t *name;
+        (void)row;
+        bool names = json_array_size(value) > 0;
+        json_array_foreach(value, i, name) names = names && json_string_length(name) > 0;
+        if (!names)
+                return gw_fail(err, GW_ERR_INVALID, "must be a list of names");
+        json_decref(*(json_t **)place);
+        *(json_t **)place = json_deep_copy(value);
+        return *(json_t **)place ? 0 : gw_fail(err, GW_ERR_NOMEM, "out of memory");
+}
+
 int gw_setting_cpus(const struct gw_setting *row, const json_t *value, void *place,
                     struct gw_error *err)
 {

@@ -26,6 +26,8 @@ int gw_setting_text(const struct gw_setting *row, const json_t *value, void *pla
                     struct gw_error *err); /* not empty */
 int gw_setting_path(const struct gw_setting *row, const json_t *value, void *place,
                     struct gw_error *err); /* absolute */
+int gw_setting_names(const struct gw_setting *row, const json_t *value, void *place,
+                     struct gw_error *err); /* json_t *: an array of texts, not empty */
 int gw_setting_cpus(const struct gw_setting *row, const json_t *value, void *place,
                     struct gw_error *err); /* thousandths */
 int gw_setting_size(const struct gw_setting *row, const json_t *value, void *place,

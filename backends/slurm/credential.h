@@ -1,6 +1,6 @@
 /*
  * Starting an agent as somebody: with the cluster's settings for clients and a token of a user's,
- * and nothing else of ours.
+ * and nothing else of ours. Without a key of tokens it is the gateway's own user.
  */
 #ifndef GW_BACKENDS_SLURM_CREDENTIAL_H
 #define GW_BACKENDS_SLURM_CREDENTIAL_H
@@ -14,7 +14,7 @@ struct gw_slurm_credential {
         const char *program; /* path of jobgate-slurm-agent; borrowed, as the next two */
         const char *conf;    /* the slurm.conf of clients with a token */
         const void *key;     /* of the tokens */
-        size_t key_len;
+        size_t key_len;      /* 0: there is none */
 };
 
 /* role: "watch" or "work" (protocol.h). The token is good for life_s seconds. Returns 0, or -1 with

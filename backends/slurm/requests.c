@@ -60,8 +60,9 @@ static void order_free(struct order *o)
 static int order(struct gw_slurm *b, const char *user, json_t *request,
                  struct gw_backend_ask *asked, void (*done)(struct gw_slurm_ask *ask))
 {
+        const char *as = b->settings.key_len > 0 ? user : b->settings.user;
         struct order *o = b->workers ? calloc(1, sizeof *o) : NULL;
-        if (!o || !request || !(o->user = strdup(user))) {
+        if (!o || !request || !(o->user = strdup(as))) {
                 json_decref(request);
                 order_free(o);
                 return -1;
@@ -83,10 +84,25 @@ static int order(struct gw_slurm *b, const char *user, json_t *request,
 /* ---- users
  * ----------------------------------------------------------------------------------------- */
 
+static bool may_submit(const struct gw_slurm *b, const char *user)
+{
+        size_t i;
+        const json_t *name;
+        json_array_foreach(b->settings.users, i, name)
+        {
+                if (strcmp(json_string_value(name), user) == 0)
+                        return true;
+        }
+        return !b->settings.users;
+}
+
 int gw_slurm_account_find(const struct gw_slurm *b, const char *user, struct gw_account *ret,
                           struct gw_error *err)
 {
         struct gw_error why = {0};
+        if (!may_submit(b, user))
+                return gw_fail(err, GW_ERR_UNPROCESSABLE,
+                               "the project's user: %.64s is none of those that submit here", user);
         if (gw_account_find(user, ret, &why))
                 return gw_fail(err, why.code == GW_ERR_INVALID ? GW_ERR_UNPROCESSABLE : why.code,
                                "the project's user: %s", why.message);

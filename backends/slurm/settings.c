@@ -17,6 +17,7 @@
 #define DEFAULT_CONF "/etc/slurm/slurm.conf"
 #define DEFAULT_MESSAGE_TIMEOUT_S 5
 #define DEFAULT_TOKEN_LIFE_S 60
+#define MUNGE_LIFE_S 300 /* of its credentials, unless a site changes it */
 #define DEFAULT_WORKERS 2
 #define DEFAULT_MIN_UID 1000
 #define PASSWD_BYTES 65536
@@ -31,10 +32,11 @@ static const struct gw_setting settings[] = {
                    "A folder of the gateway's own, for what it gives its agents."},
          .read = gw_setting_path,
          .offset = AT(directory)},
-        {.about = {"jwt_key", "an absolute path", NULL,
+        {.about = {"jwt_key", "an absolute path", "none",
                    "The key of the cluster's `auth/jwt`, readable by the gateway and nobody else. "
                    "With it the gateway submits as each project's own user; whoever can read it "
-                   "can be anybody in the cluster."},
+                   "can be anybody in the cluster. Without it the gateway's user must be the "
+                   "cluster's `SlurmUser`, who submits for all: for a small site."},
          .read = gw_setting_path,
          .offset = AT(jwt_key)},
         {.about = {"user", "the name of a user", "the gateway's own",
@@ -48,6 +50,10 @@ static const struct gw_setting settings[] = {
          .offset = AT(min_uid),
          .least = 1,
          .most = INT32_MAX},
+        {.about = {"users", "a list of names of users", "all",
+                   "The only users that submit; others are refused."},
+         .read = gw_setting_names,
+         .offset = AT(users)},
         {.about = {"workers", "a whole number from 1 to 32", "`2`",
                    "How many submissions of one user may be under way at a time."},
          .read = gw_setting_count,
@@ -60,9 +66,10 @@ static const struct gw_setting settings[] = {
          .offset = AT(message_timeout_s),
          .least = 1,
          .most = 60},
-        {.about = {"token_life", "a duration from 10s to 1h", "`60s`",
-                   "How long a token is good. A submission whose outcome is unknown cannot be "
-                   "given up earlier."},
+        {.about =
+                 {"token_life", "a duration from 10s to 1h", "`60s`, and `300s` without `jwt_key`",
+                  "How long a token is good, or a credential of munge's. A submission whose outcome is unknown cannot be "
+                  "given up earlier."},
          .read = gw_setting_seconds,
          .offset = AT(token_life_s),
          .least = 10,
@@ -97,12 +104,15 @@ static int set_defaults(struct gw_slurm_settings *s, struct gw_error *err)
 {
         if (!s->directory)
                 return gw_fail(err, GW_ERR_INVALID, "directory: is needed");
-        if (!s->jwt_key)
-                return gw_fail(err, GW_ERR_INVALID, "jwt_key: is needed");
         if (!s->conf && !(s->conf = strdup(DEFAULT_CONF)))
                 return gw_fail(err, GW_ERR_NOMEM, "out of memory");
         if (!s->agent && !(s->agent = gw_settings_beside("jobgate-slurm-agent")))
                 return gw_fail(err, GW_ERR_NOMEM, "agent: no default can be found");
+        if (s->user && !s->jwt_key)
+                return gw_fail(err, GW_ERR_INVALID,
+                               "user: without jwt_key it is always the gateway's own");
+        if (s->token_life_s == 0)
+                s->token_life_s = s->jwt_key ? DEFAULT_TOKEN_LIFE_S : MUNGE_LIFE_S;
         if (!s->user && !(s->user = own_name()))
                 return gw_fail(err, GW_ERR_INVALID, "user: the gateway's own has no name");
         return 0;
@@ -142,9 +152,10 @@ static int write_client_conf(struct gw_slurm_settings *s, struct gw_error *err)
         fprintf(f,
                 "# Written at each start of the gateway.\n"
                 "Include %s\n"
-                "AuthType=auth/jwt\n"
+                "%s"
                 "MessageTimeout=%lld\n",
-                s->conf, (long long)s->message_timeout_s);
+                s->conf, s->key_len > 0 ? "AuthType=auth/jwt\n" : "",
+                (long long)s->message_timeout_s);
         bool failed = ferror(f);
         if (fclose(f) || failed)
                 return gw_fail(err, GW_ERR_INVALID, "directory: %.200s cannot be written",
@@ -160,13 +171,12 @@ static int complete(struct gw_slurm_settings *s, struct gw_error *err)
                 return gw_fail(err, GW_ERR_INVALID, "agent: %.200s cannot be run", s->agent);
         if (access(s->conf, R_OK))
                 return gw_fail(err, GW_ERR_INVALID, "conf: %.200s cannot be read", s->conf);
-        return read_key(s, err) || write_client_conf(s, err) ? -1 : 0;
+        return (s->jwt_key && read_key(s, err)) || write_client_conf(s, err) ? -1 : 0;
 }
 
 int gw_slurm_settings_init(struct gw_slurm_settings *s, const json_t *section, struct gw_error *err)
 {
         *s = (struct gw_slurm_settings){.message_timeout_s = DEFAULT_MESSAGE_TIMEOUT_S,
-                                        .token_life_s = DEFAULT_TOKEN_LIFE_S,
                                         .workers = DEFAULT_WORKERS,
                                         .min_uid = DEFAULT_MIN_UID};
         if (gw_settings_read(settings, GW_COUNT(settings), section, s, err) || complete(s, err)) {
@@ -189,6 +199,7 @@ void gw_slurm_settings_done(struct gw_slurm_settings *s)
         free(s->agent);
         free(s->jwt_key);
         free(s->user);
+        json_decref(s->users);
         free(s->url);
         free(s->client_conf);
         explicit_bzero(s, sizeof *s);

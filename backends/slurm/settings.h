@@ -15,8 +15,9 @@ struct gw_slurm_settings {
         char *conf;                /* the cluster's slurm.conf, absolute */
         char *directory;           /* absolute */
         char *agent;               /* path of jobgate-slurm-agent */
-        char *jwt_key;             /* path of the key of auth/jwt */
+        char *jwt_key;             /* path of the key of auth/jwt; NULL: we are SlurmUser */
         char *user;                /* whom the table of jobs is read as */
+        json_t *users;             /* who may submit: names; NULL: everybody */
         char *url;                 /* JOBGATE_URL, or NULL */
         int64_t message_timeout_s; /* of one question to slurmctld */
         int64_t token_life_s;

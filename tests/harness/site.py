@@ -52,10 +52,12 @@ class Site:
 
 
 @contextlib.contextmanager
-def gateway_on(site, folder, binaries, contract, cluster):
+def gateway_on(site, folder, binaries, contract, cluster, **changes):
+    """changes: of the backend's settings; None takes one away."""
     place = system.make_folder(folder / f"slurm{next(house.NAMES)}")
     gateway = house.build_gateway(folder, binaries, cluster, contract)
-    gateway.write_settings({"backends": [settings(site, place)]})
+    section = settings(site, place) | changes
+    gateway.write_settings({"backends": [{name: value for name, value in section.items() if value is not None}]})
     gateway.start()
     yield Site(gateway, site)
     house.end_gateway(gateway)

@@ -26,12 +26,14 @@ def enter():
 class Slurm:
     """A cluster in a folder of its own. Its users' homes hold what jobs write."""
 
-    def __init__(self, name="jgtest", accounting=False, append=""):
+    def __init__(self, name="jgtest", accounting=False, append="", slurm_user=None):
         self.name = name
         self.folder = pathlib.Path("/tmp") / f"jg-slurm-{name}-{os.getpid()}"
         self.options = ["--name", name, "--port", str(system.free_ports(6))]
         if not accounting:
             self.options.append("--no-accounting")
+        if slurm_user:
+            self.options += ["--slurm-user", slurm_user]
         self._append = append
         self.users = []
 

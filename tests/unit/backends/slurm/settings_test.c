@@ -109,6 +109,22 @@ static void the_agents_get_a_file_of_their_own(void **state)
         gw_slurm_settings_done(&s);
 }
 
+static void without_a_key_it_is_the_gateways_user_who_submits(void **state)
+{
+        (void)state;
+        char text[512];
+        struct gw_slurm_settings s;
+        assert_int_equal(init(&s, "{\"jwt_key\": null, \"users\": [\"ada\", \"ben\"]}", NULL), 0);
+        assert_int_equal(s.key_len, 0);
+        assert_int_equal(s.token_life_s, 300);
+        assert_int_equal(json_array_size(s.users), 2);
+        FILE *f = fopen(s.client_conf, "re");
+        text[fread(text, 1, sizeof text - 1, f)] = '\0';
+        fclose(f);
+        assert_null(strstr(text, "AuthType"));
+        gw_slurm_settings_done(&s);
+}
+
 static void mistakes_name_the_setting(void **state)
 {
         (void)state;
@@ -118,7 +134,10 @@ static void mistakes_name_the_setting(void **state)
                 {"{\"dirctory\": \"/x\"}", "did you mean directory?"},
                 {"{\"directory\": null}", "directory: is needed"},
                 {"{\"directory\": \"/no/such/parent/own\"}", "directory: "},
-                {"{\"jwt_key\": null}", "jwt_key: is needed"},
+                {"{\"jwt_key\": null, \"user\": \"ada\"}", "user: without jwt_key it is always"},
+                {"{\"users\": []}", "users: must be a list of names"},
+                {"{\"users\": \"ada\"}", "users: must be a list of names"},
+                {"{\"users\": [\"ada\", 7]}", "users: must be a list of names"},
                 {"{\"jwt_key\": \"/nowhere\"}", "jwt_key: /nowhere cannot be read"},
                 {"{\"jwt_key\": \"@empty\"}", "is no key"},
                 {"{\"conf\": \"/nowhere\"}", "conf: /nowhere cannot be read"},
@@ -145,6 +164,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_is_left_out_has_a_default),
                 cmocka_unit_test(the_agents_get_a_file_of_their_own),
+                cmocka_unit_test(without_a_key_it_is_the_gateways_user_who_submits),
                 cmocka_unit_test(mistakes_name_the_setting),
         };
         return cmocka_run_group_tests(tests, set_up, tear_down);
