@@ -12,6 +12,7 @@
 #include "backends/slurm/plan.h"
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
+#include "server/base/crash.h"
 
 #define RETRY_US GW_SECOND
 #define SKEW_US (2 * GW_SECOND)        /* between the clocks, and of an answer on its way */
@@ -72,8 +73,7 @@ static int order(struct gw_slurm *b, const char *user, json_t *request,
         o->ask = (struct gw_slurm_ask){
                 .user = o->user,
                 .request = request,
-                .deadline_us =
-                        gw_clock_mono_us() + b->settings.message_timeout_s * GW_SECOND + SKEW_US,
+                .patience_us = b->settings.message_timeout_s * GW_SECOND + SKEW_US,
                 .done = done,
                 .owner = o,
         };
@@ -183,6 +183,7 @@ static void on_submitted(struct gw_slurm_ask *ask)
                 order_free(o);
                 return;
         }
+        gw_crash_point("slurm.submitted");
         struct gw_backend_ask *cancel = GW_TAKE(job->cancel);
         job->asked = false;
         if (verdict == GW_ANSWER_DONE && (number <= 0 || number > UINT32_MAX))
@@ -263,6 +264,7 @@ static void run_resolve(struct gw_slurm *b, struct gw_backend_ask *a)
 {
         struct gw_error err = {0};
         int64_t settled = settled_at(b, a->submission->send_before);
+        gw_crash_point("slurm.resolving");
         struct gw_slurm_job *job = job_to_resolve(b, a, &err);
         if (!job) {
                 answer(b, a, GW_ANSWER_BUSY, NULL, err.message);
@@ -293,6 +295,7 @@ static void on_told(struct gw_slurm_ask *ask)
                 [GW_SLURM_UNKNOWN] = GW_ANSWER_BUSY,  [GW_SLURM_INVALID] = GW_ANSWER_REFUSED,
         };
         struct order *o = ask->owner;
+        gw_crash_point("slurm.told");
         answer(o->backend, o->asked, answers[ask->outcome], NULL, ask->text);
         order_free(o);
 }

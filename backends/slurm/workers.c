@@ -20,6 +20,7 @@
 #include "backends/slurm/link.h"
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
+#include "server/base/crash.h"
 #include "server/base/str.h"
 
 #define IDLE_US (10 * GW_SECOND)
@@ -213,6 +214,8 @@ static void hand_over(struct worker *worker, struct gw_slurm_ask *ask)
                 finish(ask, GW_SLURM_NOT_SENT, NULL, err.code ? err.message : "out of memory");
                 return;
         }
+        ask->deadline_us = gw_clock_mono_us() + ask->patience_us;
+        gw_crash_point("slurm.sent");
         watch(worker);
 }
 
@@ -451,6 +454,7 @@ static struct user *find_user(struct gw_slurm_workers *w, const char *name)
 void gw_slurm_workers_ask(struct gw_slurm_workers *w, struct gw_slurm_ask *ask)
 {
         struct user *user = find_user(w, ask->user);
+        ask->deadline_us = gw_clock_mono_us() + ask->patience_us;
         if (user)
                 TAILQ_INSERT_TAIL(&user->line, ask, link);
         else

@@ -38,9 +38,11 @@ enum gw_slurm_outcome {
 /* Embedded by whoever asks. */
 struct gw_slurm_ask {
         /* in */
-        const char *user;    /* borrowed until it is done */
-        json_t *request;     /* protocol.h, of `work`, without an id; its own reference, kept */
-        int64_t deadline_us; /* monotonic: not answered then, its worker is killed */
+        const char *user; /* borrowed until it is done */
+        json_t *request;  /* protocol.h, of `work`, without an id; its own reference, kept */
+        /* How long it may wait for a worker: then it is not sent. And then again for the answer:
+         * its worker is killed. */
+        int64_t patience_us;
         void (*done)(
                 struct gw_slurm_ask *ask); /* once, from ask(), serve() or free(); may ask again */
         void *owner;
@@ -49,6 +51,7 @@ struct gw_slurm_ask {
         const json_t *answer; /* until done() returns; NULL: there is none */
         const char *text;     /* words for people, until done() returns; or NULL */
         /* private */
+        int64_t deadline_us; /* monotonic: of what it waits for */
         TAILQ_ENTRY(gw_slurm_ask) link;
 };
 

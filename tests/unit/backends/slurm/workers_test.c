@@ -118,7 +118,7 @@ static void ask(struct gw_slurm_workers *w, struct asked *a, const char *user, c
 {
         *a = (struct asked){.ask = {.user = user,
                                     .request = json_pack("{s:s}", "what", what),
-                                    .deadline_us = gw_clock_mono_us() + patience_us,
+                                    .patience_us = patience_us,
                                     .done = on_done,
                                     .owner = a}};
         gw_slurm_workers_ask(w, &a->ask);
@@ -228,6 +228,23 @@ static void what_waits_too_long_was_not_sent(void **state)
         assert_int_equal(hangs.ask.outcome, GW_SLURM_UNKNOWN);
 }
 
+static void time_in_line_is_not_taken_from_the_answer(void **state)
+{
+        (void)state;
+        struct gw_slurm_workers *w = pool("works", 60, 1);
+        struct asked first, second;
+        int64_t begun = gw_clock_mono_us();
+        ask(w, &first, "ada", "hang", GW_SECOND);
+        ask(w, &second, "ada", "hang", PATIENCE_US);
+        serve_until(w, 1);
+        while (second.ask.deadline_us < begun + GW_SECOND + PATIENCE_US) {
+                assert_true(gw_clock_mono_us() < begun + PATIENCE_US / 2);
+                serve_once(w);
+        }
+        gw_slurm_workers_free(w);
+        assert_int_equal(second.ask.outcome, GW_SLURM_UNKNOWN);
+}
+
 static void one_that_does_not_start_says_why(void **state)
 {
         (void)state;
@@ -321,6 +338,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(one_that_hangs_is_killed_and_the_others_wait_for_nobody),
                 cmocka_unit_test(of_one_that_dies_what_it_was_asked_is_unknown),
                 cmocka_unit_test(what_waits_too_long_was_not_sent),
+                cmocka_unit_test(time_in_line_is_not_taken_from_the_answer),
                 cmocka_unit_test(one_that_does_not_start_says_why),
                 cmocka_unit_test(a_program_that_is_not_there_says_so),
                 cmocka_unit_test(many_are_served_by_a_few),
