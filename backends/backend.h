@@ -118,7 +118,9 @@ struct gw_backend_host {
          * mark and request, and room for it was made when the op was called. */
         void (*answer)(void *self, uint64_t epoch, enum gw_request request, struct gw_mark mark,
                        enum gw_answer answer, const char *ref, const char *raw, int64_t retry_at);
-        /* What the cluster offers (JSON text, shown under /v1/backends) and whether it answers. */
+        /* What the cluster offers now, JSON text of the contract's BackendOffer, NULL for as it was
+         * said last; and whether it answers. Where who may use it is known for each of its users,
+         * "users": {NAME: [BackendGrant…]} is in it too, which a project is shown of its own. */
         void (*describe)(void *self, const char *offer, bool reachable);
 };
 

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "db/sql.h"
+
 /* ---- list --------------------------------------------------------------------------------- */
 
 static void list_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
@@ -12,22 +14,30 @@ static void list_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
         (void)in;
 }
 
-static void list_row(struct gw_db_command *cmd, const struct gw_db_row *row)
+/* Whom the accounting of a cluster knows is for nobody as a whole. */
+#define SHOWN "b.name, b.type, (b.offer - 'users')::text, b.reachable, b.observed_at"
+
+static struct gw_backend_row row_of(const struct gw_db_row *row)
 {
-        struct gw_db_backend_list *c = GW_DB_COMMAND(cmd, struct gw_db_backend_list);
-        struct gw_backend_row b = {
+        return (struct gw_backend_row){
                 .name = gw_db_get_text(row, 1, NULL),
                 .type = gw_db_get_text(row, 2, NULL),
                 .offer = gw_db_get_text(row, 3, NULL),
                 .reachable = gw_db_get_bool(row, 4),
                 .observed_us = gw_db_get_time(row, 5),
         };
+}
+
+static void list_row(struct gw_db_command *cmd, const struct gw_db_row *row)
+{
+        struct gw_db_backend_list *c = GW_DB_COMMAND(cmd, struct gw_db_backend_list);
+        struct gw_backend_row b = row_of(row);
         c->each(c->arg, &b);
 }
 
 static const struct gw_db_kind list_kind = {
         .name = "backend_list",
-        .sql = "SELECT 0, name, type, offer::text, reachable, observed_at FROM backends ORDER BY name",
+        .sql = "SELECT 0, " SHOWN " FROM backends b ORDER BY b.name",
         .encode = list_encode,
         .row = list_row,
         .batch_max = 1,
@@ -36,6 +46,65 @@ static const struct gw_db_kind list_kind = {
 void gw_db_backend_list_init(struct gw_db_backend_list *c)
 {
         c->cmd.kind = &list_kind;
+}
+
+/* ---- get ---------------------------------------------------------------------------------- */
+
+static const struct gw_db_column get_columns[] = {
+        {"name", GW_DB_TEXT},
+        {"projects", GW_DB_TEXT},
+};
+
+static void get_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
+{
+        const struct gw_db_backend_get *c = GW_DB_COMMAND(cmd, struct gw_db_backend_get);
+        gw_db_put_text(in, c->name);
+        gw_db_put_text(in, c->projects);
+}
+
+/* The first has the backend; one that has a project, has the access of that. */
+static void get_row(struct gw_db_command *cmd, const struct gw_db_row *row)
+{
+        struct gw_db_backend_get *c = GW_DB_COMMAND(cmd, struct gw_db_backend_get);
+        struct gw_backend_access access = {
+                .project = gw_db_get_text(row, 6, NULL),
+                .user = gw_db_get_text(row, 7, NULL),
+                .account = gw_db_get_text(row, 8, NULL),
+                .grants = gw_db_get_text(row, 9, NULL),
+        };
+        if (access.project) {
+                c->each(c->arg, &access);
+        } else {
+                struct gw_backend_row b = row_of(row);
+                c->take(c->arg, &b);
+        }
+}
+
+/* clang-format off */
+static const struct gw_db_kind get_kind = {
+        .name = "backend_get",
+        .sql = "WITH d AS MATERIALIZED (SELECT * FROM {input} input)"
+               " SELECT d.ord, " SHOWN ", NULL AS project, NULL, NULL, NULL"
+               "  FROM d JOIN backends b ON b.name = d.name"
+               " UNION ALL "
+               " SELECT d.ord, NULL, NULL, NULL, NULL, NULL, p.name, i.identity ->> 'user',"
+               "   i.identity ->> 'account',"
+               "   (SELECT coalesce(b.offer -> 'users' -> (i.identity ->> 'user'), '[]')::text"
+               "     FROM backends b WHERE b.name = d.name AND b.offer ? 'users')"
+               "  FROM d JOIN project_backends i ON i.backend = d.name"
+               "   AND i.project_id = ANY (" GW_SQL_PROJECTS("d.projects") ")"
+               "  JOIN projects p ON p.id = i.project_id"
+               " ORDER BY ord, project NULLS FIRST",
+        .columns = get_columns,
+        .column_count = GW_COUNT(get_columns),
+        .encode = get_encode,
+        .row = get_row,
+};
+/* clang-format on */
+
+void gw_db_backend_get_init(struct gw_db_backend_get *c)
+{
+        c->cmd.kind = &get_kind;
 }
 
 /* ---- describe ----------------------------------------------------------------------------- */
@@ -66,10 +135,11 @@ static int describe_order(const struct gw_db_command *a, const struct gw_db_comm
 static const struct gw_db_kind describe_kind = {
         .name = "backend_describe",
         .sql = "INSERT INTO backends AS b (name, type, offer, reachable, observed_at)"
-               " SELECT name, type, offer, reachable, now() FROM {input} d"
+               " SELECT name, type, offer, reachable, CASE WHEN offer IS NOT NULL THEN now() END"
+               " FROM {input} d"
                " ON CONFLICT (name) DO UPDATE SET type = excluded.type,"
                "  offer = coalesce(excluded.offer, b.offer), reachable = excluded.reachable,"
-               "  observed_at = excluded.observed_at"
+               "  observed_at = coalesce(excluded.observed_at, b.observed_at)"
                " RETURNING 0",
         .columns = describe_columns,
         .column_count = GW_COUNT(describe_columns),

@@ -31,9 +31,10 @@ static int op_render(const struct gw_backend *head, const struct gw_submission *
 
 static char *make_offer(const struct gw_local_settings *s)
 {
-        json_auto_t *offer = json_pack("{s:s, s:f, s:I, s:I}", "node", s->node, "cpus",
-                                       (double)s->cpus_milli / 1000, "memory",
-                                       (json_int_t)s->memory, "gpus", (json_int_t)s->gpus);
+        json_auto_t *offer =
+                json_pack("{s:s, s:i, s:i, s:{s:f, s:I, s:I}}", "node", s->node, "nodes", 1,
+                          "nodes_available", 1, "total", "cpus", (double)s->cpus_milli / 1000,
+                          "memory", (json_int_t)s->memory, "gpus", (json_int_t)s->gpus);
         return offer ? json_dumps(offer, JSON_COMPACT) : NULL;
 }
 

@@ -70,7 +70,7 @@ struct gw_slurm {
         int64_t first_asked_at; /* wall: of the epoch's first */
         int64_t min_job_age_us;
         int64_t offer_at; /* monotonic: when to ask what the cluster offers */
-        char *offer;      /* JSON text, or NULL: not known yet */
+        json_t *offer;    /* gw_slurm_offer(), or NULL: not known yet */
 
         struct gw_slurm_workers *workers;
         struct gw_slurm_bucket by_mark[GW_SLURM_BUCKETS], by_number[GW_SLURM_BUCKETS];

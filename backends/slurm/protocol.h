@@ -44,16 +44,23 @@
  *
  *   {"id": 5, "op": "offer"}
  *   {"id": 5, "asked_at": T,
- *    "partitions": [{"name", "up": bool, "accepts": bool (jobs), "default": bool,
+ *    "controller": {"version": "22.05.8", "started": T},
+ *    "pending", "running": jobs of everybody, of an array each task,
+ *    "partitions": [{"name", "starts": bool, "accepts": bool (jobs), "default": bool,
  *     "max_time_s" (none: no limit), "default_time_s", "min_nodes", "max_nodes" (none: no limit),
  *     "nodes": "n[1-2]", "groups", "accounts", "deny_accounts", "qos", "deny_qos" (lists; none: all
- *     may)}],
- *    "nodes": [{"name", "state": number, "reason", "booted": T, "slurmd_started": T, "cpus",
- *     "cpus_used", "memory_mib", "memory_used_mib", "tmp_mib", "gres": "gpu:a100:4",
- *     "gres_used": "gpu:a100:3(IDX:0-2)", "features": "a100,fast"}]}
+ *     may), "pending", "running" (one that waits for several counts in each)}],
+ *    "nodes": [{"name", "state": number, "takes": bool (new jobs), "reason", "booted": T,
+ *     "slurmd_started": T, "cpus", "cpus_used", "memory_mib", "memory_used_mib", "tmp_mib",
+ *     "gres": "gpu:a100:4", "gres_used": "gpu:a100:3(IDX:0-2)", "features": "a100,fast",
+ *     "partitions": "main,low"}],
+ *    "qos": [{"name", "description", "priority", "max_time_s" (none: no limit)}],
+ *    "associations": [{"user", "account", "partition" (none: all), "default": bool,
+ *     "qos": ["normal"], "default_qos"}]}
  *
  * or, when the controller does not answer, {"id": 5, "error": …, "text": …}. What is 0 or NULL is
- * left out; times are in seconds since 1970 but asked_at.
+ * left out; times are in seconds since 1970 but asked_at. A cluster without accounting has neither
+ * qos nor associations.
  *
  * ---- work ---------------------------------------------------------------------------------
  *

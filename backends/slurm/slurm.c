@@ -73,7 +73,7 @@ static void op_close(struct gw_backend *head)
         gw_leadership_done(&b->next);
         gw_backend_queue_done(&b->base.queue);
         gw_slurm_settings_done(&b->settings);
-        free(b->offer);
+        json_decref(b->offer);
         free(b);
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "backends/slurm/internal.h"
+#include "backends/slurm/offer.h"
 #include "backends/slurm/protocol.h"
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
@@ -19,7 +20,7 @@
 #define BACK_OFF_FIRST_US (GW_SECOND / 5)
 #define BACK_OFF_MOST_US (10 * GW_SECOND)
 #define SILENT_US (30 * GW_SECOND)
-#define OFFER_US (30 * GW_SECOND)
+#define OFFER_US (15 * GW_SECOND)
 #define SILENT_OFFER_US (2 * GW_SECOND) /* while the node of a job is given up */
 
 /* Of a node's state, as slurm.h has them. */
@@ -47,13 +48,14 @@ void gw_slurm_watch_restart(struct gw_slurm *b)
         b->watch_at = gw_clock_mono_us();
 }
 
-static void describe(struct gw_slurm *b, bool reachable, bool news)
+/* news: of the offer, or NULL. */
+static void describe(struct gw_slurm *b, bool reachable, const char *news)
 {
         if (b->described && b->reachable == reachable && !news)
                 return;
         b->described = true;
         b->reachable = reachable;
-        b->host.describe(b->host.self, b->offer, reachable);
+        b->host.describe(b->host.self, news, reachable);
 }
 
 static void lose(struct gw_slurm *b, const char *why)
@@ -66,7 +68,7 @@ static void lose(struct gw_slurm *b, const char *why)
                                                           : twice;
         gw_slurm_watch_stop(b);
         b->watch_at = gw_clock_mono_us() + b->watch_back_off_us;
-        describe(b, false, false);
+        describe(b, false, NULL);
 }
 
 /* A new agent says what there is, and not what went since the last one. */
@@ -229,7 +231,9 @@ static void on_table(struct gw_slurm *b, const json_t *frame)
                 b->seen++;
         b->watch_back_off_us = 0;
         find_missing(b);
-        describe(b, true, false);
+        if (!b->reachable)
+                b->offer_at = 0; /* much may have changed */
+        describe(b, true, NULL);
 }
 
 static void on_hello(struct gw_slurm *b, const json_t *frame)
@@ -244,7 +248,7 @@ static void on_error(struct gw_slurm *b, const json_t *frame)
         if (!b->described || b->reachable)
                 gw_log(GW_LOG_WARN, "slurm.unreachable", "{s:s, s:s*}", "backend",
                        b->base.head.name, "message", text);
-        describe(b, false, false);
+        describe(b, false, NULL);
 }
 
 /* Whether slurmd has been heard of since: then it has ended what was left of jobs that were given
@@ -292,18 +296,20 @@ static void end_silent(struct gw_slurm *b, const json_t *nodes)
         }
 }
 
-static void on_offer(struct gw_slurm *b, json_t *frame)
+static void on_offer(struct gw_slurm *b, const json_t *frame)
 {
         if (json_object_get(frame, "error"))
                 return;
         end_silent(b, json_object_get(frame, "nodes"));
-        json_object_del(frame, "id");
-        char *offer = json_dumps(frame, JSON_COMPACT);
-        if (!offer)
+        json_t *offer = gw_slurm_offer(frame);
+        gw_autofree char *text = offer ? json_dumps(offer, JSON_COMPACT) : NULL;
+        if (!text) {
+                json_decref(offer);
                 return;
-        free(b->offer);
+        }
+        json_decref(b->offer);
         b->offer = offer;
-        describe(b, true, true);
+        describe(b, true, text);
 }
 
 static void on_frame(void *arg, json_t *frame)

@@ -164,8 +164,10 @@ static void on_describe(void *self, const char *offer, bool reachable)
         struct gw_leader *l = self;
         char *copy = offer ? strdup(offer) : NULL;
         pthread_mutex_lock(&l->offer_lock);
-        free(l->offer);
-        l->offer = copy;
+        if (copy) { /* else the last may not have been recorded yet */
+                free(l->offer);
+                l->offer = copy;
+        }
         l->reachable = reachable;
         l->offer_new = true;
         pthread_mutex_unlock(&l->offer_lock);

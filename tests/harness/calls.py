@@ -26,7 +26,7 @@ def every_call(contract, job_id=NO_JOB):
     """The calls by operation; `job_id` fills the paths."""
     calls = []
     for operation in contract.operations:
-        path = operation.path.replace("{id}", job_id).replace("{index}", "0")
+        path = operation.path.replace("{id}", job_id).replace("{index}", "0").replace("{name}", "local")
         body = operation.body.get("requestBody")
         value = example_of(body["content"]["application/json"]) if body else None
         calls.append(Call(operation.id, operation.method.upper(), path, value, operation.body.get("security") == [],

@@ -98,7 +98,13 @@ def test_backends(api):
 
     backend = system.wait_until(read, what="the backend's word")
     assert (backend["name"], backend["type"]) == ("local", "local")
-    assert backend["offer"]["cpus"] == 16
+    assert backend["offer"]["total"]["cpus"] == 16
+    assert backend == {name: value for name, value in api.get("/v1/backends/local").json().items() if name != "access"}
+
+
+def test_a_backend_that_is_not_there(api):
+    assert api.get("/v1/backends/nowhere").json()["code"] == "not_found"
+    assert api.get("/v1/backends/no%20where").status == 400
 
 
 @pytest.mark.parametrize("name", GETS)

@@ -7,6 +7,7 @@
 
 #include <slurm/slurm.h>
 #include <slurm/slurm_errno.h>
+#include <slurm/slurmdb.h>
 
 /* Exported by all of them, and in no header that is installed. */
 extern slurm_conf_t *slurm_conf_lock(void);
@@ -14,17 +15,22 @@ extern void slurm_conf_unlock(void);
 extern time_t slurm_parse_time(const char *text, int past); /* 0: it is no time */
 extern int slurm_time_str2mins(const char *text);           /* NO_VAL: it is no length of time */
 extern void slurm_free_will_run_response_msg(will_run_response_msg_t *answer);
+extern int32_t slurm_bit_set_count(void *bitmap);
 
 /* What a generic resource begins with where a job asks for it, whether all that a task has is one
- * list of TYPE=NUMBER, and the type of lists of hosts. */
+ * list of TYPE=NUMBER, and the types of lists. */
 #if SLURM_VERSION_NUMBER >= SLURM_VERSION_NUM(23, 11, 0)
 #define GW_AGENT_GRES "gres/"
 #define GW_AGENT_TRES_PER_TASK true
 typedef hostlist_t *gw_agent_hosts;
+typedef list_t *gw_agent_list;
+typedef list_itr_t *gw_agent_iterator;
 #else
 #define GW_AGENT_GRES "gres:"
 #define GW_AGENT_TRES_PER_TASK false
 typedef hostlist_t gw_agent_hosts;
+typedef List gw_agent_list;
+typedef ListIterator gw_agent_iterator;
 #endif
 
 /* Words of sbatch to the launchers of MPI libraries, that they start their processes with srun. */

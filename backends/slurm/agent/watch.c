@@ -24,8 +24,9 @@ struct watch {
         struct gw_agent_cluster *cluster;
         struct gw_agent_channel *channel;
         struct gw_agent_table table;
-        json_int_t no;   /* of the last read that was whole */
-        int64_t next_us; /* monotonic: when the next one begins */
+        struct gw_agent_tally tally; /* of the last table */
+        json_int_t no;               /* of the last read that was whole */
+        int64_t next_us;             /* monotonic: when the next one begins */
 };
 
 static int64_t max(int64_t a, int64_t b)
@@ -125,6 +126,8 @@ static int read_table(struct watch *w, struct gw_error *err)
         gw_agent_cluster_end(w->cluster, error, words);
 
         int rc = error ? say_error(w, error, words, err) : say_changes(w, asked_at, now, err);
+        if (now && gw_agent_tally_count(&w->tally, now) && rc == 0)
+                rc = gw_fail(err, GW_ERR_NOMEM, "no memory to count the jobs");
         if (now)
                 slurm_free_job_info_msg(now);
         plan_next(w, begun, error != 0);
@@ -140,7 +143,7 @@ static json_t *offer(struct watch *w, json_int_t id)
                 json_pack("{s:I, s:I}", "id", id, "asked_at", (json_int_t)gw_clock_wall_us());
         int error = gw_agent_cluster_begin(w->cluster);
         if (error == 0)
-                error = gw_agent_offer(answer);
+                error = gw_agent_offer(&w->tally, answer);
         gw_agent_cluster_end(w->cluster, error, words);
         if (error == 0)
                 return answer;
@@ -191,5 +194,6 @@ int gw_agent_watch(struct gw_agent_cluster *cluster, struct gw_agent_channel *ch
         while (read_table(&w, err) == 0 && serve_until_next(&w, err) == 0)
                 ;
         gw_agent_table_done(&w.table);
+        gw_agent_tally_done(&w.tally);
         return -1;
 }

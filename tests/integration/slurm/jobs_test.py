@@ -198,8 +198,11 @@ def test_what_the_cluster_offers(made):
     system.wait_until(lambda: made.backend()["offer"], 60, "the offer")
     found = made.backend()
     assert found["type"] == "slurm" and found["reachable"]
-    assert {"main", "low"} <= {partition["name"] for partition in found["offer"]["partitions"]}
-    assert {node["gres"] for node in found["offer"]["nodes"]} == {"gpu:a100:4"}
+    assert {"main", "low"} <= {queue["name"] for queue in found["offer"]["queues"]}
+    assert [gpus["type"] for gpus in found["offer"]["gpu_types"]] == ["a100"]
+    assert "qos" not in found["offer"]
+    [access] = made.api.get("/v1/backends/slurm").json()["access"]
+    assert (access["user"], access["grants"]) == (made.slurm.users[0], None)  # there is no accounting
 
 
 def test_a_cancel_that_the_job_turns_into_success_is_a_cancel(made):

@@ -127,13 +127,18 @@ def test_the_offer(cluster, watch):
     watch.record(lambda record: record["job"] == number and record.get("state") == 1)
     offer = watch.ask("offer")
     main, low = offer["partitions"]
+    waiting = len(cluster.run("squeue", "-h", "-a", "-r", "-tPD").stdout.splitlines())
+    jobs = {name: number for name, number in (("pending", waiting), ("running", 1)) if number}
     assert main == {"name": "main", "max_time_s": 86400, "default_time_s": 600, "nodes": f"{cluster.name}[1-2]",
-                    "up": True, "accepts": True, "default": True}
-    assert low["name"] == "low" and "max_time_s" not in low and not low["default"]
+                    "starts": True, "accepts": True, "default": True, **jobs}
+    assert {name: offer.get(name) for name in jobs} == jobs
+    assert low["name"] == "low" and not {"max_time_s", "pending", "running"} & low.keys() and not low["default"]
+    assert not {"qos", "associations"} & offer.keys()  # there is no accounting
+    assert offer["controller"]["version"] == cluster.run("sinfo", "--version").stdout.split()[1]
     node = next(node for node in offer["nodes"] if node["cpus_used"])
     assert (node["cpus"], node["cpus_used"], node["memory_mib"], node["memory_used_mib"]) == (8, 2, 8000, 500)
     assert node["gres"] == "gpu:a100:4" and node["gres_used"].startswith("gpu:a100:3")
-    assert node["features"] == "a100,fast" and node["booted"] > 0
+    assert node["features"] == "a100,fast" and node["booted"] > 0 and node["partitions"] == "main,low" and node["takes"]
     cluster.run("scancel", number)
 
 

@@ -29,8 +29,8 @@ static void they_are_offered(void **state)
         double cpus;
         json_int_t memory, gpus;
         const char *node;
-        assert_int_equal(json_unpack(offer, "{s:F, s:I, s:I, s:s}", "cpus", &cpus, "memory",
-                                     &memory, "gpus", &gpus, "node", &node),
+        assert_int_equal(json_unpack(offer, "{s:{s:F, s:I, s:I}, s:s}", "total", "cpus", &cpus,
+                                     "memory", &memory, "gpus", &gpus, "node", &node),
                          0);
         assert_true(cpus > 1.49 && cpus < 1.51);
         assert_int_equal(memory, 1048576);
