@@ -154,6 +154,8 @@ struct gw_backend_setting {
 };
 
 struct gw_backend;
+struct gw_spec;
+struct gw_warnings;
 
 struct gw_backend_type {
         const char *name; /* "local" */
@@ -178,6 +180,10 @@ struct gw_backend_type {
          * Return 0 or -1. */
         int (*render)(const struct gw_backend *b, const struct gw_submission *s, struct gw_buf *out,
                       struct gw_error *err);
+        /* Pure, any thread: appends what it leaves out of a spec that it can carry, and what people
+         * usually regret there. */
+        void (*advise)(const struct gw_backend *b, const struct gw_spec *spec,
+                       struct gw_warnings *warnings);
         /* Any replica. The caller keeps them until they come home. */
         void (*check)(struct gw_backend *b, struct gw_backend_check *check);
         void (*log)(struct gw_backend *b, struct gw_log_source *source);

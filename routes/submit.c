@@ -170,6 +170,7 @@ bool gw_submit_prepare(struct gw_call *call, struct gw_submit *s, json_t *spec,
         if (gw_faults_any(call->faults) ||
             gw_policy_check(call->principal, s->membership, GW_VERB_SUBMIT, true, err))
                 return false;
+        s->backend->type->advise(s->backend, &s->spec, &warnings);
         write_warnings(&s->warnings, &warnings);
         s->warned = warnings.count > 0;
         s->whole = (struct gw_span){0, s->spec.task_count - 1};

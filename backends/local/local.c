@@ -29,6 +29,13 @@ static int op_render(const struct gw_backend *head, const struct gw_submission *
         return gw_local_render(&b->settings, s, out, err);
 }
 
+static void op_advise(const struct gw_backend *head, const struct gw_spec *spec,
+                      struct gw_warnings *warnings)
+{
+        (void)head;
+        gw_local_advise(spec, warnings);
+}
+
 static char *make_offer(const struct gw_local_settings *s)
 {
         json_auto_t *offer =
@@ -113,5 +120,6 @@ const struct gw_backend_type gw_local_type = {
         .open = op_open,
         .close = op_close,
         .render = op_render,
+        .advise = op_advise,
         GW_QUEUED_OPS,
 };

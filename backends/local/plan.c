@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "backends/advice.h"
 #include "backends/local/format.h"
 #include "server/base/cleanup.h"
 #include "server/base/limits.h"
@@ -23,24 +24,16 @@ static const struct refusal {
         {"/resources/gpu_type", "resources", "gpu_type",
          "a local backend knows GPUs by count only"},
         {"/resources/nodes", "resources", "nodes", "a local backend has one machine only"},
+        {"/resources/tasks_per_node", "resources", "tasks_per_node",
+         "a local backend starts one process for each task"},
 };
-
-/* What says nothing is not refused: null, an empty collection, one node. */
-static bool says_something(const json_t *v)
-{
-        if (json_is_object(v))
-                return json_object_size(v) > 0;
-        if (json_is_array(v))
-                return json_array_size(v) > 0;
-        return v && !json_is_null(v) && !(json_is_integer(v) && json_integer_value(v) <= 1);
-}
 
 static int refuse(const json_t *spec, struct gw_error *err)
 {
         for (size_t i = 0; i < GW_COUNT(refusals); i++) {
                 const struct refusal *r = &refusals[i];
                 const json_t *outer = r->outer ? json_object_get(spec, r->outer) : spec;
-                if (says_something(json_object_get(outer, r->member)))
+                if (gw_says_something(json_object_get(outer, r->member)))
                         return gw_fail_at(err, GW_ERR_UNPROCESSABLE, r->pointer, "%s", r->words);
         }
         return 0;
@@ -60,6 +53,20 @@ static int read_amount(const json_t *v, int64_t *ret, struct gw_error *err)
         return json_is_string(v) ? gw_quantity_parse(json_string_value(v), ret, err) : 0;
 }
 
+/* Said as it is, or for each whole core. */
+static int read_memory(struct gw_local_plan *p, const json_t *resources, struct gw_error *err)
+{
+        int64_t per_cpu, cpus = (p->cpus_milli + 999) / 1000;
+        const json_t *given = json_object_get(resources, "memory_per_cpu");
+        if (!given)
+                return read_amount(json_object_get(resources, "memory"), &p->memory, err);
+        if (read_amount(given, &per_cpu, err))
+                return -1;
+        if (__builtin_mul_overflow(per_cpu, cpus, &p->memory))
+                return gw_fail(err, GW_ERR_INTERNAL, "the spec has too large an amount");
+        return 0;
+}
+
 static int read_duration(const json_t *v, int64_t *ret, struct gw_error *err)
 {
         *ret = json_is_real(v) ? (int64_t)json_real_value(v) : json_integer_value(v);
@@ -70,7 +77,7 @@ static int read_needs(struct gw_local_plan *p, struct gw_error *err)
 {
         const json_t *resources = json_object_get(p->spec, "resources");
         if (read_cpus(json_object_get(resources, "cpus"), &p->cpus_milli, err) ||
-            read_amount(json_object_get(resources, "memory"), &p->memory, err) ||
+            read_memory(p, resources, err) ||
             read_duration(json_object_get(p->spec, "time_limit"), &p->time_limit_s, err))
                 return -1;
         p->gpus = json_integer_value(json_object_get(resources, "gpus"));
@@ -93,6 +100,17 @@ static int read_spec(struct gw_local_plan *p, const struct gw_submission *s, str
         if (!p->script && json_array_size(p->command) == 0)
                 return gw_fail(err, GW_ERR_INTERNAL, "the spec has no command");
         return refuse(p->spec, err) || read_needs(p, err) ? -1 : 0;
+}
+
+static const struct gw_ignored ignored[] = {
+        {"/resources/scratch", "a local backend does not look at how much room there is"},
+        {"/resources/shared_memory",
+         "a local backend sets no shared memory apart: a job finds the machine's /dev/shm"},
+};
+
+void gw_local_advise(const struct gw_spec *spec, struct gw_warnings *warnings)
+{
+        gw_advise_ignored(ignored, GW_COUNT(ignored), "local", spec->json, warnings);
 }
 
 int gw_local_plan_init(struct gw_local_plan *plan, const struct gw_submission *s,

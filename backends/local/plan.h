@@ -10,6 +10,7 @@
 
 #include "backends/backend.h"
 #include "backends/local/settings.h"
+#include "server/model/spec.h"
 
 struct gw_local_plan {
         json_t *spec; /* what the pointers go into */
@@ -34,5 +35,8 @@ void gw_local_plan_done(struct gw_local_plan *plan);
  * GW_ERR_UNPROCESSABLE naming the limit. */
 int gw_local_plan_fits(const struct gw_local_plan *plan, const struct gw_local_settings *settings,
                        struct gw_error *err);
+
+/* Appends what this backend leaves out of a spec that it can carry. */
+void gw_local_advise(const struct gw_spec *spec, struct gw_warnings *warnings);
 
 #endif

@@ -1,20 +1,18 @@
 /* Spec to plan. Any thread: it also serves dry runs. */
 #include "backends/slurm/plan.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backends/environment.h"
 #include "backends/shell.h"
+#include "backends/slurm/options.h"
 #include "backends/slurm/protocol.h"
 #include "server/base/cleanup.h"
 #include "server/base/limits.h"
 
-#define MAX_OPTION 128
 #define MAX_SCRIPT (4 * 1000 * 1000) /* slurmctld takes no more than 4 MB */
-#define MIB (1024 * 1024)
 
 int gw_slurm_identity_read(const char *text, struct gw_slurm_identity *ret, json_t **ret_json,
                            struct gw_error *err)
@@ -47,81 +45,9 @@ static int refuse(const struct gw_spec *spec, struct gw_error *err)
         return 0;
 }
 
-/* ---- options ----------------------------------------------------------------------------------
- */
-
 static const char *text_of(const json_t *object, const char *name)
 {
         return json_string_value(json_object_get(object, name));
-}
-
-/* Each writes its option's text, or nothing: the option is left out. */
-static void write_partition(const struct gw_spec *spec, char out[MAX_OPTION])
-{
-        const char *queue = text_of(spec->json, "queue");
-        snprintf(out, MAX_OPTION, "%s", queue ? queue : "");
-}
-
-static void write_cpus(const struct gw_spec *spec, char out[MAX_OPTION])
-{
-        if (spec->cpus_milli > 0)
-                snprintf(out, MAX_OPTION, "%" PRId64, (spec->cpus_milli + 999) / 1000);
-}
-
-static void write_memory(const struct gw_spec *spec, char out[MAX_OPTION])
-{
-        if (spec->memory_bytes > 0)
-                snprintf(out, MAX_OPTION, "%" PRId64 "M",
-                         spec->memory_bytes / MIB + (spec->memory_bytes % MIB != 0));
-}
-
-static void write_gpus(const struct gw_spec *spec, char out[MAX_OPTION])
-{
-        const char *type = text_of(json_object_get(spec->json, "resources"), "gpu_type");
-        if (spec->gpus > 0)
-                snprintf(out, MAX_OPTION, "gpu:%s%s%d", type ? type : "", type ? ":" : "",
-                         spec->gpus);
-}
-
-/* sbatch rounds up to minutes. */
-static void write_time(const struct gw_spec *spec, char out[MAX_OPTION])
-{
-        int64_t s = spec->time_limit_s;
-        if (s > 0)
-                snprintf(out, MAX_OPTION, "%" PRId64 "-%02d:%02d:%02d", s / 86400,
-                         (int)(s / 3600 % 24), (int)(s / 60 % 60), (int)(s % 60));
-}
-
-static void write_nice(const struct gw_spec *spec, char out[MAX_OPTION])
-{
-        if (spec->priority < 0)
-                snprintf(out, MAX_OPTION, "%d", -spec->priority);
-}
-
-static const struct {
-        const char *option;
-        void (*write)(const struct gw_spec *spec, char out[MAX_OPTION]);
-} fields[] = {
-        {"partition", write_partition}, {"cpus-per-task", write_cpus}, {"mem", write_memory},
-        {"gres", write_gpus},           {"time", write_time},          {"nice", write_nice},
-};
-
-static int set_options(struct gw_slurm_plan *plan, const struct gw_slurm_identity *identity)
-{
-        plan->options = json_object();
-        if (!plan->options)
-                return -1;
-        if (identity && identity->account &&
-            json_object_set_new(plan->options, "account", json_string(identity->account)))
-                return -1;
-        for (size_t i = 0; i < GW_COUNT(fields); i++) {
-                char text[MAX_OPTION] = "";
-                fields[i].write(&plan->spec, text);
-                if (text[0] &&
-                    json_object_set_new(plan->options, fields[i].option, json_string(text)))
-                        return -1;
-        }
-        return 0;
 }
 
 /* ---- the script --------------------------------------------------------------------------------
@@ -130,7 +56,7 @@ static int set_options(struct gw_slurm_plan *plan, const struct gw_slurm_identit
 /* One word of an #SBATCH line. Values of ours have no blanks; an administrator's might. */
 static void add_directive(struct gw_buf *out, const char *option, const char *value)
 {
-        gw_buf_printf(out, "#SBATCH --%s=", option);
+        gw_buf_printf(out, "#SBATCH --%s%s", option, *value ? "=" : "");
         if (value[strcspn(value, " \t\"'\\#")] == '\0') {
                 gw_buf_str(out, value);
         } else {
@@ -214,7 +140,8 @@ static void write_script(struct gw_buf *out, const struct gw_slurm_plan *plan)
  */
 
 static int fill(struct gw_slurm_plan *plan, const struct gw_submission *s,
-                const struct gw_slurm_identity *identity, struct gw_error *err)
+                const struct gw_slurm_identity *identity, const struct gw_slurm_site *site,
+                struct gw_error *err)
 {
         char mark[GW_MARK_TEXT];
         struct gw_buf script = GW_BUF_INIT(MAX_SCRIPT);
@@ -222,8 +149,10 @@ static int fill(struct gw_slurm_plan *plan, const struct gw_submission *s,
                 return -1;
         gw_mark_format(s->mark, mark);
         snprintf(plan->comment, sizeof plan->comment, GW_SLURM_COMMENT "%s", mark);
-        if (set_options(plan, identity))
-                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        plan->options =
+                gw_slurm_options(&plan->spec, identity ? identity->account : NULL, site, err);
+        if (!plan->options)
+                return -1;
         write_script(&script, plan);
         plan->script = gw_buf_take(&script, NULL);
         return plan->script ? 0
@@ -232,10 +161,11 @@ static int fill(struct gw_slurm_plan *plan, const struct gw_submission *s,
 }
 
 int gw_slurm_plan_init(struct gw_slurm_plan *plan, const struct gw_submission *s,
-                       const struct gw_slurm_identity *identity, struct gw_error *err)
+                       const struct gw_slurm_identity *identity, const struct gw_slurm_site *site,
+                       struct gw_error *err)
 {
         *plan = (struct gw_slurm_plan){0};
-        if (fill(plan, s, identity, err) == 0)
+        if (fill(plan, s, identity, site, err) == 0)
                 return 0;
         gw_slurm_plan_done(plan);
         return -1;

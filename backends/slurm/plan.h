@@ -9,6 +9,7 @@
 
 #include "backends/account.h"
 #include "backends/backend.h"
+#include "backends/slurm/site.h"
 #include "server/model/spec.h"
 
 /* Whom a project is on a cluster: {"user": "ada", "account": "research"} in the record. */
@@ -30,16 +31,14 @@ struct gw_slurm_plan {
 };
 
 /*
- * The mapping, sbatch's option from the spec's field: partition from queue · account from the
- * identity · cpus-per-task from resources.cpus, rounded up · mem from resources.memory in MiB,
- * rounded up · gres from resources.gpus and gpu_type, per node ·
- * time from time_limit · nice from a priority below 0 (only administrators raise one).
+ * The options are those of options.h.
  *
  * Returns 0; or -1 with GW_ERR_UNPROCESSABLE (the pointer is the spec's) when Slurm cannot carry
  * it, GW_ERR_INTERNAL when it is no spec.
  */
 int gw_slurm_plan_init(struct gw_slurm_plan *plan, const struct gw_submission *s,
-                       const struct gw_slurm_identity *identity, struct gw_error *err);
+                       const struct gw_slurm_identity *identity, const struct gw_slurm_site *site,
+                       struct gw_error *err);
 void gw_slurm_plan_done(struct gw_slurm_plan *plan);
 
 /* The file that has the output of a submission by this user. task: NULL of a plain job; of an array

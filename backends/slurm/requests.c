@@ -130,7 +130,7 @@ static json_t *request_of(const struct gw_slurm *b, const struct gw_submission *
             gw_slurm_account_find(b, identity.user, account, err))
                 return NULL;
         json_t *request = NULL;
-        if (gw_slurm_plan_init(&plan, s, &identity, err) == 0) {
+        if (gw_slurm_plan_init(&plan, s, &identity, &b->settings.site, err) == 0) {
                 request = gw_slurm_plan_request(&plan, s, account, b->settings.url, test);
                 if (request && test)
                         json_object_set_new(request, "send_before", json_integer(test_until(b)));

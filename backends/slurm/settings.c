@@ -24,6 +24,37 @@
 
 #define AT(member) offsetof(struct gw_slurm_settings, member)
 
+/* One NAME=VALUE of a node selector, and a feature that is no expression. */
+static bool is_selector(const char *name, const json_t *feature)
+{
+        const char *equals = strchr(name, '=');
+        return equals && equals != name && json_is_string(feature) &&
+               gw_slurm_is_feature(json_string_value(feature));
+}
+
+static int read_features(const struct gw_setting *row, const json_t *value, void *place,
+                         struct gw_error *err)
+{
+        const char *name;
+        json_t *feature;
+        (void)row;
+        if (!json_is_object(value))
+                return gw_fail(err, GW_ERR_INVALID, "must be a map of NAME=VALUE to features");
+        json_object_foreach((json_t *)(uintptr_t)value, name, feature)
+        {
+                if (!is_selector(name, feature))
+                        return gw_fail(err, GW_ERR_INVALID,
+                                       "%.64s: must be NAME=VALUE and the name of one feature",
+                                       name);
+        }
+        json_t *copy = json_deep_copy(value);
+        if (!copy)
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        json_decref(*(json_t **)place);
+        *(json_t **)place = copy;
+        return 0;
+}
+
 static const struct gw_setting settings[] = {
         {.about = {"conf", "an absolute path", "`" DEFAULT_CONF "`", "The cluster's `slurm.conf`."},
          .read = gw_setting_path,
@@ -74,6 +105,11 @@ static const struct gw_setting settings[] = {
          .offset = AT(token_life_s),
          .least = 10,
          .most = 3600},
+        {.about = {"features", "names and features, as in `{zone=a: rack1, gpu=big: a100}`", "none",
+                   "What a job's `node_selector` means: `NAME=VALUE`, and the feature of Slurm's "
+                   "nodes that it stands for."},
+         .read = read_features,
+         .offset = AT(site.features)},
         {.about = {"url", "a URL", "the gateway's `url`", "What its jobs find in `JOBGATE_URL`."},
          .read = gw_setting_text,
          .offset = AT(url)},
@@ -202,5 +238,6 @@ void gw_slurm_settings_done(struct gw_slurm_settings *s)
         json_decref(s->users);
         free(s->url);
         free(s->client_conf);
+        json_decref(s->site.features);
         explicit_bzero(s, sizeof *s);
 }

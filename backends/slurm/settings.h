@@ -7,6 +7,7 @@
 
 #include "backends/backend.h"
 #include "backends/slurm/credential.h"
+#include "backends/slurm/site.h"
 #include "server/base/error.h"
 
 #define GW_SLURM_KEY_MAX 4096 /* bytes of a key of auth/jwt */
@@ -23,6 +24,7 @@ struct gw_slurm_settings {
         int64_t token_life_s;
         int64_t workers; /* of one user, at most */
         int64_t min_uid; /* nobody below it submits */
+        struct gw_slurm_site site;
 
         char *client_conf; /* of the agents: made from conf, in directory */
         unsigned char key[GW_SLURM_KEY_MAX];

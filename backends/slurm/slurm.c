@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "backends/slurm/internal.h"
+#include "backends/slurm/options.h"
 #include "backends/slurm/plan.h"
 #include "server/base/cleanup.h"
 #include "server/base/str.h"
@@ -23,16 +24,23 @@ static int op_render(const struct gw_backend *head, const struct gw_submission *
         struct gw_slurm_identity identity;
         struct gw_slurm_plan plan;
         json_auto_t *json = NULL;
-        (void)head;
+        const struct gw_slurm *b = GW_CONTAINER((uintptr_t)head, const struct gw_slurm, base.head);
         bool known =
                 s->identity && gw_slurm_identity_read(s->identity, &identity, &json, NULL) == 0;
-        if (gw_slurm_plan_init(&plan, s, known ? &identity : NULL, err))
+        if (gw_slurm_plan_init(&plan, s, known ? &identity : NULL, &b->settings.site, err))
                 return -1;
         if (out)
                 gw_buf_str(out, plan.script);
         gw_slurm_plan_done(&plan);
         return !out || gw_buf_ok(out) ? 0
                                       : gw_fail(err, GW_ERR_TOO_LARGE, "the script is too large");
+}
+
+static void op_advise(const struct gw_backend *head, const struct gw_spec *spec,
+                      struct gw_warnings *warnings)
+{
+        (void)head;
+        gw_slurm_advise(spec, warnings);
 }
 
 static struct gw_backend *op_open(const char *name, const json_t *settings,
@@ -84,5 +92,6 @@ const struct gw_backend_type gw_slurm_type = {
         .open = op_open,
         .close = op_close,
         .render = op_render,
+        .advise = op_advise,
         GW_QUEUED_OPS,
 };

@@ -53,3 +53,12 @@ void gw_pointer_leave(struct gw_pointer *p, size_t mark)
         p->len = mark;
         p->text[mark] = '\0';
 }
+
+const json_t *gw_pointer_member(const json_t *value, const char *pointer)
+{
+        const char *slash = strchr(pointer + 1, '/');
+        if (!slash)
+                return json_object_get(value, pointer + 1);
+        const json_t *home = json_object_getn(value, pointer + 1, (size_t)(slash - pointer - 1));
+        return json_object_get(home, slash + 1);
+}

@@ -2,6 +2,7 @@
 #ifndef GW_MODEL_POINTER_H
 #define GW_MODEL_POINTER_H
 
+#include <jansson.h>
 #include <stddef.h>
 
 #include "server/base/error.h"
@@ -19,5 +20,8 @@ size_t gw_pointer_enter(struct gw_pointer *p, const char *name, size_t len);
 size_t gw_pointer_enter_index(struct gw_pointer *p, size_t index);
 
 void gw_pointer_leave(struct gw_pointer *p, size_t mark);
+
+/* The member that a pointer of one or two steps without escapes names, borrowed; NULL: none. */
+const json_t *gw_pointer_member(const json_t *value, const char *pointer);
 
 #endif

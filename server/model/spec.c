@@ -7,6 +7,7 @@
  */
 #include "server/model/spec.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@
 #include "server/model/decode_formats.h"
 #include "server/model/directives.h"
 #include "server/model/duration.h"
+#include "server/model/pointer.h"
 #include "server/model/quantity.h"
 #include "server/model/spec_array.h"
 #include "server/model/spec_text.h"
@@ -28,6 +30,9 @@
 #define CPUS_PER_GPU 4
 #define MEMORY_PER_GPU (INT64_C(8) << 30)
 #define MAX_GPUS 65536
+#define MAX_NODES 65536
+#define MAX_TASKS_PER_NODE 4096
+#define MAX_MEMORY (INT64_C(1) << 50)
 
 /* ---- reading --------------------------------------------------------------------------- */
 
@@ -37,21 +42,11 @@ static bool damaged(struct gw_faults *faults, const char *pointer)
         return false;
 }
 
-/* The member that a pointer of one or two steps names; NULL when there is none. */
-static const json_t *member(const json_t *spec, const char *pointer)
-{
-        const char *slash = strchr(pointer + 1, '/');
-        if (!slash)
-                return json_object_get(spec, pointer + 1);
-        const json_t *home = json_object_getn(spec, pointer + 1, (size_t)(slash - pointer - 1));
-        return json_object_get(home, slash + 1);
-}
-
 /* An optional whole number in [lo, hi], else 0. */
 static int64_t read_integer(const json_t *spec, const char *pointer, int64_t lo, int64_t hi,
                             struct gw_faults *faults)
 {
-        const json_t *v = member(spec, pointer);
+        const json_t *v = gw_pointer_member(spec, pointer);
         int64_t n = json_integer_value(v);
         if (v && (!json_is_integer(v) || n < lo || n > hi))
                 return damaged(faults, pointer);
@@ -74,7 +69,7 @@ static int64_t read_amount(const json_t *spec, const char *pointer,
                            int (*parse)(const char *, int64_t *, struct gw_error *),
                            struct gw_faults *faults)
 {
-        const json_t *v = member(spec, pointer);
+        const json_t *v = gw_pointer_member(spec, pointer);
         int64_t n = 0;
         if (!json_is_string(v))
                 return read_integer(spec, pointer, 0, INT64_MAX, faults);
@@ -84,7 +79,7 @@ static int64_t read_amount(const json_t *spec, const char *pointer,
 static int64_t read_cpus(const json_t *spec, const char *pointer, bool is_raw,
                          struct gw_faults *faults)
 {
-        const json_t *v = member(spec, pointer);
+        const json_t *v = gw_pointer_member(spec, pointer);
         int64_t milli = 0;
         if (json_is_string(v))
                 return read_amount_text(v, &milli, gw_cpus_parse, pointer, faults) ? 0 : milli;
@@ -97,7 +92,7 @@ static int64_t read_cpus(const json_t *spec, const char *pointer, bool is_raw,
 
 static int64_t read_time(const json_t *spec, const char *pointer, struct gw_faults *faults)
 {
-        const json_t *v = member(spec, pointer);
+        const json_t *v = gw_pointer_member(spec, pointer);
         int64_t us = 0;
         if (v && (!json_is_string(v) || gw_time_parse(json_string_value(v), &us)))
                 return damaged(faults, pointer);
@@ -106,7 +101,7 @@ static int64_t read_time(const json_t *spec, const char *pointer, struct gw_faul
 
 static const char *read_string(const json_t *spec, const char *pointer, struct gw_faults *faults)
 {
-        const json_t *v = member(spec, pointer);
+        const json_t *v = gw_pointer_member(spec, pointer);
         if (v && !json_is_string(v))
                 damaged(faults, pointer);
         return json_string_value(v);
@@ -114,17 +109,65 @@ static const char *read_string(const json_t *spec, const char *pointer, struct g
 
 static bool read_boolean(const json_t *spec, const char *pointer, struct gw_faults *faults)
 {
-        const json_t *v = member(spec, pointer);
+        const json_t *v = gw_pointer_member(spec, pointer);
         if (v && !json_is_boolean(v))
                 return damaged(faults, pointer);
         return json_is_true(v);
 }
 
+/* An optional whole number from 1, which is also what it is when it is left out. */
+static int read_count(const json_t *spec, const char *pointer, int64_t hi, struct gw_faults *faults)
+{
+        int64_t n = read_integer(spec, pointer, 1, hi, faults);
+        return n > 0 ? (int)n : 1;
+}
+
+static int64_t preset_cpus(int64_t gpus, int64_t tasks)
+{
+        return gpus > 0 ? (gpus * CPUS_PER_GPU + tasks - 1) / tasks : DEFAULT_CPUS;
+}
+
+static int64_t preset_memory(int64_t gpus, int64_t tasks)
+{
+        return gpus > 0 ? gpus * MEMORY_PER_GPU : tasks * DEFAULT_MEMORY;
+}
+
+/* Said per machine, or per CPU: then as many of them count as are there. */
+static void read_memory(const json_t *json, struct gw_spec *spec, struct gw_faults *faults)
+{
+        static const char per_cpu[] = "/resources/memory_per_cpu";
+        int64_t cpus = (spec->cpus_milli + 999) / 1000 * spec->tasks_per_node;
+        spec->memory_bytes = read_amount(json, "/resources/memory", gw_quantity_parse, faults);
+        spec->memory_per_cpu = read_amount(json, per_cpu, gw_quantity_parse, faults);
+        if (spec->memory_per_cpu == 0 || spec->memory_bytes > 0)
+                return;
+        if (cpus > 0 && spec->memory_per_cpu > MAX_MEMORY / cpus)
+                gw_faults_add(faults, GW_ERR_UNPROCESSABLE, per_cpu,
+                              "is too much for %" PRId64 " cpus: at most 1 PiB on a machine", cpus);
+        else
+                spec->memory_bytes = spec->memory_per_cpu * cpus;
+}
+
+static void read_resources(const json_t *json, struct gw_spec *spec, struct gw_faults *faults)
+{
+        spec->nodes = read_count(json, "/resources/nodes", MAX_NODES, faults);
+        spec->tasks_per_node =
+                read_count(json, "/resources/tasks_per_node", MAX_TASKS_PER_NODE, faults);
+        spec->gpus = (int)read_integer(json, "/resources/gpus", 0, MAX_GPUS, faults);
+        spec->cpus_milli = read_cpus(json, "/resources/cpus", spec->is_raw, faults);
+        read_memory(json, spec, faults);
+        spec->scratch_bytes = read_amount(json, "/resources/scratch", gw_quantity_parse, faults);
+        spec->shared_memory_bytes =
+                read_amount(json, "/resources/shared_memory", gw_quantity_parse, faults);
+        spec->cpus_preset =
+                spec->cpus_milli == 1000 * preset_cpus(spec->gpus, spec->tasks_per_node);
+        spec->memory_preset = spec->memory_per_cpu == 0 &&
+                              spec->memory_bytes == preset_memory(spec->gpus, spec->tasks_per_node);
+}
+
 static void read_numbers(const json_t *json, struct gw_spec *spec, struct gw_faults *faults)
 {
-        spec->cpus_milli = read_cpus(json, "/resources/cpus", spec->is_raw, faults);
-        spec->memory_bytes = read_amount(json, "/resources/memory", gw_quantity_parse, faults);
-        spec->gpus = (int)read_integer(json, "/resources/gpus", 0, MAX_GPUS, faults);
+        read_resources(json, spec, faults);
         spec->priority = (int)read_integer(json, "/priority", INT32_MIN, INT32_MAX, faults);
         spec->time_limit_s = read_amount(json, "/time_limit", gw_duration_parse, faults);
         spec->deadline_s = read_amount(json, "/deadline", gw_duration_parse, faults);
@@ -182,21 +225,27 @@ static void write_texts(struct gw_spec *spec, struct gw_faults *faults)
 
 /* ---- the defaults that depend on other members ------------------------------------------ */
 
-static int complete_memory(json_t *resources, int64_t gpus)
+static int complete_memory(json_t *resources, int64_t gpus, int64_t tasks)
 {
         char text[GW_QUANTITY_TEXT];
-        if (json_object_get(resources, "memory"))
+        if (json_object_get(resources, "memory") || json_object_get(resources, "memory_per_cpu"))
                 return 0;
-        gw_quantity_format(gpus > 0 ? gpus * MEMORY_PER_GPU : DEFAULT_MEMORY, text);
+        gw_quantity_format(preset_memory(gpus, tasks), text);
         return json_object_set_new(resources, "memory", json_string(text));
 }
 
-static int complete_cpus(json_t *resources, int64_t gpus)
+static int complete_cpus(json_t *resources, int64_t gpus, int64_t tasks)
 {
-        int64_t cpus = gpus > 0 ? gpus * CPUS_PER_GPU : DEFAULT_CPUS;
         if (json_object_get(resources, "cpus"))
                 return 0;
-        return json_object_set_new(resources, "cpus", json_integer(cpus));
+        return json_object_set_new(resources, "cpus", json_integer(preset_cpus(gpus, tasks)));
+}
+
+/* A whole number of the resources as far as it is within bounds; it is a fault later otherwise. */
+static int64_t count_of(const json_t *resources, const char *name, int64_t lo, int64_t hi)
+{
+        int64_t n = json_integer_value(json_object_get(resources, name));
+        return n < lo || n > hi ? lo : n;
 }
 
 static int complete_member(json_t *home, const char *name, json_t *value)
@@ -216,10 +265,10 @@ static int complete(json_t *spec)
         json_t *resources = json_object_get(spec, "resources");
         if (complete_member(resources, "gpus", json_integer(0)))
                 return -1;
-        int64_t gpus = json_integer_value(json_object_get(resources, "gpus"));
-        if (gpus > MAX_GPUS) /* a fault later */
-                gpus = 0;
-        return complete_cpus(resources, gpus) || complete_memory(resources, gpus) ? -1 : 0;
+        int64_t gpus = count_of(resources, "gpus", 0, MAX_GPUS);
+        int64_t tasks = count_of(resources, "tasks_per_node", 1, MAX_TASKS_PER_NODE);
+        return complete_cpus(resources, gpus, tasks) || complete_memory(resources, gpus, tasks) ? -1
+                                                                                                : 0;
 }
 
 /* ---- a script that speaks for itself ----------------------------------------------------- */

@@ -39,10 +39,16 @@ struct gw_spec {
         const char *project; /* NULL: none named */
         const char *backend; /* NULL: none named, the project's default is meant */
 
-        /* What one task needs. */
-        int64_t cpus_milli; /* thousandths of a core, > 0 unless is_raw */
-        int64_t memory_bytes;
-        int gpus;
+        /* What one task needs: machines, and on each of them processes. */
+        int nodes;                   /* at least 1 */
+        int tasks_per_node;          /* at least 1 */
+        int64_t cpus_milli;          /* of a process, thousandths of a core, > 0 unless is_raw */
+        int64_t memory_bytes;        /* of a machine, also where it is said per CPU */
+        int64_t memory_per_cpu;      /* bytes; 0: it is not said so */
+        int64_t scratch_bytes;       /* of a machine's disk; 0: none is asked for */
+        int64_t shared_memory_bytes; /* a part of the memory; 0: none is asked for */
+        int gpus;                    /* of a machine */
+        bool cpus_preset, memory_preset; /* as large as they are when nothing is said */
 
         int priority;
         bool hold;

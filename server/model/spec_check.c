@@ -5,9 +5,7 @@
 #include "server/model/spec_check.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -129,6 +127,28 @@ static void check_gpus(const struct gw_spec *spec, int64_t now_us, struct gw_fau
                 refuse(faults, "/resources/gpu_type", "asks for no GPU: set gpus too");
 }
 
+static void check_memory(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
+{
+        (void)now_us;
+        const json_t *resources = json_object_get(spec->json, "resources");
+        if (json_object_get(resources, "memory") && spec->memory_per_cpu > 0)
+                refuse(faults, "/resources/memory_per_cpu",
+                       "must not stand beside memory: it is said per machine or per CPU");
+}
+
+/* What is kept there is memory. */
+static void check_shared_memory(const struct gw_spec *spec, int64_t now_us,
+                                struct gw_faults *faults)
+{
+        (void)now_us;
+        char memory[GW_QUANTITY_TEXT];
+        if (spec->memory_bytes == 0 || spec->shared_memory_bytes <= spec->memory_bytes)
+                return;
+        gw_quantity_format(spec->memory_bytes, memory);
+        gw_faults_add(faults, GW_ERR_UNPROCESSABLE, "/resources/shared_memory",
+                      "is a part of the memory, which is %s: ask for more of that", memory);
+}
+
 /* Longer than the whole job may take, it could never be reached. */
 static void check_deadlines(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
 {
@@ -157,8 +177,9 @@ static void check_not_before(const struct gw_spec *spec, int64_t now_us, struct 
 void gw_spec_check(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
 {
         static void (*const rules[])(const struct gw_spec *, int64_t, struct gw_faults *) = {
-                check_program, check_interpreter, check_environment, check_array,
-                check_matrix,  check_gpus,        check_deadlines,   check_not_before,
+                check_program,   check_interpreter, check_environment, check_array,
+                check_matrix,    check_gpus,        check_memory,      check_shared_memory,
+                check_deadlines, check_not_before,
         };
         for (size_t i = 0; i < GW_COUNT(rules); i++)
                 rules[i](spec, now_us, faults);
@@ -190,7 +211,7 @@ static bool is_launcher(const char *text)
         return false;
 }
 
-static bool has_launcher(const json_t *spec)
+bool gw_spec_has_launcher(const json_t *spec)
 {
         const json_t *command = json_object_get(spec, "command");
         for (size_t i = 0; i < json_array_size(command); i++)
@@ -201,7 +222,7 @@ static bool has_launcher(const json_t *spec)
 
 static bool advise_gpu_per_process(const struct gw_spec *spec, char *detail, size_t size)
 {
-        if (spec->gpus <= 1 || has_launcher(spec->json))
+        if (spec->gpus <= spec->tasks_per_node || gw_spec_has_launcher(spec->json))
                 return false;
         snprintf(detail, size,
                  "%d GPUs for what looks like one process: a trainer uses one GPU per process; "
@@ -218,11 +239,13 @@ static bool is_within(int64_t v, int64_t lo, int64_t hi)
 static bool advise_cpus_per_gpu(const struct gw_spec *spec, char *detail, size_t size)
 {
         char cpus[GW_QUANTITY_TEXT];
-        int64_t n = spec->cpus_milli > 0 ? spec->gpus : 0;
-        if (n == 0 || is_within(spec->cpus_milli, n * LEAST_CPUS_PER_GPU, n * MOST_CPUS_PER_GPU))
+        int64_t n = spec->gpus, all = spec->cpus_milli * spec->tasks_per_node;
+        /* The preset is rounded up for each process: it may be more. */
+        if (n == 0 || all == 0 || spec->cpus_preset ||
+            is_within(all, n * LEAST_CPUS_PER_GPU, n * MOST_CPUS_PER_GPU))
                 return false;
-        gw_cpus_format(spec->cpus_milli, cpus);
-        snprintf(detail, size, "cpus is %s with gpus %d: 2 to 4 cores for each GPU are usual", cpus,
+        gw_cpus_format(all, cpus);
+        snprintf(detail, size, "%s cpus with %d gpus: 2 to 4 cores for each GPU are usual", cpus,
                  spec->gpus);
         return true;
 }
@@ -266,14 +289,25 @@ void gw_warnings_init(struct gw_warnings *w)
         w->count = 0;
 }
 
+void gw_warnings_add(struct gw_warnings *w, const char *rule, const char *pointer,
+                     const char *format, ...)
+{
+        if (w->count == GW_MAX_WARNINGS)
+                return;
+        struct gw_warning *item = &w->items[w->count++];
+        va_list args;
+        va_start(args, format);
+        vsnprintf(item->detail, sizeof item->detail, format, args);
+        va_end(args);
+        item->rule = rule;
+        gw_str_copy(item->pointer, sizeof item->pointer, pointer);
+}
+
 void gw_spec_advise(const struct gw_spec *spec, struct gw_warnings *warnings)
 {
-        for (size_t i = 0; i < GW_COUNT(rules_of_thumb) && warnings->count < GW_MAX_WARNINGS; i++) {
-                struct gw_warning *w = &warnings->items[warnings->count];
-                if (!rules_of_thumb[i].advise(spec, w->detail, sizeof w->detail))
-                        continue;
-                w->rule = rules_of_thumb[i].rule;
-                gw_str_copy(w->pointer, sizeof w->pointer, rules_of_thumb[i].pointer);
-                warnings->count++;
-        }
+        char detail[GW_ERROR_MESSAGE];
+        for (size_t i = 0; i < GW_COUNT(rules_of_thumb); i++)
+                if (rules_of_thumb[i].advise(spec, detail, sizeof detail))
+                        gw_warnings_add(warnings, rules_of_thumb[i].rule, rules_of_thumb[i].pointer,
+                                        "%s", detail);
 }

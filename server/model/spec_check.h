@@ -5,6 +5,8 @@
 #ifndef GW_MODEL_SPEC_CHECK_H
 #define GW_MODEL_SPEC_CHECK_H
 
+#include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +27,9 @@ struct gw_warnings {
 };
 
 void gw_warnings_init(struct gw_warnings *w);
+/* Appends one; beyond GW_MAX_WARNINGS it is left out. rule: static. */
+void gw_warnings_add(struct gw_warnings *w, const char *rule, const char *pointer,
+                     const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 struct gw_spec;
 
@@ -35,5 +40,9 @@ void gw_spec_check(const struct gw_spec *spec, int64_t now_us, struct gw_faults 
 /* Appends a warning for every rule of thumb that the resolved spec does not keep. The rules:
  * time_limit, gpu_per_process, cpus_per_gpu, memory_per_gpu, retry_limit. */
 void gw_spec_advise(const struct gw_spec *spec, struct gw_warnings *warnings);
+
+/* Whether the command or script names a program that starts others, one per process, as srun and
+ * torchrun do. */
+bool gw_spec_has_launcher(const json_t *spec);
 
 #endif

@@ -59,6 +59,23 @@ def test_rules_of_thumb_are_warnings(api):
     assert all(warning["detail"] for warning in warnings)
 
 
+def test_what_the_backend_leaves_out_is_a_warning(api):
+    job = api.submit(["true"], resources={"scratch": "1Ti", "shared_memory": "64Mi", "nodes": 1, "tasks_per_node": 1},
+                     node_selector={}, options={"slurm": {"qos": "high", "exclusive": True, "nice": 5}})
+    ignored = {warning["pointer"] for warning in job["warnings"] if warning["rule"] == "ignored"}
+    assert ignored == {"/resources/scratch", "/resources/shared_memory", "/options/slurm"}
+    assert job["spec"]["options"] == {"slurm": {"qos": "high", "exclusive": True, "nice": 5}}
+    assert api.wait(job["id"])["state"] == "succeeded"
+
+
+def test_memory_for_each_core_is_that_of_all(api):
+    job = api.submit(["sh", "-c", "echo whole"], resources={"cpus": 2, "memory_per_cpu": "32Mi"})
+    assert "memory" not in job["spec"]["resources"]
+    assert api.wait(job["id"])["state"] == "succeeded"
+    big = api.post("/v1/jobs", {"command": ["true"], "resources": {"cpus": 3, "memory_per_cpu": "999Ti"}})
+    assert big.status == 422 and big.json()["errors"][0]["pointer"] == "/resources/memory_per_cpu"
+
+
 def test_until_started_answers_before_the_end(api):
     job = api.sh("sleep 30", query={"wait": 20, "until": "started"})
     assert job["state"] == "running" and not job["terminal"]
@@ -151,6 +168,11 @@ MEANINGLESS = [
     ({"command": ["true"], "resources": {"memory": "99Ei"}}, "/resources/memory"),
     ({"command": ["true"], "resources": {"cpus": "9e9"}}, "/resources/cpus"),
     ({"command": ["true"], "backend": "nowhere"}, "/backend"),
+    ({"command": ["true"], "resources": {"nodes": 2}}, "/resources/nodes"),
+    ({"command": ["true"], "resources": {"tasks_per_node": 2}}, "/resources/tasks_per_node"),
+    ({"command": ["true"], "resources": {"memory": "1Gi", "memory_per_cpu": "1Gi"}}, "/resources/memory_per_cpu"),
+    ({"command": ["true"], "resources": {"shared_memory": "2Gi"}}, "/resources/shared_memory"),
+    ({"command": ["true"], "node_selector": {"zone": "a"}}, "/node_selector"),
 ]
 
 

@@ -6,8 +6,8 @@
 #include <strings.h>
 
 #include "backends/slurm/agent/values.h"
+#include "backends/slurm/option_names.h"
 #include "server/base/cleanup.h"
-#include "server/base/str.h"
 
 struct word {
         const char *name;
@@ -438,29 +438,14 @@ static const struct option options[] = {
         {"open-mode", set_open_mode, AT(desc.open_mode), .words = open_words},
         NUMBER("wait-all-nodes", desc.wait_all_nodes, 0, 1),
 };
-
-/* Options that the request has members for, or that are the gateway's own business. */
-static const char *const owned[] = {
-        "chdir",        "clusters", "comment",   "error", "export",   "export-file",
-        "get-user-env", "gid",      "hold",      "input", "job-name", "no-requeue",
-        "output",       "requeue",  "test-only", "uid",   "wrap",
-};
 /* clang-format on */
-
-static const char *name_at(const void *list, size_t i)
-{
-        (void)list;
-        return i < GW_COUNT(options) ? options[i].name : NULL;
-}
 
 static int fail_unknown(const char *name, struct gw_error *err)
 {
-        for (size_t i = 0; i < GW_COUNT(owned); i++)
-                if (strcmp(owned[i], name) == 0)
-                        return gw_fail(err, GW_ERR_INVALID, "is set by jobgate itself");
-        const char *near = gw_str_nearest(name, name_at, NULL);
-        return gw_fail(err, GW_ERR_INVALID, "is no option that is known here%s%s%s",
-                       near ? "; is it " : "", near ? near : "", near ? "?" : "");
+        if (gw_slurm_option_check(name, err) == 0)
+                gw_fail(err, GW_ERR_INVALID, "is no option that is known here");
+        err->code = GW_ERR_INVALID;
+        return -1;
 }
 
 static int apply(struct gw_agent_order *o, const char *name, const char *text, struct gw_error *err)

@@ -203,6 +203,13 @@ static void gather_per_task(struct gw_agent_order *o)
                 gw_agent_order_variable(o, "SLURM_TRES_PER_TASK", list->data);
 }
 
+static int check_times(const struct gw_agent_order *o, struct gw_error *err)
+{
+        if (o->desc.deadline && o->desc.deadline < o->desc.begin_time)
+                return gw_fail_at(err, GW_ERR_INVALID, "options/deadline", "is before begin");
+        return 0;
+}
+
 static int settle_resources(struct gw_agent_order *o, struct gw_error *err)
 {
         char **const lists[GW_AGENT_TRES] = {
@@ -225,8 +232,8 @@ static int settle_resources(struct gw_agent_order *o, struct gw_error *err)
 
 int gw_agent_order_settle(struct gw_agent_order *o, struct gw_error *err)
 {
-        if (count_nodes(o, err) || check_gpus(o, err) || settle_memory(o, err) ||
-            settle_resources(o, err))
+        if (count_nodes(o, err) || check_gpus(o, err) || check_times(o, err) ||
+            settle_memory(o, err) || settle_resources(o, err))
                 return -1;
         settle_sizes(o);
         if (!gw_buf_ok(&o->variables))

@@ -122,6 +122,9 @@ static void what_can_never_fit_is_refused(void **state)
                  "5Gi of memory is asked for, and this backend has 4Gi"},
                 {"{\"resources\": {\"gpus\": 5}, \"command\": [\"true\"]}",
                  "5 GPUs are asked for, and this backend has 4"},
+                {"{\"resources\": {\"cpus\": 1.5, \"memory_per_cpu\": \"1Pi\"}, \"command\": "
+                 "[\"true\"]}",
+                 "2Pi of memory is asked for"},
                 {"{\"image\": \"debian:12\", \"command\": [\"true\"]}", "no container images"},
                 {"{\"resources\": {\"gpu_type\": \"a100\"}, \"command\": [\"true\"]}",
                  "GPUs by count"},

@@ -243,6 +243,10 @@ static void what_cannot_be_carried_is_not_rendered(void **state)
                 {"{\"secrets\": {\"A\": \"b\"}, \"command\": [\"true\"]}", "/secrets"},
                 {"{\"volumes\": [{\"name\": \"v\"}], \"command\": [\"true\"]}", "/volumes"},
                 {"{\"resources\": {\"nodes\": 2}, \"command\": [\"true\"]}", "/resources/nodes"},
+                {"{\"resources\": {\"tasks_per_node\": 2}, \"command\": [\"true\"]}",
+                 "/resources/tasks_per_node"},
+                {"{\"node_selector\": {\"zone\": \"a\"}, \"command\": [\"true\"]}",
+                 "/node_selector"},
         };
         for (size_t i = 0; i < GW_COUNT(cases); i++) {
                 struct gw_submission s = rig_submission(rig_mark(), cases[i].spec);

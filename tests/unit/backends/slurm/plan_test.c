@@ -49,7 +49,8 @@ static int init_plan(struct gw_slurm_plan *plan, const char *text,
 {
         gw_autofree char *spec = resolve(text);
         struct gw_submission s = submission_of(spec);
-        return gw_slurm_plan_init(plan, &s, identity, err);
+        static const struct gw_slurm_site site = {0};
+        return gw_slurm_plan_init(plan, &s, identity, &site, err);
 }
 
 static struct gw_slurm_plan plan_of(const char *spec)
@@ -221,7 +222,7 @@ static void what_is_no_spec_is_our_fault(void **state)
         struct gw_submission s = submission_of("[]");
         struct gw_slurm_plan plan;
         struct gw_error err = {0};
-        assert_int_equal(gw_slurm_plan_init(&plan, &s, NULL, &err), -1);
+        assert_int_equal(gw_slurm_plan_init(&plan, &s, NULL, &(struct gw_slurm_site){0}, &err), -1);
         assert_int_equal(err.code, GW_ERR_INTERNAL);
 }
 

@@ -91,6 +91,17 @@ static void what_is_left_out_has_a_default(void **state)
         assert_int_equal(s.key[0], 0);
 }
 
+static void what_a_site_says_is_kept(void **state)
+{
+        (void)state;
+        struct gw_slurm_settings s;
+        assert_int_equal(init(&s, "{\"features\": {\"zone=a\": \"rack1\", \"x=\": \"y\"}}", NULL),
+                         0);
+        assert_string_equal(json_string_value(json_object_get(s.site.features, "zone=a")), "rack1");
+        assert_string_equal(json_string_value(json_object_get(s.site.features, "x=")), "y");
+        gw_slurm_settings_done(&s);
+}
+
 static void the_agents_get_a_file_of_their_own(void **state)
 {
         (void)state;
@@ -148,6 +159,11 @@ static void mistakes_name_the_setting(void **state)
                 {"{\"token_life\": \"5s\"}", "token_life: must be between 10 and 3600 seconds"},
                 {"{\"message_timeout\": \"soon\"}", "message_timeout: "},
                 {"{\"user\": \"\"}", "user: "},
+                {"{\"features\": [\"a\"]}", "features: must be a map"},
+                {"{\"features\": {\"zone\": \"a\"}}", "features: zone: must be NAME=VALUE"},
+                {"{\"features\": {\"=a\": \"a\"}}", "features: =a: must be"},
+                {"{\"features\": {\"zone=a\": \"a|b\"}}", "features: zone=a: must be"},
+                {"{\"features\": {\"zone=a\": 5}}", "features: zone=a: must be"},
         };
         for (size_t i = 0; i < GW_COUNT(cases); i++) {
                 struct gw_slurm_settings s;
@@ -163,6 +179,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_is_left_out_has_a_default),
+                cmocka_unit_test(what_a_site_says_is_kept),
                 cmocka_unit_test(the_agents_get_a_file_of_their_own),
                 cmocka_unit_test(without_a_key_it_is_the_gateways_user_who_submits),
                 cmocka_unit_test(mistakes_name_the_setting),

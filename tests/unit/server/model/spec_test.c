@@ -12,6 +12,10 @@ static void test_smallest(void **state)
         assert_int_equal(s.cpus_milli, 1000);
         assert_int_equal(s.memory_bytes, INT64_C(1) << 30);
         assert_int_equal(s.gpus, 0);
+        assert_int_equal(s.nodes, 1);
+        assert_int_equal(s.tasks_per_node, 1);
+        assert_int_equal(s.scratch_bytes, 0);
+        assert_true(s.cpus_preset && s.memory_preset);
         assert_int_equal(s.priority, 0);
         assert_false(s.hold);
         assert_int_equal(s.not_before_us, 0);
@@ -72,6 +76,11 @@ static void test_default_resources(void **state)
                 {"{\"gpus\":3,\"cpus\":1}", 1000, 24576},
                 {"{\"gpus\":3,\"memory\":\"1Gi\"}", 12000, 1024},
                 {"{\"gpus\":4096}", 16384000, 33554432},
+                {"{\"tasks_per_node\":3}", 1000, 3072},
+                {"{\"gpus\":3,\"tasks_per_node\":2}", 6000, 24576},
+                {"{\"gpus\":1,\"tasks_per_node\":8,\"nodes\":2}", 1000, 8192},
+                {"{\"memory_per_cpu\":1048576,\"cpus\":2.5,\"tasks_per_node\":2}", 2500, 6},
+                {"{\"gpus\":2,\"memory_per_cpu\":\"1Gi\"}", 8000, 8192},
         };
         for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
                 char text[128];
@@ -132,6 +141,13 @@ static void assert_same(const struct gw_spec *a, const struct gw_spec *b)
         assert_int_equal(a->cpus_milli, b->cpus_milli);
         assert_int_equal(a->memory_bytes, b->memory_bytes);
         assert_int_equal(a->gpus, b->gpus);
+        assert_int_equal(a->nodes, b->nodes);
+        assert_int_equal(a->tasks_per_node, b->tasks_per_node);
+        assert_int_equal(a->memory_per_cpu, b->memory_per_cpu);
+        assert_int_equal(a->scratch_bytes, b->scratch_bytes);
+        assert_int_equal(a->shared_memory_bytes, b->shared_memory_bytes);
+        assert_int_equal(a->cpus_preset, b->cpus_preset);
+        assert_int_equal(a->memory_preset, b->memory_preset);
         assert_int_equal(a->priority, b->priority);
         assert_int_equal(a->hold, b->hold);
         assert_int_equal(a->not_before_us, b->not_before_us);
