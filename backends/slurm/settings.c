@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "backends/settings.h"
+#include "backends/slurm/client_conf.h"
 #include "server/base/cleanup.h"
 
 #define DEFAULT_CONF "/etc/slurm/slurm.conf"
@@ -60,7 +61,8 @@ static const struct gw_setting settings[] = {
          .read = gw_setting_path,
          .offset = AT(conf)},
         {.about = {"directory", "an absolute path", NULL,
-                   "A folder of the gateway's own, for what it gives its agents."},
+                   "A folder of the gateway's own, for what it gives its agents. Nobody else may "
+                   "write there."},
          .read = gw_setting_path,
          .offset = AT(directory)},
         {.about = {"jwt_key", "an absolute path", "none",
@@ -167,39 +169,7 @@ static int read_key(struct gw_slurm_settings *s, struct gw_error *err)
         return 0;
 }
 
-/* The agents read the cluster's own file, and over it what is theirs: of a line that is there twice
- * the last is true. */
-static int write_client_conf(struct gw_slurm_settings *s, struct gw_error *err)
-{
-        if (strpbrk(s->conf, " \t\r\n#\"\\"))
-                return gw_fail(err, GW_ERR_INVALID,
-                               "conf: a path with blanks, quotes or # cannot be included");
-        if (asprintf(&s->client_conf, "%s/slurm.conf", s->directory) < 0) {
-                s->client_conf = NULL;
-                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
-        }
-        if (mkdir(s->directory, 0700) && errno != EEXIST)
-                return gw_fail(err, GW_ERR_INVALID, "directory: %.200s cannot be made: %s",
-                               s->directory, strerrordesc_np(errno));
-        FILE *f = fopen(s->client_conf, "we");
-        if (!f)
-                return gw_fail(err, GW_ERR_INVALID, "directory: %.200s cannot be written: %s",
-                               s->client_conf, strerrordesc_np(errno));
-        fprintf(f,
-                "# Written at each start of the gateway.\n"
-                "Include %s\n"
-                "%s"
-                "MessageTimeout=%lld\n",
-                s->conf, s->key_len > 0 ? "AuthType=auth/jwt\n" : "",
-                (long long)s->message_timeout_s);
-        bool failed = ferror(f);
-        if (fclose(f) || failed)
-                return gw_fail(err, GW_ERR_INVALID, "directory: %.200s cannot be written",
-                               s->client_conf);
-        return 0;
-}
-
-static int complete(struct gw_slurm_settings *s, struct gw_error *err)
+static int complete(struct gw_slurm_settings *s, const char *name, struct gw_error *err)
 {
         if (set_defaults(s, err))
                 return -1;
@@ -207,15 +177,21 @@ static int complete(struct gw_slurm_settings *s, struct gw_error *err)
                 return gw_fail(err, GW_ERR_INVALID, "agent: %.200s cannot be run", s->agent);
         if (access(s->conf, R_OK))
                 return gw_fail(err, GW_ERR_INVALID, "conf: %.200s cannot be read", s->conf);
-        return (s->jwt_key && read_key(s, err)) || write_client_conf(s, err) ? -1 : 0;
+        if (s->jwt_key && read_key(s, err))
+                return -1;
+        s->client_conf = gw_slurm_client_conf(s->directory, name, s->conf, s->message_timeout_s,
+                                              s->jwt_key != NULL, err);
+        return s->client_conf ? 0 : -1;
 }
 
-int gw_slurm_settings_init(struct gw_slurm_settings *s, const json_t *section, struct gw_error *err)
+int gw_slurm_settings_init(struct gw_slurm_settings *s, const char *name, const json_t *section,
+                           struct gw_error *err)
 {
         *s = (struct gw_slurm_settings){.message_timeout_s = DEFAULT_MESSAGE_TIMEOUT_S,
                                         .workers = DEFAULT_WORKERS,
                                         .min_uid = DEFAULT_MIN_UID};
-        if (gw_settings_read(settings, GW_COUNT(settings), section, s, err) || complete(s, err)) {
+        if (gw_settings_read(settings, GW_COUNT(settings), section, s, err) ||
+            complete(s, name, err)) {
                 gw_slurm_settings_done(s);
                 return -1;
         }

@@ -34,9 +34,10 @@ struct gw_slurm_settings {
 /* gw_backend_type.setting */
 bool gw_slurm_setting(size_t i, struct gw_backend_setting *ret);
 
-/* Checks all, fills in defaults, reads the key, and writes the agents' slurm.conf. Messages begin
- * with the setting's name. Returns 0 or -1, then with nothing to free. */
-int gw_slurm_settings_init(struct gw_slurm_settings *s, const json_t *section,
+/* Checks all, fills in defaults, reads the key, and writes the agents' slurm.conf, which is called
+ * after the backend. Messages begin with the setting's name. Returns 0 or -1, then with nothing to
+ * free. */
+int gw_slurm_settings_init(struct gw_slurm_settings *s, const char *name, const json_t *section,
                            struct gw_error *err);
 /* What agents are started with; borrowed from *s. */
 struct gw_slurm_credential gw_slurm_settings_credential(const struct gw_slurm_settings *s);

@@ -56,7 +56,7 @@ static struct gw_backend *op_open(const char *name, const json_t *settings,
         b->watch_at = INT64_MAX;
         TAILQ_INIT(&b->report);
         gw_str_copy(b->base.head.name, sizeof b->base.head.name, name);
-        if (gw_slurm_settings_init(&b->settings, settings, err)) {
+        if (gw_slurm_settings_init(&b->settings, name, settings, err)) {
                 free(b);
                 return NULL;
         }

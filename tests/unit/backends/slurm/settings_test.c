@@ -34,14 +34,21 @@ static int set_up(void **state)
         write_file("site.conf", "ClusterName=trial\n");
         write_file("key", "0123456789abcdef");
         write_file("empty", "");
+        char path[128];
+        snprintf(path, sizeof path, "%s/open", folder);
+        if (mkdir(path, 0700) || chmod(path, 0770))
+                return -1;
+        snprintf(path, sizeof path, "%s/link", folder);
+        if (symlink(folder, path))
+                return -1;
         return 0;
 }
 
 static int tear_down(void **state)
 {
         (void)state;
-        static const char *const names[] = {"site.conf",      "key", "empty",
-                                            "own/slurm.conf", "own", ""};
+        static const char *const names[] = {"site.conf", "key",  "empty", "own/hpc.conf",
+                                            "own",       "open", "link",  ""};
         char path[128];
         for (size_t i = 0; i < GW_COUNT(names); i++) {
                 snprintf(path, sizeof path, "%s/%s", folder, names[i]);
@@ -70,7 +77,7 @@ static int init(struct gw_slurm_settings *s, const char *changes, struct gw_erro
                                 section, name,
                                 json_sprintf("%s/%s", folder, json_string_value(value) + 1));
         }
-        return gw_slurm_settings_init(s, section, err);
+        return gw_slurm_settings_init(s, "hpc", section, err);
 }
 
 static void what_is_left_out_has_a_default(void **state)
@@ -149,6 +156,8 @@ static void mistakes_name_the_setting(void **state)
                 {"{\"users\": []}", "users: must be a list of names"},
                 {"{\"users\": \"ada\"}", "users: must be a list of names"},
                 {"{\"users\": [\"ada\", 7]}", "users: must be a list of names"},
+                {"{\"directory\": \"@open\"}", "must belong to the gateway's user"},
+                {"{\"directory\": \"@link\"}", "cannot be opened"},
                 {"{\"jwt_key\": \"/nowhere\"}", "jwt_key: /nowhere cannot be read"},
                 {"{\"jwt_key\": \"@empty\"}", "is no key"},
                 {"{\"conf\": \"/nowhere\"}", "conf: /nowhere cannot be read"},
