@@ -13,6 +13,7 @@
 #include "backends/slurm/protocol.h"
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
+#include "server/base/crash.h"
 #include "server/base/log.h"
 #include "server/base/str.h"
 
@@ -163,10 +164,12 @@ static void take_record(struct gw_slurm *b, const struct gw_slurm_record *r)
                 return;
         struct gw_slurm_meaning m = gw_slurm_meaning(r);
         job->found = true;
-        if (m.phase == GW_PHASE_ENDED)
+        if (m.phase == GW_PHASE_ENDED) {
+                gw_crash_point("slurm.ended");
                 job->before = GW_REASON_NONE;
-        else if (r->restart > job->restart)
+        } else if (r->restart > job->restart) {
                 job->before = m.before;
+        }
         job->phase = m.phase;
         job->reason = reason_of(job, &m);
         job->silent_s = m.node_silent ? r->end_s : 0;

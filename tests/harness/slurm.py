@@ -29,7 +29,8 @@ class Slurm:
     def __init__(self, name="jgtest", accounting=False, append="", slurm_user=None):
         self.name = name
         self.folder = pathlib.Path("/tmp") / f"jg-slurm-{name}-{os.getpid()}"
-        self.options = ["--name", name, "--port", str(system.free_ports(6))]
+        self.port = system.free_ports(6)  # slurmctld's
+        self.options = ["--name", name, "--port", str(self.port)]
         if not accounting:
             self.options.append("--no-accounting")
         if slurm_user:
@@ -47,6 +48,7 @@ class Slurm:
             raise RuntimeError(done.stderr)
         said = dict(line.split("=", 1) for line in done.stdout.splitlines())
         self.conf, self.users = pathlib.Path(said["SLURM_CONF"]), said["SLURM_USERS"].split()
+        self.address = re.search(r"^SlurmctldHost=.*\((.*)\)$", self.conf.read_text(), re.M)[1]
         return self
 
     def __exit__(self, *_):

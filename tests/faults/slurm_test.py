@@ -1,0 +1,366 @@
+"""A real Slurm, and everything between it and the record, is killed, hangs and is cut off.
+
+Jobs of two users are on their way all the time: some wait, some are being handed over, some run, some
+are cancelled. Whatever happens: none runs twice, none is lost but what its controller itself forgot,
+the states are right afterwards, and meanwhile the gateway accepts and answers.
+"""
+
+import concurrent.futures
+import contextlib
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import threading
+import time
+
+import pytest
+
+from tests.faults.load import Load
+from tests.harness import proxy, slurm, system
+from tests.harness.site import gateway_on
+
+FULL = bool(os.environ.get("JOBGATE_TEST_FULL"))
+ROUNDS = 5 if FULL else 1
+EACH = 3  # jobs of each user that are submitted for a fault
+KINDS = (("plain",), ("plain", "repeated", "timed"), ("stopped", "cancelled"))  # of the three, in turn
+POINTS = ("leader.intended", "leader.handed", "leader.answered", "leader.recorded", "leader.ended")
+SECONDS = 240
+
+
+def crash_points():
+    """Those of the backend, and the leader's."""
+    found = set(POINTS)
+    for path in (system.ROOT / "backends/slurm").rglob("*.c"):
+        found.update(re.findall(r'gw_crash_point\("([^"]+)"\)', path.read_text()))
+    return sorted(found)
+
+
+class Paced(Load):
+    """Submits so many more whenever it is told to."""
+
+    def __init__(self, folder, client, count, first):
+        super().__init__(folder, [client], count)
+        for number, job in enumerate(self.jobs):
+            kinds = KINDS[number % EACH]
+            job.kind = kinds[(number // EACH + first) % len(kinds)]
+        self.known, self.lost = None, 0  # the comments of all jobs that slurmctld has; how many it forgot
+        self._allowed = threading.Semaphore(0)
+
+    def allow(self, count):
+        for _ in range(count):
+            self._allowed.release()
+
+    def _submit(self, client, job):
+        while not self._allowed.acquire(timeout=0.1):
+            if self._stop.is_set():
+                return
+        super()._submit(client, job)
+
+    def spec(self, job):
+        """They take different times, so that each fault finds some of them at each step."""
+        spec = super().spec(job) | {"resources": {"cpus": 1, "memory": "20Mi"}}
+        if job.kind == "plain":
+            spec["command"][2] += f"; sleep 0.{int(job.key.split('/')[1]) % 10}"
+        return spec
+
+
+    def _wait_started(self, job):
+        """Or ended: it may be lost before."""
+        client = self.clients[0]
+        while not self._stop.wait(0.3) and not self.mark(job).exists():
+            answer = self._persist(lambda: client.get(f"/v1/jobs/{job.id}"), 200)
+            if answer is None or answer.json()["terminal"]:
+                return
+
+    def _check_job(self, client, job, found):
+        """lost: slurmctld does not have it, and it ran once at most."""
+        faults = super()._check_job(client, job, found)
+        if not faults or not self.known or (found["state"], found["reason"]) != ("failed", "lost"):
+            return faults
+        self.lost += 1
+        runs = self.mark(job).read_text().split() if self.mark(job).exists() else []
+        return faults if f"jobgate:{job.id}." in self.known() or len(runs) != len(set(runs)) else []
+
+
+class Bystander:
+    """Reads and submits held jobs all the time; the gateway is to answer, whatever the cluster does."""
+
+    def __init__(self, client):
+        self.client, self.answered, self.failure = client, 0, None
+        self._stop, self._thread = threading.Event(), threading.Thread(target=self._run)
+        self.rest = threading.Lock()  # held while the gateway itself is away
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+        if self.failure:
+            raise self.failure
+
+    def _run(self):
+        try:
+            while not self._stop.wait(0.2):
+                if self.rest.acquire(blocking=False):
+                    job = self.client.submit(command=["true"], hold=True)
+                    assert self.client.get(f"/v1/jobs/{job['id']}").json()["reason"] == "held"
+                    self.answered += 1
+                    self.client.close()  # the gateway may be another next time
+                    self.rest.release()
+        except BaseException as failure:
+            self.failure = failure
+            self.rest.release()
+
+    def served(self):
+        """Waits until it was answered once more, from beginning to end."""
+        wanted = self.answered + 2
+        system.wait_until(lambda: self.answered >= wanted or self.failure, 60, "an answer of the gateway")
+
+
+class Campaign:
+    """A cluster, a network that can be cut, a gateway, and the load of two users."""
+
+    def __init__(self, made, network, folder, faults):
+        self.made, self.network = made, network
+        self.gateway, self.slurm = made.gateway, made.slurm
+        self.loads = []
+        for number, api in enumerate(made.members):
+            place = pathlib.Path(folder) / str(number)
+            place.mkdir()
+            place.chmod(0o777)
+            self.loads.append(Paced(place, api, faults * EACH, number))
+        self.bystander = Bystander(self._member())
+
+    def _member(self):
+        name = f"bystander-{time.monotonic_ns()}"
+        self.gateway.cli("user", "create", name)
+        self.gateway.cli("project", "create", name, "--default-backend", "slurm", "--member", f"{name}:submitter")
+        return self.gateway.client(self.gateway.token(name))
+
+    def more(self):
+        for load in self.loads:
+            load.allow(EACH)
+
+    def call(self):
+        """Submits, until two agents wait for the controller, which hangs: one of them is no watcher."""
+        self.more()
+        system.wait_until(lambda: self.network.count() >= 2, 60, "a worker's call")
+
+    def agents(self, role):
+        """The pids of the gateway's agents of a role; what starts or ends just now may be missing."""
+        found = []
+        for task in pathlib.Path(f"/proc/{self.gateway.process.pid}/task").glob("*"):
+            with contextlib.suppress(OSError):
+                for child in map(int, (task / "children").read_text().split()):
+                    if (pathlib.Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[1:2]) == [role.encode()]:
+                        found.append(child)
+        return found
+
+    def agent(self, role):
+        return system.wait_until(lambda: self.agents(role), 60, f"an agent that is to {role}")[0]
+
+    def reachable(self, wanted=True):
+        system.wait_until(lambda: self.made.backend()["reachable"] == wanted, 60, f"a cluster: {wanted}")
+
+    @contextlib.contextmanager
+    def away(self):
+        """Around what takes the cluster away: until the gateway says so, and serves all the same."""
+        self.reachable()
+        yield
+        self.more()
+        self.reachable(False)
+        self.bystander.served()
+
+    @contextlib.contextmanager
+    def controller_hangs(self):
+        self.slurm.kill("slurmctld", signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.slurm.kill("slurmctld", signal.SIGCONT)
+
+    def up(self):
+        done = self.slurm.up()
+        assert done.returncode == 0, done.stderr
+
+    # -- the account ------------------------------------------------------------------------
+
+    def check(self):
+        for load in self.loads:
+            load.allow(len(load.jobs))
+        for load, api in zip(self.loads, self.made.members, strict=True):
+            load.join()
+            load.wait_ended(api, seconds=SECONDS)
+            load.check(api)
+
+
+def kill_agent_that_watches(c):
+    os.kill(c.agent("watch"), signal.SIGKILL)
+    c.more()
+
+
+def stop_agent_that_watches(c):
+    """Until the gateway has ended it."""
+    pid = c.agent("watch")
+    os.kill(pid, signal.SIGSTOP)
+    c.more()
+    c.bystander.served()
+    if FULL:
+        system.wait_until(lambda: not system.alive(pid), 120, "the end of the agent")
+    else:
+        time.sleep(2)
+        system.kill(pid, signal.SIGCONT)
+
+
+def kill_worker(c):
+    c.more()
+    system.kill(c.agent("work"))
+
+
+def stop_worker(c):
+    """With what it is asked then, until the gateway has ended it."""
+    c.more()
+    pids = [c.agent("work"), *c.agents("work")]
+    for pid in pids:
+        system.kill(pid, signal.SIGSTOP)
+    c.more()
+    system.wait_until(lambda: not any(map(system.alive, pids)), 60, "the end of the workers")
+
+
+def kill_worker_in_a_call(c):
+    with c.controller_hangs():
+        c.call()
+        for pid in c.agents("work"):
+            system.kill(pid)
+
+
+def stop_controller(c):
+    with c.away():
+        c.slurm.kill("slurmctld", signal.SIGSTOP)
+    c.slurm.kill("slurmctld", signal.SIGCONT)
+
+
+def kill_gateway_in_a_call(c):
+    with c.controller_hangs():
+        c.call()
+        with c.bystander.rest:
+            c.gateway.kill()
+            c.slurm.kill("slurmctld", signal.SIGCONT)
+            c.gateway.start()
+
+
+def kill_controller(c):
+    c.more()
+    c.slurm.kill("slurmctld")
+    c.up()
+
+
+def forget_everything(c):
+    """The nodes too, which would let no second job of the same number begin."""
+    c.more()
+    for path in (c.slurm.folder / "run").glob("slurmd-*.pid"):
+        c.slurm.kill(path.stem)
+    c.slurm.kill("slurmctld")
+    for path in (c.slurm.folder / "slurmctld").iterdir():
+        path.unlink() if path.is_file() else shutil.rmtree(path)
+    c.up()
+
+
+def cut_network(c):
+    with c.away():
+        c.network.cut()
+    c.network.mend()
+
+
+def silence_network(c):
+    with c.away():
+        c.network.silence()
+    c.network.cut()
+    c.network.mend()
+
+
+def crash_at(point):
+    def crash(c):
+        """The gateway, at a step of its own."""
+        with c.bystander.rest:
+            c.gateway.kill()
+            c.gateway.spawn({"JOBGATE_CRASH": point})
+            c.more()
+            system.wait_until(lambda: not c.gateway.running(), 60, f"the gateway at {point}")
+            assert c.gateway.process.returncode == -signal.SIGKILL, c.gateway.tail()
+            c.gateway.start()
+
+    crash.__name__ = f"crash at {point}"
+    return crash
+
+
+CRASHES = [crash_at(point) for point in crash_points()]
+# What leaves submissions that nobody knows of comes first: to settle them takes longest.
+WORKERS = [kill_gateway_in_a_call, stop_worker, kill_worker, kill_worker_in_a_call]
+OTHERS = [kill_agent_that_watches, stop_agent_that_watches, stop_controller, cut_network, silence_network]
+
+
+@contextlib.contextmanager
+def campaign(count, folder, binaries, contract, cluster, name):
+    with contextlib.ExitStack() as stack:
+        site = stack.enter_context(slurm.Slurm(name, append="SlurmdTimeout=300\n"))
+        network = stack.enter_context(proxy.Proxy(site.address, system.free_port(), site.port))
+        conf = system.own_file(folder / f"{name}.conf", f"include {site.conf}\nSlurmctldPort={network.port}\n")
+        marks = pathlib.Path(f"/tmp/jg-marks-{name}-{os.getpid()}")
+        marks.mkdir()
+        stack.callback(shutil.rmtree, marks)
+        made = stack.enter_context(gateway_on(site, folder, binaries, contract, cluster, conf=str(conf)))
+        c = Campaign(made, network, marks, count)
+        for load in c.loads:
+            load.start(threads=24)  # most wait for a job that is to be stopped
+            stack.callback(load.stop)
+        stack.enter_context(c.bystander)
+        yield c
+
+
+def run(c, faults):
+    for fault in faults:
+        begun = time.monotonic()
+        fault(c)
+        print(f"{time.monotonic() - begun:6.1f} s {fault.__name__}")
+    begun = time.monotonic()
+    c.check()
+    print(f"{time.monotonic() - begun:6.1f} s to the end; {c.bystander.answered} answers meanwhile")
+
+
+def known(c):
+    """The comments of all jobs that slurmctld has."""
+    return c.slurm.run("squeue", "-h", "-a", "-t", "all", "-o", "%k ").stdout
+
+
+def run_all_that_is_remembered(*house):
+    choice, faults = random.Random(5), []
+    for _ in range(ROUNDS):
+        faults += CRASHES + choice.sample(WORKERS, len(WORKERS)) + choice.sample(OTHERS, len(OTHERS))
+    with campaign(len(faults), *house, "jgfaults") as c:
+        run(c, faults)
+
+
+def run_what_is_forgotten(*house):
+    """slurmctld writes down what it takes a little later; and then all of it is gone, and it gives numbers anew."""
+    faults = [kill_controller, forget_everything] * ROUNDS
+    with campaign(len(faults), *house, "jgforgets") as c:
+        for load in c.loads:
+            load.known = lambda: known(c)
+        run(c, faults)
+        assert sum(load.lost for load in c.loads) > 0
+
+
+@pytest.mark.timeout(3600 if FULL else 900)
+def test_nothing_is_lost_that_slurm_knows_and_nothing_runs_twice(folder, binaries, contract, cluster):
+    """Two clusters at a time: for most of it, both wait until what is unknown can be settled."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        both = [pool.submit(each, folder, binaries, contract, cluster)
+                for each in (run_all_that_is_remembered, run_what_is_forgotten)]
+    for each in both:
+        each.result()
