@@ -9,8 +9,8 @@
  * An agent reads its cluster from SLURM_CONF and its frames from descriptor 3. It ends when the
  * other end is closed. Its first frame, in both roles, when libslurm has read the configuration:
  *
- *   {"hello": "22.05.8", "cluster": "trial", "max_array_size": 20001, "min_job_age": 300,
- *    "message_timeout": 10}                                      the version is libslurm's
+ *   {"hello": "22.05.8", "cluster": "trial", "accounting": bool, "max_array_size": 20001,
+ *    "min_job_age": 300, "message_timeout": 10}                  the version is libslurm's
  *
  * ---- watch --------------------------------------------------------------------------------
  *
@@ -23,8 +23,8 @@
  * counts); asked_at is when it began, by the agent's clock, in microseconds since 1970. gone:
  * jobs said before that the table has no more. One read with very many differences is several
  * frames of the same number, all but the last with "more": true and without "gone". A job that was
- * said, or whose array was, is said on when its owner has rewritten the comment: until the agent is
- * started anew. A read that fails says instead, with libslurm's error and its words:
+ * said, or whose array was, is said on when its owner has rewritten the comment. A read that fails
+ * says instead, with libslurm's error and its words:
  *
  *   {"error": 1800, "text": "Unable to contact slurm controller (connect failure)"}
  *
@@ -39,6 +39,11 @@
  * (0 too) for a task that has a record of its own, `tasks` (whole, never cut) for those that have
  * none. node is the list of nodes. start and end of what has not started or ended are when
  * the controller expects it. Text that is no UTF-8 has '?' in it.
+ *
+ * Told, and not answered: these were said before, by another agent. They are said whatever their
+ * comments are now, from the next read on, which is of everything:
+ *
+ *   {"id": 4, "op": "know", "jobs": [[NUMBER, UID]…]}
  *
  * Asked for, answered with the same id (an answer may come after tables that were read later):
  *
@@ -93,6 +98,13 @@
  *
  *   {"id": 2, "op": "cancel", "job": 87, "tasks": "2,4-5"}    without tasks: all of it
  *   {"id": 3, "op": "change", "job": 87, "held": bool, "time_limit_s": N, "max_parallel": N}
+ *
+ *   {"id": 4, "op": "look", "job": 87}       what the controller has of it
+ *   {"id": 5, "op": "account", "job": 87}    what accounting has
+ *
+ * These are answered with "done" and "jobs": [RECORD…]: none when nobody has it. What slurmdbd has
+ * of a number is all that ever had it; without desc, tasks, restart, preempt and priority, with the
+ * comment when it has ended (and the site keeps it), and with "by", the uid of who cancelled it.
  *
  * each of change's may be missing: then it stays as it is. A hold is one that the job's user may
  * release. A job that is gone already is "done", with the error that said so.

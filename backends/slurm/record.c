@@ -29,6 +29,7 @@ static const struct field {
         {"derived", NUMBER, offsetof(struct gw_slurm_record, derived)},
         {"restart", NUMBER, offsetof(struct gw_slurm_record, restart)},
         {"uid", NUMBER, offsetof(struct gw_slurm_record, uid)},
+        {"by", INDEX, offsetof(struct gw_slurm_record, by)},
         {"comment", TEXT, offsetof(struct gw_slurm_record, comment)},
         {"node", TEXT, offsetof(struct gw_slurm_record, node)},
         {"submit", TIME, offsetof(struct gw_slurm_record, submit_s)},
@@ -79,7 +80,7 @@ static int set_field(const struct field *f, const json_t *value, struct gw_slurm
 
 int gw_slurm_record_read(const json_t *json, struct gw_slurm_record *ret, struct gw_error *err)
 {
-        struct gw_slurm_record r = {.task = -1};
+        struct gw_slurm_record r = {.task = -1, .by = -1};
         const char *name;
         json_t *value;
         if (!json_is_object(json))

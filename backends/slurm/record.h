@@ -9,12 +9,14 @@
 
 #include "server/base/error.h"
 
-/* Strings are borrowed from the JSON. What is missing there is 0 or NULL here, but for task. */
+/* Strings are borrowed from the JSON. What is missing there is 0 or NULL here, but for task and by.
+ */
 struct gw_slurm_record {
         uint32_t job, array; /* array: of a task or of what is left of an array; 0: a plain job */
         int64_t task;        /* array index, or -1 */
         const char *tasks;   /* "4-9%2": those without a record of their own, or NULL */
         uint32_t state, reason, exit, derived, restart, uid, priority; /* Slurm's own numbers */
+        int64_t by; /* accounting's: the uid of who cancelled it, or -1 */
         const char *desc, *comment, *node;
         int64_t submit_s, eligible_s, start_s, end_s, preempt_s; /* since 1970 */
 };

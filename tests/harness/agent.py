@@ -127,7 +127,7 @@ class Agent:
     def _keep(self, frame):
         self.jobs.update((record["job"], record) for record in frame.get("jobs", ()))
         for number in frame.get("gone", ()):
-            del self.jobs[number]
+            self.jobs.pop(number, None)
 
 
 def cluster_name(prefix):

@@ -70,6 +70,12 @@ void gw_agent_cluster_close(struct gw_agent_cluster *c)
         slurm_fini();
 }
 
+static bool keeps_accounts(const slurm_conf_t *conf)
+{
+        const char *type = conf->accounting_storage_type;
+        return type && strstr(type, "slurmdbd");
+}
+
 json_t *gw_agent_cluster_hello(void)
 {
         char version[32];
@@ -77,11 +83,12 @@ json_t *gw_agent_cluster_hello(void)
                  SLURM_VERSION_MINOR(SLURM_VERSION_NUMBER),
                  SLURM_VERSION_MICRO(SLURM_VERSION_NUMBER));
         const slurm_conf_t *conf = slurm_conf_lock();
-        json_t *hello = json_pack("{s:s, s:o, s:I, s:I, s:I}", "hello", version, "cluster",
-                                  gw_agent_text(conf->cluster_name ? conf->cluster_name : ""),
-                                  "max_array_size", (json_int_t)conf->max_array_sz, "min_job_age",
-                                  (json_int_t)conf->min_job_age, "message_timeout",
-                                  (json_int_t)conf->msg_timeout);
+        json_t *hello =
+                json_pack("{s:s, s:o, s:b, s:I, s:I, s:I}", "hello", version, "cluster",
+                          gw_agent_text(conf->cluster_name ? conf->cluster_name : ""), "accounting",
+                          keeps_accounts(conf), "max_array_size", (json_int_t)conf->max_array_sz,
+                          "min_job_age", (json_int_t)conf->min_job_age, "message_timeout",
+                          (json_int_t)conf->msg_timeout);
         slurm_conf_unlock();
         return hello;
 }

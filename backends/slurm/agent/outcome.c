@@ -82,13 +82,18 @@ static int put_number(json_t *object, const char *name, int64_t n)
         return n ? json_object_set_new(object, name, json_integer(n)) : 0;
 }
 
+static int put_text(json_t *object, const char *text)
+{
+        return *text ? json_object_set_new(object, "text", gw_agent_text(text)) : 0;
+}
+
 json_t *gw_agent_answer(json_int_t id, const struct gw_agent_result *r)
 {
-        json_t *answer = json_pack("{s:I, s:s}", "id", id, "outcome", names[r->outcome]);
+        json_t *answer = json_pack("{s:I, s:s, s:o*}", "id", id, "outcome", names[r->outcome],
+                                   "jobs", r->jobs);
         if (answer && put_number(answer, "job", r->job) == 0 &&
             put_number(answer, "error", r->error) == 0 &&
-            put_number(answer, "start", r->start_s) == 0 &&
-            (!*r->text || json_object_set_new(answer, "text", gw_agent_text(r->text)) == 0))
+            put_number(answer, "start", r->start_s) == 0 && put_text(answer, r->text) == 0)
                 return answer;
         json_decref(answer);
         return NULL;

@@ -23,6 +23,7 @@ struct gw_agent_result {
         int error;       /* libslurm's, 0: none */
         uint32_t job;    /* 0: none */
         int64_t start_s; /* of a test: when it would start; 0: not known */
+        json_t *jobs;    /* records, given to the answer; or NULL */
         char text[GW_AGENT_WORDS + GW_ERROR_MESSAGE]; /* UTF-8, "" */
 };
 
@@ -38,7 +39,7 @@ void gw_agent_result_error(struct gw_agent_result *r, int error, const char *wor
 void gw_agent_result_invalid(struct gw_agent_result *r, const struct gw_error *err);
 void gw_agent_result_late(struct gw_agent_result *r);
 
-/* The answer, the caller's; NULL when memory is short. */
+/* The answer, the caller's, with the result's jobs; NULL when memory is short. */
 json_t *gw_agent_answer(json_int_t id, const struct gw_agent_result *r);
 
 #endif

@@ -66,6 +66,15 @@ static struct gw_agent_known *place_of(struct gw_agent_known *known, size_t plac
         return &known[at];
 }
 
+/* A power of two; at least half of them stay free. */
+static size_t places_for(size_t count)
+{
+        size_t places = 16;
+        while (places < count * 2)
+                places *= 2;
+        return places;
+}
+
 static const struct gw_agent_known *find(const struct gw_agent_table *t, uint32_t job)
 {
         if (t->places == 0 || job == 0)
@@ -99,6 +108,68 @@ static bool is_marked(const char *comment)
         return gw_mark_parse(text, &mark) == 0;
 }
 
+/* -- what another agent said ---------------------------------------------------------------- */
+
+static int read_pair(const json_t *pair, uint32_t *ret_job, uint32_t *ret_uid)
+{
+        json_int_t job = json_integer_value(json_array_get(pair, 0));
+        json_int_t uid = json_integer_value(json_array_get(pair, 1));
+        if (json_array_size(pair) != 2 || job < 1 || job >= NO_VAL || uid < 0 || uid > UINT32_MAX)
+                return -1;
+        *ret_job = (uint32_t)job;
+        *ret_uid = (uint32_t)uid;
+        return 0;
+}
+
+/* A digest of 0: what is found is said. */
+static int add_known(struct gw_agent_table *t, const json_t *jobs, struct gw_error *err)
+{
+        size_t i;
+        const json_t *pair;
+        json_array_foreach(jobs, i, pair)
+        {
+                uint32_t job, uid;
+                if (read_pair(pair, &job, &uid))
+                        return gw_fail_at(err, GW_ERR_INVALID, "jobs", "must be [number, uid]");
+                struct gw_agent_known *place = place_of(t->known, t->places, job);
+                if (!place->job)
+                        *place = (struct gw_agent_known){.job = job, .uid = uid};
+        }
+        return 0;
+}
+
+/* Room for all, and as many free places. */
+static int make_room(struct gw_agent_table *t, size_t more)
+{
+        size_t count = more;
+        for (size_t i = 0; i < t->places; i++)
+                count += t->known[i].job != 0;
+        struct gw_agent_known *known = NULL;
+        size_t places = places_for(count);
+        if (places <= t->places)
+                return 0;
+        known = calloc(places, sizeof *known);
+        if (!known)
+                return -1;
+        for (size_t i = 0; i < t->places; i++)
+                if (t->known[i].job)
+                        *place_of(known, places, t->known[i].job) = t->known[i];
+        free(t->known);
+        t->known = known;
+        t->places = places;
+        return 0;
+}
+
+int gw_agent_table_know(struct gw_agent_table *t, const json_t *jobs, struct gw_error *err)
+{
+        if (!json_is_array(jobs))
+                return gw_fail_at(err, GW_ERR_INVALID, "jobs", "must be a list");
+        if (make_room(t, json_array_size(jobs)))
+                return gw_fail(err, GW_ERR_NOMEM, "no memory for the table of jobs");
+        t->last_update = 0;
+        return add_known(t, jobs, err);
+}
+
 /* -- reading and comparing ----------------------------------------------------------------- */
 
 int gw_agent_table_read(struct gw_agent_table *t, job_info_msg_t **ret)
@@ -121,15 +192,19 @@ static bool is_whole(const slurm_job_info_t *job)
         return len < 3 || !strstr(job->array_task_str + len - 3, "...");
 }
 
+json_t *gw_agent_table_record(const slurm_job_info_t *job)
+{
+        json_t *record = is_whole(job) ? json_object() : NULL;
+        if (record && gw_agent_fields_put(fields, GW_COUNT(fields), job, record) == 0)
+                return record;
+        json_decref(record);
+        return NULL;
+}
+
 static int say(const slurm_job_info_t *job, json_t *jobs, struct gw_error *err)
 {
-        json_t *record = json_object();
-        if (!record || gw_agent_fields_put(fields, GW_COUNT(fields), job, record) ||
-            json_array_append(jobs, record)) {
-                json_decref(record);
+        if (json_array_append_new(jobs, gw_agent_table_record(job)))
                 return gw_fail(err, GW_ERR_NOMEM, "no memory for the table of jobs");
-        }
-        json_decref(record);
         return 0;
 }
 
@@ -176,9 +251,8 @@ static int compare(const struct gw_agent_table *before, struct gw_agent_table *a
 int gw_agent_table_compare(struct gw_agent_table *t, const job_info_msg_t *now, json_t **ret_jobs,
                            json_t **ret_gone, struct gw_error *err)
 {
-        struct gw_agent_table after = {.places = 16, .last_update = now->last_update};
-        while (after.places < (size_t)now->record_count * 2)
-                after.places *= 2;
+        struct gw_agent_table after = {.places = places_for(now->record_count),
+                                       .last_update = now->last_update};
         after.known = calloc(after.places, sizeof *after.known);
         json_t *jobs = json_array(), *gone = json_array();
         if (compare(t, &after, now, jobs, gone, err)) {

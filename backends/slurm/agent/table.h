@@ -37,4 +37,12 @@ int gw_agent_table_read(struct gw_agent_table *t, job_info_msg_t **ret);
 int gw_agent_table_compare(struct gw_agent_table *t, const job_info_msg_t *now, json_t **ret_jobs,
                            json_t **ret_gone, struct gw_error *err);
 
+/* A job's RECORD of protocol.h, the caller's; NULL when memory is short, or libslurm cut it. */
+json_t *gw_agent_table_record(const slurm_job_info_t *job);
+
+/* From then on jobs with these numbers and owners are ours, whatever their comments; the next read
+ * is of everything, and says them. jobs: [[number, uid]…]. Returns 0, or -1 with GW_ERR_INVALID or
+ * GW_ERR_NOMEM. */
+int gw_agent_table_know(struct gw_agent_table *t, const json_t *jobs, struct gw_error *err);
+
 #endif

@@ -1,5 +1,5 @@
 /*
- * What the role `work` can be asked for, a file each: submit.c, change.c. Each reads its request
+ * What the role `work` can be asked for: submit.c, change.c, look.c. Each reads its request
  * (protocol.h), asks the controller at most once, and may block for MessageTimeout. One thread.
  */
 #ifndef GW_BACKENDS_SLURM_AGENT_VERBS_H
@@ -17,5 +17,8 @@ void gw_agent_cancel(struct gw_agent_cluster *c, const json_t *request,
                      struct gw_agent_result *ret);
 void gw_agent_change(struct gw_agent_cluster *c, const json_t *request,
                      struct gw_agent_result *ret);
+void gw_agent_look(struct gw_agent_cluster *c, const json_t *request, struct gw_agent_result *ret);
+void gw_agent_account(struct gw_agent_cluster *c, const json_t *request,
+                      struct gw_agent_result *ret);
 
 #endif

@@ -161,6 +161,8 @@ static int serve(struct watch *w, const json_t *request, struct gw_error *err)
         const char *op;
         if (gw_agent_request_head(request, &id, &op, err))
                 return -1;
+        if (strcmp(op, "know") == 0)
+                return gw_agent_table_know(&w->table, json_object_get(request, "jobs"), err);
         if (strcmp(op, "offer") != 0)
                 return gw_fail(err, GW_ERR_INVALID, "'watch' knows no op '%.20s'", op);
         return gw_agent_send(w->channel, offer(w, id), err);

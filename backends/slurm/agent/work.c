@@ -10,9 +10,8 @@ static const struct verb {
         const char *op;
         void (*run)(struct gw_agent_cluster *c, const json_t *request, struct gw_agent_result *ret);
 } verbs[] = {
-        {"submit", gw_agent_submit},
-        {"cancel", gw_agent_cancel},
-        {"change", gw_agent_change},
+        {"submit", gw_agent_submit}, {"cancel", gw_agent_cancel},   {"change", gw_agent_change},
+        {"look", gw_agent_look},     {"account", gw_agent_account},
 };
 
 static const struct verb *find(const char *op)

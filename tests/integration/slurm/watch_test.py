@@ -47,8 +47,8 @@ def test_it_says_hello(cluster, conf):
     with agent.Agent("watch", conf) as made:
         hello = made.receive()
     version = cluster.run("sinfo", "--version").stdout.split()[1]
-    assert hello == {"hello": version, "cluster": cluster.name, "max_array_size": 20001, "min_job_age": 2,
-                     "message_timeout": 2}
+    assert hello == {"hello": version, "cluster": cluster.name, "accounting": False, "max_array_size": 20001,
+                     "min_job_age": 2, "message_timeout": 2}
 
 
 def test_a_job_is_said_from_its_submit_until_it_is_gone(cluster, watch):

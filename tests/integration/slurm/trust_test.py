@@ -1,0 +1,107 @@
+"""What slurmctld does not tell any more, on a real Slurm with accounting: it is asked for, and then told."""
+
+import pytest
+
+from tests.harness import agent, slurm, system
+
+CANCELLED, COMPLETED, FAILED = 4, 3, 5
+
+
+@pytest.fixture(scope="module")
+def site():
+    with slurm.Slurm(agent.cluster_name("jgtrust"), accounting=True, append="MinJobAge=2\nSlurmdTimeout=300\n") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def conf(site):
+    return agent.conf(site, "AuthType=auth/jwt", "MessageTimeout=5")
+
+
+@pytest.fixture
+def worker(site, conf):
+    """As the first user, by a token alone."""
+    token = site.run("scontrol", "token", f"username={site.users[0]}", "lifespan=600").stdout.split("=", 1)[1].strip()
+    with agent.Agent("work", conf, user="nobody", token=token) as made:
+        assert made.receive()["accounting"] is True
+        yield made
+
+
+def uid(site, number=0):
+    return int(site.run("id", "-u", site.users[number]).stdout)
+
+
+def submit(site, *lines, options=()):
+    return site.submit(site.users[0], "--output=/dev/null", *options, script="\n".join(("#!/bin/bash", *lines, "")))
+
+
+def accounted(worker, number):
+    """The one record that accounting has of a job that has ended. Whose it was it may learn later than that."""
+    def ended():
+        answer = worker.ask("account", job=number)
+        records = answer.get("jobs", ())
+        return [record for record in records if record.get("state", 0) >= COMPLETED and "uid" in record]
+    [record] = system.wait_until(ended, 60, "the end in the accounts", every=0.2)
+    return record
+
+
+def test_a_job_is_looked_for_by_its_number(site, worker):
+    comment = agent.comment()
+    number = submit(site, "sleep 300", options=[f"--comment={comment}"])
+    [record] = worker.ask("look", job=number)["jobs"]
+    assert (record["job"], record["uid"], record["comment"]) == (number, uid(site), comment)
+    assert site.run("scancel", number).returncode == 0
+    system.wait_until(lambda: worker.ask("look", job=number).get("jobs") == [], 60, "slurmctld to forget it", every=0.2)
+    assert worker.ask("look", job=number)["outcome"] == "done"
+
+
+def test_accounts_have_exact_ends(site, worker):
+    scripts = {"exit 0": (COMPLETED, 0), "exit 3": (FAILED, 3 << 8), "exit 143": (FAILED, 143 << 8),
+               "kill -SEGV $$": (FAILED, 139), "kill -KILL $$": (FAILED, 9)}
+    numbers = {submit(site, script): expected for script, expected in scripts.items()}
+    for number, expected in numbers.items():
+        record = accounted(worker, number)
+        assert (record["state"], record.get("exit", 0)) == expected
+        assert record["uid"] == uid(site) and record["node"].startswith(site.name) and "by" not in record
+
+
+def test_accounts_have_who_cancelled(site, worker):
+    numbers = [submit(site, "sleep 300") for _ in range(2)] + [submit(site, options=["--hold"]) for _ in range(2)]
+    for number, user in zip(numbers, [None, site.users[0]] * 2, strict=True):
+        assert site.run("scancel", number, user=user).returncode == 0
+    found = [accounted(worker, number) for number in numbers]
+    assert {record["state"] for record in found} == {CANCELLED}
+    assert [record["by"] for record in found] == [0, uid(site)] * 2
+    assert "node" not in found[2] and "node" not in found[3]
+
+
+def test_accounts_that_do_not_answer_are_not_known(site, worker):
+    assert worker.ask("account", job=1_000_000) == {"id": 1, "outcome": "done", "jobs": []}
+    site.kill("slurmdbd")
+    answer = worker.ask("account", job=1)
+    assert answer["outcome"] == "unknown" and answer["error"] and answer["text"]
+    assert site.up().returncode == 0
+    assert worker.ask("account", job=1)["outcome"] == "done"
+
+
+@pytest.mark.parametrize("op", ["look", "account"])
+def test_nonsense_is_refused(worker, op):
+    for wrong in ({}, {"job": 0}, {"job": "1"}, {"job": 1, "tasks": "2"}):
+        assert worker.ask(op, **wrong)["outcome"] == "invalid"
+
+
+def test_what_another_agent_said_is_said_on(site, conf):
+    """Though its owner has rewritten the comment since."""
+    number = submit(site, "sleep 300", options=[f"--comment={agent.comment()}"])
+    assert site.run("scontrol", "update", f"jobid={number}", "comment=mine", user=site.users[0]).returncode == 0
+    with agent.Agent("watch", agent.conf(site, "MessageTimeout=5")) as watch:
+        watch.find(lambda frame: "table" in frame, "a table")
+        assert number not in watch.jobs
+        watch.post("know", jobs=[[number, uid(site)], [number + 1000, uid(site)]])
+        assert watch.record(lambda record: record["job"] == number)["comment"] == "mine"
+        # Another's job of that number is not ours.
+        watch.post("know", jobs=[[submit(site, "sleep 300"), uid(site, 1)]])
+        for _ in range(2):
+            watch.find(lambda frame: "table" in frame, "a table")
+        assert set(watch.jobs) == {number}
+    assert site.run("scancel", "--user", site.users[0]).returncode == 0
