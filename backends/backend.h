@@ -131,6 +131,11 @@ struct gw_log_source {
         struct gw_mark mark;
         uint32_t ordinal, attempt;
         bool want_stderr; /* stdout otherwise */
+        /* What the record says of the submission and the attempt, for types that need it
+         * (log_by_record); borrowed until it comes home. Texts are NULL when there is none. */
+        const char *identity, *ref, *index_set, *ordinals;
+        const char *node;
+        bool ended; /* the attempt has */
         /* out */
         int fd; /* a regular file that only grows, opened for reading, caller closes; -1: none */
         uint64_t size;         /* when it was opened */
@@ -187,6 +192,7 @@ struct gw_backend_type {
         /* Any replica. The caller keeps them until they come home. */
         void (*check)(struct gw_backend *b, struct gw_backend_check *check);
         void (*log)(struct gw_backend *b, struct gw_log_source *source);
+        bool log_by_record; /* log needs what the record says */
 
         /* Leadership. lead: start watching under this epoch; live are the submissions that are
          * not closed; an earlier epoch's unsent work is dropped. yield: drop what is unsent,

@@ -184,6 +184,22 @@ struct gw_db_attempts {
 };
 void gw_db_attempts_init(struct gw_db_attempts *c);
 
+/* ---- submissions --------------------------------------------------------------------- */
+
+/* What is recorded of a submission, for those who look for what it left. */
+struct gw_db_submission_get {
+        struct gw_db_command cmd;
+        struct gw_id job;
+        int32_t no;
+        /* out, owned; NULL when there is none */
+        char *identity;  /* JSON text: whom it was made for */
+        char *ref;       /* the scheduler's id */
+        char *ordinals;  /* as gw_spans_format() writes them; of a plain job none */
+        char *index_set; /* of the job; likewise */
+};
+void gw_db_submission_get_init(struct gw_db_submission_get *c);
+void gw_db_submission_get_done(struct gw_db_submission_get *c); /* also one that is zero */
+
 /* ---- wishes -------------------------------------------------------------------------- */
 
 enum gw_wish {

@@ -272,9 +272,10 @@ static const struct gw_db_kind kind = {
                "   attempt = excluded.attempt, stop = excluded.stop, not_before = excluded.not_before"
                "  RETURNING 1),"
                " s AS (INSERT INTO submissions (job_id, no, backend, epoch, ordinals, attempt, state,"
-               "   send_before, ref, error, changing)"
+               "   send_before, ref, error, changing, identity)"
                "  SELECT d.id, p.number, d.backend, d.epoch, p.ordinals, p.attempt, p.state,"
-               "   to_timestamp(p.send_before / 1e6), p.ref, p.error, coalesce(p.changing, false)"
+               "   to_timestamp(p.send_before / 1e6), p.ref, p.error, coalesce(p.changing, false),"
+               "   " GW_SQL_IDENTITY
                "  FROM d JOIN u USING (id), jsonb_to_recordset(d.parts) AS p (number int, ordinals text,"
                "   attempt int, state text, send_before float8, ref text, error text, changing boolean)"
                GW_SQL_SUBMISSION_AGAIN "),"

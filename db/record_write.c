@@ -100,8 +100,9 @@ static const struct gw_db_kind write_kind = {
                "   wished = j.wished AND NOT d.ended AND NOT (d.wish_read AND j.version = d.version)"
                "  FROM w JOIN d USING (id) WHERE j.id = w.id RETURNING j.id, j.project_id, j.version),"
                " s AS (INSERT INTO submissions (job_id, no, backend, epoch, attempt, state, send_before, ref, error,"
-               "   changing) SELECT d.id, d.sub_no, d.backend, d.epoch, d.attempt, d.sub_state, d.send_before,"
-               "   d.sub_ref, d.sub_error, d.sub_changing FROM d JOIN u USING (id) WHERE d.sub_state IS NOT NULL"
+               "   changing, identity) SELECT d.id, d.sub_no, d.backend, d.epoch, d.attempt, d.sub_state, d.send_before,"
+               "   d.sub_ref, d.sub_error, d.sub_changing, " GW_SQL_IDENTITY
+               "  FROM d JOIN u USING (id) WHERE d.sub_state IS NOT NULL"
                GW_SQL_SUBMISSION_AGAIN "),"
                " a AS (" GW_SQL_ATTEMPTS("0") "),"
                " t AS (INSERT INTO timers (job_id, kind, backend, due_at)"

@@ -17,6 +17,11 @@
         " f AS MATERIALIZED (SELECT 1 FROM leases WHERE name = (SELECT lease FROM d LIMIT 1)"      \
         "  AND epoch = (SELECT epoch FROM d LIMIT 1) FOR SHARE),"
 
+/* Whom a submission of job u, in input d, is made for: fixed with its intent. */
+#define GW_SQL_IDENTITY                                                                            \
+        "(SELECT pb.identity FROM project_backends pb WHERE pb.project_id = u.project_id"          \
+        " AND pb.backend = d.backend)"
+
 /* What a submission that is there takes from its new row. */
 #define GW_SQL_SUBMISSION_AGAIN                                                                    \
         "  ON CONFLICT (job_id, no) DO UPDATE SET state = excluded.state, epoch = excluded.epoch," \

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "server/base/cleanup.h"
+#include "server/base/str.h"
 
 enum gw_next gw_log_find_begin(struct gw_call *call, struct gw_log_find *f)
 {
@@ -13,7 +14,8 @@ enum gw_next gw_log_find_begin(struct gw_call *call, struct gw_log_find *f)
         f->source = (struct gw_log_source){.fd = -1};
         f->error = (struct gw_error){0};
         f->submission = 0;
-        f->running = false;
+        f->running = f->ended = false;
+        f->node[0] = '\0';
         f->stage = LOG_FIND_READ;
         f->read.id = f->id;
         f->read.write = f->placed ? NULL : gw_task_indices_write;
@@ -65,6 +67,8 @@ static void take_attempt(void *arg, const struct gw_attempt_row *row)
                 return;
         f->submission = row->submission;
         f->running = row->started_us != 0 && row->ended_us == 0;
+        f->ended = row->ended_us != 0;
+        gw_str_copy(f->node, sizeof f->node, row->node ? row->node : "");
 }
 
 /* The steps return whether the search is over; what else there is to do is in *ret_next. */
@@ -121,7 +125,27 @@ static bool ask_task(struct gw_call *call, struct gw_log_find *f, enum gw_next *
         return false;
 }
 
-static bool ask_backend(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next)
+static enum gw_next ask_backend(struct gw_call *call, struct gw_log_find *f, struct gw_backend *b)
+{
+        f->stage = LOG_FIND_SOURCE;
+        f->opened = false;
+        f->source.work.home = gw_call_home(call);
+        f->source.work.owner = call->exchange;
+        f->source.mark = (struct gw_mark){f->id, (uint32_t)f->submission};
+        f->source.ordinal = f->ordinal;
+        f->source.attempt = (uint32_t)f->attempt;
+        f->source.want_stderr = strcmp(gw_call_text(call, "stream"), "stderr") == 0;
+        f->source.identity = f->record.identity;
+        f->source.ref = f->record.ref;
+        f->source.index_set = f->record.index_set;
+        f->source.ordinals = f->record.ordinals;
+        f->source.node = f->node[0] ? f->node : NULL;
+        f->source.ended = f->ended;
+        b->type->log(b, &f->source);
+        return GW_NEXT_WAIT;
+}
+
+static bool ask_record(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next)
 {
         struct gw_backend *b = gw_service_backend(call->service, f->read.seen.backend);
         if (f->attempts.cmd.error.code != GW_OK)
@@ -131,18 +155,22 @@ static bool ask_backend(struct gw_call *call, struct gw_log_find *f, enum gw_nex
         if (!b) {
                 *ret_next = gw_call_fail_code(call, GW_ERR_GONE,
                                               "the backend of this job is not here any more");
-                return false;
+        } else if (b->type->log_by_record) {
+                f->stage = LOG_FIND_RECORD;
+                f->record = (struct gw_db_submission_get){.job = f->id, .no = f->submission};
+                gw_db_submission_get_init(&f->record);
+                *ret_next = gw_call_read(call, &f->record.cmd);
+        } else {
+                *ret_next = ask_backend(call, f, b);
         }
-        f->stage = LOG_FIND_SOURCE;
-        f->opened = false;
-        f->source.work.home = gw_call_home(call);
-        f->source.work.owner = call->exchange;
-        f->source.mark = (struct gw_mark){f->id, (uint32_t)f->submission};
-        f->source.ordinal = f->ordinal;
-        f->source.attempt = (uint32_t)f->attempt;
-        f->source.want_stderr = strcmp(gw_call_text(call, "stream"), "stderr") == 0;
-        b->type->log(b, &f->source);
-        *ret_next = GW_NEXT_WAIT;
+        return false;
+}
+
+static bool take_record(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next)
+{
+        if (f->record.cmd.error.code != GW_OK)
+                return is_away(f, &f->record.cmd.error);
+        *ret_next = ask_backend(call, f, gw_service_backend(call->service, f->read.seen.backend));
         return false;
 }
 
@@ -175,7 +203,9 @@ bool gw_log_find_resume(struct gw_call *call, struct gw_log_find *f, enum gw_nex
                 f->over = gw_state_terminal(f->task.state);
                 return ask_attempts(call, f, ret_next);
         case LOG_FIND_ATTEMPTS:
-                return ask_backend(call, f, ret_next);
+                return ask_record(call, f, ret_next);
+        case LOG_FIND_RECORD:
+                return take_record(call, f, ret_next);
         case LOG_FIND_SOURCE:
                 break;
         }
@@ -195,5 +225,6 @@ void gw_log_find_done(struct gw_log_find *f)
 {
         if (f->opened && f->source.fd >= 0)
                 close(GW_TAKE_FD(f->source.fd));
+        gw_db_submission_get_done(&f->record);
         gw_job_read_done(&f->read);
 }

@@ -1,6 +1,7 @@
 /*
- * Finding the output of an attempt: the job → (of an array: the task) → its attempts → the file
- * its backend has. What both ways of reading a log begin with.
+ * Finding the output of an attempt: the job → (of an array: the task) → its attempts → (where the
+ * backend needs it: its submission) → the file its backend has. What both ways of reading a log
+ * begin with.
  *
  * Embedded in a handler's state. The handler forwards resume and end while the search is going
  * on. Used again for a later attempt, it searches anew.
@@ -35,11 +36,20 @@ struct gw_log_find {
         struct gw_job_read read;
         struct gw_db_task_get task;
         struct gw_db_attempts attempts;
+        struct gw_db_submission_get record;
+        char node[256];     /* where the attempt runs or ran, or "" */
+        bool ended;         /* the attempt has, says the record */
         int32_t latest;     /* attempt of the task */
         bool over;          /* the task has ended */
         int32_t submission; /* of the attempt; 0: it is not recorded, or ended unstarted */
         bool running;       /* the attempt has started and has not ended, says the record */
-        enum { LOG_FIND_READ, LOG_FIND_TASK, LOG_FIND_ATTEMPTS, LOG_FIND_SOURCE } stage;
+        enum {
+                LOG_FIND_READ,
+                LOG_FIND_TASK,
+                LOG_FIND_ATTEMPTS,
+                LOG_FIND_RECORD,
+                LOG_FIND_SOURCE
+        } stage;
         bool opened; /* the source came home */
 };
 

@@ -10,6 +10,7 @@
 
 #include "backends/account.h"
 #include "backends/queue.h"
+#include "backends/slurm/as_user.h"
 #include "backends/slurm/link.h"
 #include "backends/slurm/settings.h"
 #include "backends/slurm/state.h"
@@ -72,6 +73,8 @@ struct gw_slurm {
         int64_t offer_at; /* monotonic: when to ask what the cluster offers */
         json_t *offer;    /* gw_slurm_offer(), or NULL: not known yet */
 
+        struct gw_as_user *as_user; /* NULL: the setting is missing */
+        LIST_HEAD(, gw_slurm_folder) folders;
         struct gw_slurm_workers *workers;
         struct gw_slurm_bucket by_mark[GW_SLURM_BUCKETS], by_number[GW_SLURM_BUCKETS];
         TAILQ_HEAD(, gw_slurm_job) report;
@@ -104,6 +107,19 @@ void gw_slurm_request_run(struct gw_slurm *b, struct gw_backend_ask *a); /* take
 /* A user by the identity's name. Returns 0, or -1 with GW_ERR_UNPROCESSABLE. */
 int gw_slurm_account_find(const struct gw_slurm *b, const char *user, struct gw_account *ret,
                           struct gw_error *err);
+
+/* To whom nothing more is to be told of it; text may be NULL. */
+void gw_slurm_request_answer(struct gw_slurm *b, const struct gw_backend_ask *a,
+                             enum gw_answer answer, const char *text);
+
+/* folders.c: *ret_path is the folder for the user's output, NULL: the home. Returns true when that
+ * is not known yet: then `a` was taken, and is run again or answered. */
+bool gw_slurm_folder_awaits(struct gw_slurm *b, const struct gw_account *account,
+                            struct gw_backend_ask *a, const char **ret_path);
+void gw_slurm_folders_clear(struct gw_slurm *b); /* when nothing is under way */
+
+/* logs.c */
+void gw_slurm_log_run(struct gw_slurm *b, struct gw_backend_ask *a); /* takes it */
 
 /* lead.c */
 void gw_slurm_take_wish(struct gw_slurm *b);

@@ -9,15 +9,22 @@
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
 
-#define TRY_AGAIN_MS 1000
+#define TRY_AGAIN_US GW_SECOND
+
+static int64_t leader_wakes_at(const struct gw_slurm *b)
+{
+        if (!b->epoch)
+                return b->next.any ? gw_clock_mono_us() + TRY_AGAIN_US : INT64_MAX;
+        int64_t at = gw_slurm_watch_wake_at(b), workers_at = gw_slurm_workers_wake_at(b->workers);
+        return workers_at < at ? workers_at : at;
+}
 
 static int timeout_ms(const struct gw_slurm *b)
 {
-        if (!b->epoch)
-                return b->next.any ? TRY_AGAIN_MS : -1;
-        int64_t at = gw_slurm_watch_wake_at(b), workers_at = gw_slurm_workers_wake_at(b->workers);
-        if (workers_at < at)
-                at = workers_at;
+        int64_t at = leader_wakes_at(b);
+        int64_t as_user_at = b->as_user ? gw_as_user_wake_at(b->as_user) : INT64_MAX;
+        if (as_user_at < at)
+                at = as_user_at;
         if (at == INT64_MAX)
                 return -1;
         int64_t left_ms = (at - gw_clock_mono_us()) / 1000 + 1;
@@ -26,11 +33,13 @@ static int timeout_ms(const struct gw_slurm *b)
 
 static void wait_for_events(const struct gw_slurm *b)
 {
-        struct pollfd polls[GW_LINK_POLLS + 2];
+        struct pollfd polls[GW_LINK_POLLS + 3];
         gw_link_polls(&b->watch, polls);
         polls[GW_LINK_POLLS] = (struct pollfd){.fd = b->base.queue.mailbox.fd, .events = POLLIN};
         polls[GW_LINK_POLLS + 1] = (struct pollfd){
                 .fd = b->workers ? gw_slurm_workers_fd(b->workers) : -1, .events = POLLIN};
+        polls[GW_LINK_POLLS + 2] = (struct pollfd){
+                .fd = b->as_user ? gw_as_user_fd(b->as_user) : -1, .events = POLLIN};
         (void)poll(polls, GW_COUNT(polls), timeout_ms(b));
 }
 
@@ -46,6 +55,8 @@ static void turn(struct gw_slurm *b)
                 work = work->next;
                 gw_slurm_request_run(b, a);
         }
+        if (b->as_user)
+                gw_as_user_serve(b->as_user);
         if (!b->epoch)
                 return;
         gw_slurm_watch_serve(b);

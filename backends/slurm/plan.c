@@ -8,6 +8,7 @@
 #include "backends/environment.h"
 #include "backends/shell.h"
 #include "backends/slurm/options.h"
+#include "backends/slurm/output.h"
 #include "backends/slurm/protocol.h"
 #include "server/base/cleanup.h"
 #include "server/base/limits.h"
@@ -203,30 +204,25 @@ static json_t *environment_of(const struct gw_slurm_plan *plan, const struct gw_
         return NULL;
 }
 
-char *gw_slurm_plan_output(const struct gw_account *account, struct gw_mark mark, const char *task)
-{
-        char name[GW_MARK_TEXT], *path;
-        gw_mark_format(mark, name);
-        if (asprintf(&path, "%s/jobgate-%s%s%s.out", account->home, name, task ? "_" : "",
-                     task ? task : "") < 0)
-                return NULL;
-        return path;
-}
-
 json_t *gw_slurm_plan_request(const struct gw_slurm_plan *plan, const struct gw_submission *s,
-                              const struct gw_account *account, const char *url, bool test)
+                              const struct gw_account *account, const char *folder, const char *url,
+                              bool test)
 {
         json_t *environment = environment_of(plan, s, account, url);
         const char *directory = text_of(plan->spec.json, "working_directory");
-        gw_autofree char *output = gw_slurm_plan_output(account, s->mark, NULL);
-        if (!environment || !output) {
+        gw_autofree char *output =
+                gw_slurm_output_path(account->home, folder, s->mark, NULL, false);
+        gw_autofree char *errors =
+                folder ? gw_slurm_output_path(account->home, folder, s->mark, NULL, true) : NULL;
+        if (!environment || !output || (folder && !errors)) {
                 json_decref(environment);
                 return NULL;
         }
-        return json_pack("{s:s, s:I, s:b, s:I, s:I, s:s, s:s, s:s, s:s, s:o, s:s, s:b, s:O}", "op",
-                         "submit", "send_before", (json_int_t)s->send_before, "test", test, "uid",
-                         (json_int_t)account->uid, "gid", (json_int_t)account->gid, "name",
+        return json_pack("{s:s, s:I, s:b, s:I, s:I, s:s, s:s, s:s, s:s, s:o, s:s, s:s*, s:b, s:O}",
+                         "op", "submit", "send_before", (json_int_t)s->send_before, "test", test,
+                         "uid", (json_int_t)account->uid, "gid", (json_int_t)account->gid, "name",
                          plan->spec.name, "comment", plan->comment, "script", plan->script,
                          "work_dir", directory ? directory : account->home, "environment",
-                         environment, "stdout", output, "held", s->held, "options", plan->options);
+                         environment, "stdout", output, "stderr", errors, "held", s->held,
+                         "options", plan->options);
 }

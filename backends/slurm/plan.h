@@ -41,14 +41,10 @@ int gw_slurm_plan_init(struct gw_slurm_plan *plan, const struct gw_submission *s
                        struct gw_error *err);
 void gw_slurm_plan_done(struct gw_slurm_plan *plan);
 
-/* The file that has the output of a submission by this user. task: NULL of a plain job; of an array
- * a task's index ("17"), or "%a", which makes it the pattern that Slurm is told. The caller frees
- * it; NULL without memory. */
-char *gw_slurm_plan_output(const struct gw_account *account, struct gw_mark mark, const char *task);
-
-/* A request to submit it as this user, without an id. url: JOBGATE_URL, or NULL. NULL without
- * memory. */
+/* A request to submit it as this user, without an id. folder: for its output, or NULL
+ * (output.h). url: JOBGATE_URL, or NULL. NULL without memory. */
 json_t *gw_slurm_plan_request(const struct gw_slurm_plan *plan, const struct gw_submission *s,
-                              const struct gw_account *account, const char *url, bool test);
+                              const struct gw_account *account, const char *folder, const char *url,
+                              bool test);
 
 #endif

@@ -36,6 +36,12 @@ static void answer(struct gw_slurm *b, const struct gw_backend_ask *a, enum gw_a
                               again ? gw_clock_wall_us() + RETRY_US : 0);
 }
 
+void gw_slurm_request_answer(struct gw_slurm *b, const struct gw_backend_ask *a,
+                             enum gw_answer verdict, const char *text)
+{
+        answer(b, a, verdict, NULL, text);
+}
+
 static void answer_done(struct gw_slurm *b, const struct gw_backend_ask *a,
                         const struct gw_slurm_job *job)
 {
@@ -119,27 +125,37 @@ static int64_t test_until(const struct gw_slurm *b)
         return gw_clock_wall_us() + b->settings.message_timeout_s * GW_SECOND;
 }
 
-/* The request of a submission, and whose it is. NULL with an error. */
+/* The user of a submission. Returns 0, or -1. */
+static int account_of(const struct gw_slurm *b, const struct gw_submission *s,
+                      struct gw_account *ret, struct gw_error *err)
+{
+        struct gw_slurm_identity identity;
+        json_auto_t *json = NULL;
+        return gw_slurm_identity_read(s->identity, &identity, &json, err) ||
+                               gw_slurm_account_find(b, identity.user, ret, err)
+                       ? -1
+                       : 0;
+}
+
+/* The request of a submission by that user. NULL with an error. */
 static json_t *request_of(const struct gw_slurm *b, const struct gw_submission *s, bool test,
-                          struct gw_account *account, struct gw_error *err)
+                          const struct gw_account *account, const char *folder,
+                          struct gw_error *err)
 {
         struct gw_slurm_identity identity;
         struct gw_slurm_plan plan;
         json_auto_t *json = NULL;
-        if (gw_slurm_identity_read(s->identity, &identity, &json, err) ||
-            gw_slurm_account_find(b, identity.user, account, err))
-                return NULL;
         json_t *request = NULL;
+        if (gw_slurm_identity_read(s->identity, &identity, &json, err))
+                return NULL;
         if (gw_slurm_plan_init(&plan, s, &identity, &b->settings.site, err) == 0) {
-                request = gw_slurm_plan_request(&plan, s, account, b->settings.url, test);
+                request = gw_slurm_plan_request(&plan, s, account, folder, b->settings.url, test);
                 if (request && test)
                         json_object_set_new(request, "send_before", json_integer(test_until(b)));
                 if (!request)
                         gw_fail(err, GW_ERR_NOMEM, "out of memory");
                 gw_slurm_plan_done(&plan);
         }
-        if (!request)
-                gw_account_done(account);
         return request;
 }
 
@@ -216,8 +232,17 @@ static void run_submit(struct gw_slurm *b, struct gw_backend_ask *a)
                 gw_backend_ask_free(a);
                 return;
         }
-        json_t *request = request_of(b, a->submission, false, &account, &err);
+        const char *folder;
+        json_t *request = NULL;
+        if (account_of(b, a->submission, &account, &err) == 0) {
+                if (gw_slurm_folder_awaits(b, &account, a, &folder)) {
+                        gw_account_done(&account);
+                        return;
+                }
+                request = request_of(b, a->submission, false, &account, folder, &err);
+        }
         if (!request) {
+                gw_account_done(&account);
                 bool later = err.code == GW_ERR_NOMEM || err.code == GW_ERR_UNAVAILABLE;
                 answer(b, a, later ? GW_ANSWER_BUSY : GW_ANSWER_REFUSED, NULL, err.message);
                 gw_backend_ask_free(a);
@@ -392,7 +417,9 @@ static void run_check(struct gw_slurm *b, struct gw_backend_ask *a)
 {
         struct gw_backend_check *check = a->check;
         struct gw_account account = {0};
-        json_t *request = request_of(b, check->submission, true, &account, &check->error);
+        json_t *request = NULL;
+        if (account_of(b, check->submission, &account, &check->error) == 0)
+                request = request_of(b, check->submission, true, &account, NULL, &check->error);
         bool asked = request && b->epoch &&
                      order(b, account.name, json_incref(request), a, on_checked) == 0;
         json_decref(request);
@@ -403,16 +430,6 @@ static void run_check(struct gw_slurm *b, struct gw_backend_ask *a)
         gw_backend_ask_free(a);
 }
 
-static void run_log(struct gw_slurm *b, struct gw_backend_ask *a)
-{
-        (void)b;
-        a->log->fd = -1;
-        gw_fail(&a->log->error, GW_ERR_UNAVAILABLE,
-                "the output of jobs on Slurm cannot be read yet");
-        gw_work_finish(&a->log->work);
-        gw_backend_ask_free(a);
-}
-
 static const struct verb {
         void (*run)(struct gw_slurm *b, struct gw_backend_ask *a);
         bool leading; /* only for who leads, under the epoch it was asked under */
@@ -420,7 +437,7 @@ static const struct verb {
         [GW_ASK_SUBMIT] = {run_submit, true}, [GW_ASK_RESOLVE] = {run_resolve, true},
         [GW_ASK_CANCEL] = {run_cancel, true}, [GW_ASK_CHANGE] = {run_change, true},
         [GW_ASK_FORGET] = {run_forget, true}, [GW_ASK_PURGE] = {run_purge, false},
-        [GW_ASK_CHECK] = {run_check, false},  [GW_ASK_LOG] = {run_log, false},
+        [GW_ASK_CHECK] = {run_check, false},  [GW_ASK_LOG] = {gw_slurm_log_run, false},
 };
 
 /* Leadership could not be begun yet. */

@@ -115,6 +115,12 @@ static const struct gw_setting settings[] = {
         {.about = {"url", "a URL", "the gateway's `url`", "What its jobs find in `JOBGATE_URL`."},
          .read = gw_setting_text,
          .offset = AT(url)},
+        {.about = {"as_user", "an absolute path", "none",
+                   "The socket of `jobgate-slurm-as-user`, a service that an administrator starts "
+                   "as root on the gateway's machine: it reads the output of jobs as their users. "
+                   "Where it is missing, output stays in files in the users' homes."},
+         .read = gw_setting_path,
+         .offset = AT(as_user)},
         {.about = {"agent", "an absolute path",
                    "`jobgate-slurm-agent` beside the program `jobgate`",
                    "The program that speaks to the cluster."},
@@ -213,6 +219,7 @@ void gw_slurm_settings_done(struct gw_slurm_settings *s)
         free(s->user);
         json_decref(s->users);
         free(s->url);
+        free(s->as_user);
         free(s->client_conf);
         json_decref(s->site.features);
         explicit_bzero(s, sizeof *s);

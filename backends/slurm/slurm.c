@@ -60,11 +60,17 @@ static struct gw_backend *op_open(const char *name, const json_t *settings,
                 free(b);
                 return NULL;
         }
+        if (b->settings.as_user && !(b->as_user = gw_as_user_new(b->settings.as_user, err))) {
+                gw_slurm_settings_done(&b->settings);
+                free(b);
+                return NULL;
+        }
         if (gw_backend_queue_init(&b->base.queue, err) == 0) {
                 if (gw_thread_start(&b->thread, "slurm", gw_slurm_loop, b, err) == 0)
                         return &b->base.head;
                 gw_backend_queue_done(&b->base.queue);
         }
+        gw_as_user_free(b->as_user);
         gw_slurm_settings_done(&b->settings);
         free(b);
         return NULL;
@@ -76,6 +82,8 @@ static void op_close(struct gw_backend *head)
         gw_queue_stop(&b->base.queue);
         gw_thread_join(b->thread);
         gw_slurm_workers_free(GW_TAKE(b->workers));
+        gw_as_user_free(GW_TAKE(b->as_user));
+        gw_slurm_folders_clear(b);
         gw_slurm_watch_stop(b);
         gw_slurm_jobs_clear(b);
         gw_leadership_done(&b->next);
@@ -93,5 +101,6 @@ const struct gw_backend_type gw_slurm_type = {
         .close = op_close,
         .render = op_render,
         .advise = op_advise,
+        .log_by_record = true,
         GW_QUEUED_OPS,
 };

@@ -26,6 +26,13 @@ class AsUser:
                           "--conf", conf, "--sbatch", sbatch, *options]
         self.process = None
 
+    @classmethod
+    def of(cls, site):
+        """For all users of a cluster."""
+        folder = site.folder / "as-user"
+        folder.mkdir(mode=0o755)
+        return cls(folder, site.users, site.conf)
+
     def __enter__(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(

@@ -262,7 +262,8 @@ static void a_request_has_all_that_slurmctld_needs(void **state)
                            " \"environment\": {\"A\": \"x=y\", \"HOME\": \"/tmp\"}}";
         struct gw_submission s = submission_of(spec);
         struct gw_slurm_plan plan = plan_of(spec);
-        json_auto_t *request = gw_slurm_plan_request(&plan, &s, &account, "http://gate", false);
+        json_auto_t *request =
+                gw_slurm_plan_request(&plan, &s, &account, NULL, "http://gate", false);
         json_object_del(request, "script");
         gw_autofree char *text = json_dumps(request, JSON_SORT_KEYS);
         assert_string_equal(
@@ -281,22 +282,9 @@ static void a_request_has_all_that_slurmctld_needs(void **state)
         gw_slurm_plan_done(&plan);
 }
 
-static void output_is_named_by_the_mark_and_the_task(void **state)
-{
-        (void)state;
-        char home[] = "/home/ada";
-        struct gw_account account = {.home = home};
-        struct gw_submission s = submission_of("{}");
-        gw_autofree char *plain = gw_slurm_plan_output(&account, s.mark, NULL);
-        gw_autofree char *task = gw_slurm_plan_output(&account, s.mark, "17");
-        assert_string_equal(plain, "/home/ada/jobgate-" MARK ".out");
-        assert_string_equal(task, "/home/ada/jobgate-" MARK "_17.out");
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(output_is_named_by_the_mark_and_the_task),
                 cmocka_unit_test(fields_become_options),
                 cmocka_unit_test(scripts_do_what_the_spec_says),
                 cmocka_unit_test(setup_lines_come_first),
