@@ -30,6 +30,7 @@
 #define LEADER_INBOX 1024             /* most messages of the backend that may wait */
 #define LEADER_LOOK_US GW_SECOND      /* between looks at the record without a hint */
 #define LEADER_SPACING_US (20 * 1000) /* least time between two looks */
+#define LEADER_GATHER_US (10 * 1000) /* least time between two takes of what the backend says */
 #define LEADER_SEND_US                                                                             \
         (60 * GW_SECOND)          /* a hand-over is not sent later than this after its intent */
 #define LEADER_AGAIN_US GW_SECOND /* before a request that was not taken is repeated */
@@ -197,6 +198,7 @@ struct gw_leader {
         size_t idle_runs;            /* of arrays that are kept without a part */
         int64_t looked_us, asked_us; /* monotonic: the last look at the record; the last time that
                                         requests that were put off were asked again */
+        int64_t took_us;             /* monotonic: the last message of the backend */
 };
 
 /* leader_inbox.c */
