@@ -230,15 +230,14 @@ static size_t starting_count(const struct user *user)
         return count;
 }
 
-static size_t line_length(const struct user *user)
+/* Whether more wait than workers start already. */
+static bool needs_worker(const struct user *user)
 {
-        struct gw_slurm_ask *ask;
-        size_t count = 0;
-        TAILQ_FOREACH(ask, &user->line, link)
-        {
-                count++;
-        }
-        return count;
+        size_t starting = starting_count(user);
+        const struct gw_slurm_ask *ask = TAILQ_FIRST(&user->line);
+        for (; ask && starting > 0; starting--)
+                ask = TAILQ_NEXT(ask, link);
+        return ask != NULL;
 }
 
 static void serve_line(struct user *user, int64_t now)
@@ -249,9 +248,7 @@ static void serve_line(struct user *user, int64_t now)
                 TAILQ_REMOVE(&user->line, ask, link);
                 hand_over(worker, ask);
         }
-        if (TAILQ_EMPTY(&user->line) || user->count >= user->pool->settings.most)
-                return;
-        if (starting_count(user) >= line_length(user))
+        if (user->count >= user->pool->settings.most || !needs_worker(user))
                 return;
         if (now >= user->start_us)
                 start_worker(user);
@@ -286,14 +283,11 @@ static void end_those_due(struct user *user, int64_t now)
         }
 }
 
-/* What waits in line is not sent when its time is over. */
+/* What waits in line is not sent when its time is over; it is over for the first of them first. */
 static void drop_late_asks(struct user *user, int64_t now)
 {
-        struct gw_slurm_ask *ask, *next;
-        for (ask = TAILQ_FIRST(&user->line); ask; ask = next) {
-                next = TAILQ_NEXT(ask, link);
-                if (now < ask->deadline_us)
-                        continue;
+        struct gw_slurm_ask *ask;
+        while ((ask = TAILQ_FIRST(&user->line)) && now >= ask->deadline_us) {
                 TAILQ_REMOVE(&user->line, ask, link);
                 finish(ask, GW_SLURM_NOT_SENT, NULL, "no worker was free in time");
         }
@@ -356,17 +350,11 @@ void gw_slurm_workers_serve(struct gw_slurm_workers *w)
  */
 static int64_t line_wakes_at(const struct user *user)
 {
-        int64_t at = INT64_MAX;
-        struct gw_slurm_ask *ask;
-        if (!TAILQ_EMPTY(&user->line) &&
-            (user->count == 0 || idle_worker(user, gw_clock_mono_us())))
-                return 0;
-        TAILQ_FOREACH(ask, &user->line, link)
-        {
-                if (ask->deadline_us < at)
-                        at = ask->deadline_us;
-        }
-        return at;
+        const struct gw_slurm_ask *first = TAILQ_FIRST(&user->line);
+        if (!first)
+                return INT64_MAX;
+        bool served = user->count > 0 && !idle_worker(user, gw_clock_mono_us());
+        return served ? first->deadline_us : 0;
 }
 
 int64_t gw_slurm_workers_wake_at(const struct gw_slurm_workers *w)
@@ -376,8 +364,9 @@ int64_t gw_slurm_workers_wake_at(const struct gw_slurm_workers *w)
         struct worker *worker;
         LIST_FOREACH(user, &w->users, entry)
         {
-                if (line_wakes_at(user) < at)
-                        at = line_wakes_at(user);
+                int64_t line_at = line_wakes_at(user);
+                if (line_at < at)
+                        at = line_at;
                 LIST_FOREACH(worker, &user->workers, entry)
                 {
                         if (due_at(worker) < at)

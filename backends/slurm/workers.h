@@ -41,7 +41,8 @@ struct gw_slurm_ask {
         const char *user; /* borrowed until it is done */
         json_t *request;  /* protocol.h, of `work`, without an id; its own reference, kept */
         /* How long it may wait for a worker: then it is not sent. And then again for the answer:
-         * its worker is killed. */
+         * its worker is killed. Whoever asks behind an ask of that user's waits at least as long.
+         */
         int64_t patience_us;
         void (*done)(
                 struct gw_slurm_ask *ask); /* once, from ask(), serve() or free(); may ask again */
