@@ -208,7 +208,8 @@ static void (*const on_message[])(struct gw_leader *l, const struct message *m) 
         [MESSAGE_ANSWER] = on_answer,
 };
 
-/* What comes close behind the last waits for more: a write of many costs hardly more than of one. */
+/* What comes close behind the last waits for more: a write of many costs hardly more than of one.
+ */
 static void gather(struct gw_leader *l)
 {
         int64_t left_us = l->took_us + LEADER_GATHER_US - gw_clock_mono_us();

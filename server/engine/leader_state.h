@@ -30,7 +30,7 @@
 #define LEADER_INBOX 1024             /* most messages of the backend that may wait */
 #define LEADER_LOOK_US GW_SECOND      /* between looks at the record without a hint */
 #define LEADER_SPACING_US (20 * 1000) /* least time between two looks */
-#define LEADER_GATHER_US (10 * 1000) /* least time between two takes of what the backend says */
+#define LEADER_GATHER_US (10 * 1000)  /* least time between two takes of what the backend says */
 #define LEADER_SEND_US                                                                             \
         (60 * GW_SECOND)          /* a hand-over is not sent later than this after its intent */
 #define LEADER_AGAIN_US GW_SECOND /* before a request that was not taken is repeated */
