@@ -48,7 +48,7 @@ static int check(const struct gw_account *a, struct gw_error *err)
         return 0;
 }
 
-int gw_account_find(const char *name, struct gw_account *ret, struct gw_error *err)
+static int find(const char *name, bool groups, struct gw_account *ret, struct gw_error *err)
 {
         struct passwd pw, *found = NULL;
         struct gw_account a = {0};
@@ -64,7 +64,7 @@ int gw_account_find(const char *name, struct gw_account *ret, struct gw_error *e
                 return gw_fail(err, GW_ERR_INVALID, "there is no user %s on this machine%s%s",
                                name ? name : "of this process' id", rc ? ": " : "",
                                rc ? strerrordesc_np(rc) : "");
-        if (fill_names(&a, found) || fill_groups(&a))
+        if (fill_names(&a, found) || (groups && fill_groups(&a)))
                 gw_fail(err, GW_ERR_NOMEM, "the user's groups cannot be read");
         else if (check(&a, err) == 0) {
                 *ret = a;
@@ -72,6 +72,16 @@ int gw_account_find(const char *name, struct gw_account *ret, struct gw_error *e
         }
         gw_account_done(&a);
         return -1;
+}
+
+int gw_account_find(const char *name, struct gw_account *ret, struct gw_error *err)
+{
+        return find(name, true, ret, err);
+}
+
+int gw_account_find_user(const char *name, struct gw_account *ret, struct gw_error *err)
+{
+        return find(name, false, ret, err);
 }
 
 void gw_account_done(struct gw_account *a)

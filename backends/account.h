@@ -21,6 +21,8 @@ struct gw_account {
  * Returns 0, or -1 with GW_ERR_INVALID (there is none, or it is root), GW_ERR_UNAVAILABLE (that
  * cannot be found out now) or GW_ERR_NOMEM. */
 int gw_account_find(const char *name, struct gw_account *ret, struct gw_error *err);
+/* The same without its groups, which may take much longer to find. */
+int gw_account_find_user(const char *name, struct gw_account *ret, struct gw_error *err);
 void gw_account_done(struct gw_account *a);
 
 /* Whether its processes may pass through a folder with this owner and mode. */

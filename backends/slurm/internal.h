@@ -14,6 +14,7 @@
 #include "backends/slurm/link.h"
 #include "backends/slurm/settings.h"
 #include "backends/slurm/state.h"
+#include "backends/slurm/users.h"
 #include "backends/slurm/workers.h"
 
 /* One submission that the engine has not closed. */
@@ -76,6 +77,7 @@ struct gw_slurm {
         struct gw_as_user *as_user; /* NULL: the setting is missing */
         LIST_HEAD(, gw_slurm_folder) folders;
         struct gw_slurm_workers *workers;
+        struct gw_slurm_users *users;
         struct gw_slurm_bucket by_mark[GW_SLURM_BUCKETS], by_number[GW_SLURM_BUCKETS];
         TAILQ_HEAD(, gw_slurm_job) report;
 };
@@ -105,7 +107,7 @@ int64_t gw_slurm_watch_wake_at(const struct gw_slurm *b);
 /* requests.c */
 void gw_slurm_request_run(struct gw_slurm *b, struct gw_backend_ask *a); /* takes it */
 /* A user by the identity's name. Returns 0, or -1 with GW_ERR_UNPROCESSABLE. */
-int gw_slurm_account_find(const struct gw_slurm *b, const char *user, struct gw_account *ret,
+int gw_slurm_account_find(struct gw_slurm *b, const char *user, struct gw_account *ret,
                           struct gw_error *err);
 
 /* To whom nothing more is to be told of it; text may be NULL. */

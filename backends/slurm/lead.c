@@ -26,7 +26,7 @@ static int take_over(struct gw_slurm *b, const struct gw_live *live)
         struct gw_error err = {0};
         json_auto_t *json = NULL;
         if (gw_slurm_identity_read(live->identity, &identity, &json, &err) ||
-            gw_account_find(identity.user, &account, &err)) {
+            gw_slurm_users_find(b->users, identity.user, gw_clock_mono_us(), &account, &err)) {
                 gw_log_error("slurm.no_user", &err);
                 b->strangers = true;
                 return 0;

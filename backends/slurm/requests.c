@@ -102,14 +102,14 @@ static bool may_submit(const struct gw_slurm *b, const char *user)
         return !b->settings.users;
 }
 
-int gw_slurm_account_find(const struct gw_slurm *b, const char *user, struct gw_account *ret,
+int gw_slurm_account_find(struct gw_slurm *b, const char *user, struct gw_account *ret,
                           struct gw_error *err)
 {
         struct gw_error why = {0};
         if (!may_submit(b, user))
                 return gw_fail(err, GW_ERR_UNPROCESSABLE,
                                "the project's user: %.64s is none of those that submit here", user);
-        if (gw_account_find(user, ret, &why))
+        if (gw_slurm_users_find(b->users, user, gw_clock_mono_us(), ret, &why))
                 return gw_fail(err, why.code == GW_ERR_INVALID ? GW_ERR_UNPROCESSABLE : why.code,
                                "the project's user: %s", why.message);
         if (ret->uid >= (uid_t)b->settings.min_uid && ret->gid >= (gid_t)b->settings.min_uid)
@@ -126,8 +126,8 @@ static int64_t test_until(const struct gw_slurm *b)
 }
 
 /* The user of a submission. Returns 0, or -1. */
-static int account_of(const struct gw_slurm *b, const struct gw_submission *s,
-                      struct gw_account *ret, struct gw_error *err)
+static int account_of(struct gw_slurm *b, const struct gw_submission *s, struct gw_account *ret,
+                      struct gw_error *err)
 {
         struct gw_slurm_identity identity;
         json_auto_t *json = NULL;

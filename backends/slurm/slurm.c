@@ -43,6 +43,14 @@ static void op_advise(const struct gw_backend *head, const struct gw_spec *spec,
         gw_slurm_advise(spec, warnings);
 }
 
+static int make_parts(struct gw_slurm *b, struct gw_error *err)
+{
+        if (b->settings.as_user && !(b->as_user = gw_as_user_new(b->settings.as_user, err)))
+                return -1;
+        b->users = gw_slurm_users_new(gw_account_find_user);
+        return b->users ? 0 : gw_fail(err, GW_ERR_NOMEM, "out of memory");
+}
+
 static struct gw_backend *op_open(const char *name, const json_t *settings,
                                   const struct gw_backend_host *host, struct gw_error *err)
 {
@@ -60,17 +68,13 @@ static struct gw_backend *op_open(const char *name, const json_t *settings,
                 free(b);
                 return NULL;
         }
-        if (b->settings.as_user && !(b->as_user = gw_as_user_new(b->settings.as_user, err))) {
-                gw_slurm_settings_done(&b->settings);
-                free(b);
-                return NULL;
-        }
-        if (gw_backend_queue_init(&b->base.queue, err) == 0) {
+        if (make_parts(b, err) == 0 && gw_backend_queue_init(&b->base.queue, err) == 0) {
                 if (gw_thread_start(&b->thread, "slurm", gw_slurm_loop, b, err) == 0)
                         return &b->base.head;
                 gw_backend_queue_done(&b->base.queue);
         }
         gw_as_user_free(b->as_user);
+        gw_slurm_users_free(b->users);
         gw_slurm_settings_done(&b->settings);
         free(b);
         return NULL;
@@ -86,6 +90,7 @@ static void op_close(struct gw_backend *head)
         gw_slurm_folders_clear(b);
         gw_slurm_watch_stop(b);
         gw_slurm_jobs_clear(b);
+        gw_slurm_users_free(b->users);
         gw_leadership_done(&b->next);
         gw_backend_queue_done(&b->base.queue);
         gw_slurm_settings_done(&b->settings);
