@@ -61,7 +61,7 @@ KEYWORDS = {
     'number': {'minimum', 'maximum'},
     'boolean': set(),
 }
-MEDIA = ('application/json', 'application/x-ndjson')
+MEDIA = ('application/json', 'application/x-ndjson', 'text/x-shellscript')
 METHODS = ('get', 'put', 'post', 'delete', 'patch')
 ACCESS = {'public': 'PUBLIC', 'jobs:read': 'READ', 'jobs:write': 'WRITE'}
 MAX_MEMBERS = 64  # the decoder keeps the members it met as bits
@@ -306,18 +306,23 @@ def read_parameter(doc, schemas, node, where, operation):
 
 def read_media(schemas, kind, content, where, operation):
     """One type of body. Of lines the document can only say that they are text: x-lines is the
-    schema of each, and they have a handler of their own, which is given them as they arrive."""
+    schema of each, and they have a handler of their own, which is given them as they arrive.
+    A text/… is a string as it is."""
     lines = kind == 'application/x-ndjson'
     if lines and 'x-lines' not in content:
         refuse(where, 'x-lines is missing')
     member = 'x-lines' if lines else 'schema'
     table = schemas.add(content[member], f'{where}/{member}', f'{operation}_body')
+    text = kind.startswith('text/')
+    if text and schemas.tables[table]['type'] != 'STRING':
+        refuse(f'{where}/schema', 'of a text is a string')
     if not examples_of(content):
         refuse(where, 'an example is missing')
     for i, example in enumerate(examples_of(content)):
         for value in map(json.loads, example.splitlines()) if lines else [example]:
             schemas.check(table, value, f'{where}/example {i}')
-    return {'type': kind, 'schema': table, 'lines': f'gw_route_{operation}Lines' if lines else None}
+    return {'type': kind, 'schema': table, 'text': text,
+            'lines': f'gw_route_{operation}Lines' if lines else None}
 
 
 def read_body(doc, schemas, node, where, operation):
@@ -459,8 +464,8 @@ def operation_tables(o):
     array('path_schemas', None, 'struct gw_schema *const',
           [f'        &{p["schema"]},\n' for p in o['names']])
     array('media', 'media_count', 'struct gw_media',
-          [f'        {{{quote(m["type"])}, &{m["schema"]}, {"&" + m["lines"] if m["lines"] else "NULL"}}},\n'
-           for m in o['media']])
+          [f'        {{{quote(m["type"])}, &{m["schema"]}, {str(m["text"]).lower()}, '
+           f'{"&" + m["lines"] if m["lines"] else "NULL"}}},\n' for m in o['media']])
     return ''.join(out), fields
 
 

@@ -176,6 +176,46 @@ static void read_json(struct gw_call *call, const char *body, size_t len)
                 gw_decode(call->media->schema, call->body, "", call->faults);
 }
 
+/* The first byte that is no text; NULL: there is none. */
+static const char *find_bad_byte(const char *body, size_t len)
+{
+        size_t step;
+        for (const char *end = body + len; body < end; body += step) {
+                step = gw_str_utf8_char(body, (size_t)(end - body));
+                if (step == 0 || *body == '\0')
+                        return body;
+        }
+        return NULL;
+}
+
+static void fault_byte(struct gw_call *call, const char *body, const char *bad)
+{
+        size_t line = 1;
+        for (const char *at = body; at < bad; at++)
+                line += *at == '\n';
+        if (*bad == '\0')
+                gw_faults_add(call->faults, GW_ERR_INVALID, "", "line %zu has a NUL byte in it",
+                              line);
+        else
+                gw_faults_add(call->faults, GW_ERR_INVALID, "",
+                              "line %zu is no UTF-8: byte 0x%02x begins no character", line,
+                              (unsigned char)*bad);
+}
+
+static void read_text(struct gw_call *call, const char *body, size_t len)
+{
+        const char *bad = find_bad_byte(body, len);
+        if (bad) {
+                fault_byte(call, body, bad);
+                return;
+        }
+        call->body = json_stringn(body, len);
+        if (call->body)
+                gw_decode(call->media->schema, call->body, "", call->faults);
+        else
+                gw_faults_add(call->faults, GW_ERR_NOMEM, "", "out of memory");
+}
+
 /* Returns 0, or -1 with an answer set: the type is none of the operation's. */
 static int read_body(struct gw_call *call)
 {
@@ -194,7 +234,10 @@ static int read_body(struct gw_call *call)
                                   "send Content-Type: %s (in UTF-8)", o->media[0].type);
                 return -1;
         }
-        read_json(call, body, len);
+        if (call->media->text)
+                read_text(call, body, len);
+        else
+                read_json(call, body, len);
         return 0;
 }
 

@@ -23,6 +23,7 @@
 #include "routes/problem.h"
 #include "routes/shared.h"
 #include "routes/submit.h"
+#include "routes/submit_body.h"
 #include "server/base/clock.h"
 #include "server/base/lines.h"
 #include "server/base/str.h"
@@ -465,6 +466,7 @@ static bool check_parameters(struct gw_call *call)
                 gw_faults_add(call->faults, GW_ERR_UNPROCESSABLE, "?fail_on_failure", "%s", detail);
         if (gw_call_int(call, "wait", 0) > 0)
                 gw_faults_add(call->faults, GW_ERR_UNPROCESSABLE, "?wait", "%s", detail);
+        gw_submit_body_refuse_parameters(call, detail);
         if (gw_call_header(call, "Idempotency-Key"))
                 gw_faults_add(call->faults, GW_ERR_UNPROCESSABLE,
                               "Idempotency-Key:", "%s, each with an idempotency_key of its own",

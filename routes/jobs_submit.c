@@ -1,5 +1,5 @@
 /*
- * POST /v1/jobs: submit, or dry-run. The exchange's loop thread.
+ * POST /v1/jobs: submit, or dry-run, a spec or a script. The exchange's loop thread.
  *
  * A dry run goes the same way up to the record, and then asks the backend itself.
  */
@@ -11,6 +11,7 @@
 #include "routes/call.h"
 #include "routes/job_json.h"
 #include "routes/submit.h"
+#include "routes/submit_body.h"
 
 struct create {
         struct gw_submit submit;
@@ -80,15 +81,19 @@ static enum gw_next begin(struct gw_call *call)
         struct create *c = call->state;
         uint8_t digest[32] = {0};
         struct gw_error err = {0};
-        size_t len;
+        json_auto_t *spec = gw_submit_body(call);
         c->submit.waits = true;
-        if (!gw_submit_prepare(call, &c->submit, call->body, &err))
+        if (!spec)
+                return gw_call_fail_faults(call, call->faults);
+        if (!gw_submit_prepare(call, &c->submit, spec, &err)) {
+                gw_submit_body_place_faults(call);
                 return gw_submit_refuse(call, &err);
+        }
         if (gw_call_flag(call, "dry_run"))
                 return ask_identity(call, c);
-        /* Only a key needs it. A body that was decoded holds no NUL. */
-        if (gw_call_header(call, "Idempotency-Key"))
-                gw_token_hash(gw_exchange_body(call->exchange, &len), digest);
+        /* Only a key needs it. */
+        if (gw_call_header(call, "Idempotency-Key") && gw_submit_body_digest(call, digest))
+                return gw_call_fail_code(call, GW_ERR_NOMEM, "out of memory");
         return gw_submit_post(call, &c->submit, digest);
 }
 

@@ -45,6 +45,7 @@ struct gw_parameter {
 struct gw_media {
         const char *type;               /* "application/json" */
         const struct gw_schema *schema; /* of the body, or of each of its lines */
+        bool text;                      /* the body is a string as it is, and no JSON */
         const struct gw_handler *lines; /* takes a body of lines as it arrives, in the place of the
                                            operation's handler; NULL: the body is collected and
                                            decoded first */

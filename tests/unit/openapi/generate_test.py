@@ -357,8 +357,22 @@ def lined(**content):
 def test_lines_have_a_handler_of_their_own_and_a_table_for_each():
     files = make(lined())
     assert 'extern const struct gw_handler gw_route_makeThingLines;' in files['operations.h']
-    assert '{"application/x-ndjson", &gw_schema_Thing, &gw_route_makeThingLines}' in files['operations.c']
-    assert '{"application/json", &gw_schema_Thing, NULL}' in files['operations.c']
+    assert '{"application/x-ndjson", &gw_schema_Thing, false, &gw_route_makeThingLines}' in files['operations.c']
+    assert '{"application/json", &gw_schema_Thing, false, NULL}' in files['operations.c']
+
+
+def scripted(schema):
+    """A document of one operation whose body may also be a text."""
+    doc = small()
+    doc['paths']['/things']['post']['requestBody']['content']['text/x-shellscript'] = {
+        'schema': schema, 'example': 'true'}
+    return doc
+
+
+def test_a_text_is_a_string():
+    files = make(scripted({'type': 'string', 'maxLength': 9, 'pattern': '^[^\\u0000]*$'}))
+    assert '{"text/x-shellscript", &gw_schema_makeThing_body, true, NULL}' in files['operations.c']
+    refused(scripted({'type': 'boolean'}), 'text/x-shellscript/schema', 'of a text is a string')
 
 
 def test_lines_without_a_schema_or_with_a_wrong_example_are_refused():
