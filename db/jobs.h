@@ -186,12 +186,14 @@ void gw_db_attempts_init(struct gw_db_attempts *c);
 
 /* ---- submissions --------------------------------------------------------------------- */
 
-/* What is recorded of a submission, for those who look for what it left. */
+/* What is recorded of a submission. rows is 0 when there is none of that number, or none at all. */
 struct gw_db_submission_get {
         struct gw_db_command cmd;
         struct gw_id job;
-        int32_t no;
-        /* out, owned; NULL when there is none */
+        int32_t no; /* 0: the latest */
+        /* out */
+        int32_t found, attempt; /* its number; from 1 */
+        /* owned; NULL when there is none */
         char *identity;  /* JSON text: whom it was made for */
         char *ref;       /* the scheduler's id */
         char *ordinals;  /* as gw_spans_format() writes them; of a plain job none */

@@ -27,6 +27,8 @@ static void take_row(struct gw_db_command *cmd, const struct gw_db_row *row)
         c->ref = copy(row, 2);
         c->ordinals = copy(row, 3);
         c->index_set = copy(row, 4);
+        c->found = gw_db_get_int4(row, 5);
+        c->attempt = gw_db_get_int4(row, 6);
 }
 
 /* Submissions from before their identity was recorded have the project's of now. */
@@ -34,9 +36,11 @@ static void take_row(struct gw_db_command *cmd, const struct gw_db_row *row)
 /* clang-format off */
 static const struct gw_db_kind kind = {
         .name = "submission_get",
-        .sql = "SELECT d.ord, coalesce(s.identity, pb.identity)::text, s.ref, s.ordinals, sp.index_set"
+        .sql = "SELECT d.ord, coalesce(s.identity, pb.identity)::text, s.ref, s.ordinals, sp.index_set,"
+               "  s.no, s.attempt"
                " FROM {input} d"
-               " JOIN LATERAL (SELECT * FROM submissions s WHERE s.job_id = d.job_id AND s.no = d.no LIMIT 1) s ON true"
+               " JOIN LATERAL (SELECT * FROM submissions s WHERE s.job_id = d.job_id AND (d.no = 0 OR s.no = d.no)"
+               "  ORDER BY s.no DESC LIMIT 1) s ON true"
                " JOIN LATERAL (SELECT * FROM jobs j WHERE j.id = d.job_id LIMIT 1) j ON true"
                " JOIN LATERAL (SELECT * FROM job_specs sp WHERE sp.job_id = d.job_id LIMIT 1) sp ON true"
                " LEFT JOIN project_backends pb ON pb.project_id = j.project_id AND pb.backend = j.backend",

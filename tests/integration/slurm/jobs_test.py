@@ -194,6 +194,17 @@ def test_a_dry_run_asks_the_controller(made):
     assert made.slurm.run("squeue", "-h", "-a", "-t", "all", "-n", "try").stdout == ""
 
 
+def test_the_script_that_was_handed_over(made):
+    job = made.api.submit(script="#!/bin/bash\necho 'é $x'\nsleep 300\n", name="shown", queue="low", hold=False,
+                          resources={"cpus": 2, "gpus": 1}, time_limit="1h", setup=["true"])
+    system.wait_until(lambda: made.numbers(job), 60, "its number")
+    [number] = made.numbers(job)
+    theirs = made.slurm.run("scontrol", "write", "batch_script", number, "-").stdout
+    assert theirs.startswith("#!/bin/sh\n#SBATCH --job-name=shown\n") and "#SBATCH --partition=low\n" in theirs
+    assert made.api.get(f"/v1/jobs/{job['id']}/manifest?as=slurm").text == theirs
+    made.api.post(f"/v1/jobs/{job['id']}/cancel")
+
+
 def test_what_the_cluster_offers(made):
     system.wait_until(lambda: made.backend()["offer"], 60, "the offer")
     found = made.backend()
