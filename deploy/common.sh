@@ -23,6 +23,8 @@ use_state() {
         netrc_file=$state/netrc
         logs=$state/log
         slurm_state=$state/slurm
+        as_user_socket=$state/as-user.socket
+        as_user_pid_file=$state/as-user.pid
         [[ $EUID -eq 0 ]] || service_user=$(id -un)
 }
 
@@ -37,21 +39,28 @@ as_service() {
         fi
 }
 
-# The gateway's pid, when it runs: the pid file may outlive it, and pids are used again.
-gateway_pid() {
+# pid_of FILE WORDS: the pid in the file, when that process has the words among its arguments: a
+# pid file may outlive its process, and pids are used again.
+pid_of() {
         local pid
-        pid=$(cat "$pid_file" 2>/dev/null) || return 1
+        pid=$(cat "$1" 2>/dev/null) || return 1
         [[ $pid =~ ^[0-9]+$ ]] || return 1
-        tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- "--config $config" || return 1
+        tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- "$2" || return 1
         echo "$pid"
 }
 
-stop_gateway() {
+gateway_pid() { pid_of "$pid_file" "--config $config"; }
+
+# jobgate-slurm-as-user's; only with Slurm.
+as_user_pid() { pid_of "$as_user_pid_file" "--socket $as_user_socket"; }
+
+# stop_server gateway|as_user: asks it to end, waits, and then ends it.
+stop_server() {
         local pid tries
-        pid=$(gateway_pid) || return 0
+        pid=$("$1_pid") || return 0
         kill -TERM "$pid" 2>/dev/null || true
         for ((tries = 0; tries < 300; tries++)); do
-                gateway_pid >/dev/null || return 0
+                "$1_pid" >/dev/null || return 0
                 sleep 0.1
         done
         kill -KILL "$pid" 2>/dev/null || true

@@ -31,6 +31,28 @@ start_slurm() {
         logged slurm "$repository/deploy/slurm/up" --dir "$slurm_state" "${slurm_options[@]}"
 }
 
+# The service that is root's and acts as the users of jobs, for the gateway alone. Its log is in a
+# folder that nobody but root can write to.
+start_as_user() {
+        local pid tries
+        if pid=$(as_user_pid); then
+                # That of a program which was built anew.
+                [[ $(readlink "/proc/$pid/exe") == *' (deleted)' ]] || return 0
+                stop_server as_user
+        fi
+        rm -f "$as_user_pid_file" "$as_user_socket"
+        env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+                /usr/sbin/start-stop-daemon --start --quiet --background --make-pidfile --pidfile "$as_user_pid_file" \
+                --chdir / --umask 022 --output "$state/as-user.log" --startas "$state/bin/jobgate-slurm-as-user" -- \
+                --socket "$as_user_socket" --client "$service_user" --users "$slurm_state/etc/users" \
+                --conf "$slurm_state/etc/slurm.conf" 3>&- 9>&- || die "jobgate-slurm-as-user could not be started"
+        for ((tries = 0; tries < 100; tries++)); do
+                [[ ! -S $as_user_socket || ! -s $as_user_pid_file ]] || return 0
+                sleep 0.1
+        done
+        die "jobgate-slurm-as-user did not start; its log is $state/as-user.log"
+}
+
 # Nobody but the gateway may read its copy of the key: it makes anybody of whoever has it.
 copy_key() {
         local key=$state/slurm.key
@@ -51,6 +73,7 @@ slurm_section() {
   conf: $slurm_state/etc/slurm.conf
   jwt_key: $state/slurm.key
   directory: $state/agents
+  as_user: $as_user_socket
 END_OF_SECTION
 }
 

@@ -36,13 +36,17 @@ class House:
         return int((self.folder / f"slurm/run/{server}.pid").read_text())
 
     def pids(self):
-        return {name: self.pid(name) for name in SERVERS} | {"gateway": gateway_pid(self.found)}
+        ours = {"gateway": gateway_pid(self.found), "as-user": int((self.folder / "as-user.pid").read_text())}
+        return {name: self.pid(name) for name in SERVERS} | ours
 
     def slurm(self, *command):
         """What one of Slurm's programs prints."""
         environment = {"PATH": os.environ["PATH"], "SLURM_CONF": self.found["SLURM_CONF"]}
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd="/",
                               env=environment).stdout
+
+    def log(self, job):
+        return curl(self.found, f"/v1/jobs/{job['id']}/logs")
 
     def run(self, **spec):
         """A job on Slurm, at its end."""
@@ -75,6 +79,7 @@ def test_it_is_added_to_what_was_up_without(house):
 def test_the_first_job_ran_there_as_the_projects_own_user(house):
     job = json.loads(curl(house.found, f"/v1/jobs/{(house.folder / 'first-slurm-job').read_text().strip()}"))
     assert job["state"] == "succeeded" and f"job {job['id']}: succeeded on jgwith" in house.done.stderr
+    assert "| step=200 loss=" in house.done.stderr and "step=200 loss=" in house.log(job)
 
     def ran():
         return house.slurm("sacct", "-n", "-P", "-X", "-a", "-o", "state,user,account,reqtres").strip()
@@ -89,6 +94,13 @@ def test_the_key_is_for_the_gateway_only(house):
     assert gateway != pwd.getpwnam("jobgate-alice").pw_uid
 
 
+def test_only_the_gateway_may_ask_the_service_of_root(house):
+    socket = (house.folder / "as-user.socket").stat()
+    assert stat.S_IMODE(socket.st_mode) == 0o600
+    assert socket.st_uid == pathlib.Path(f"/proc/{gateway_pid(house.found)}").stat().st_uid
+    assert (house.folder / "as-user.log").stat().st_uid == house.folder.stat().st_uid == 0
+
+
 def test_a_second_call_is_quick_and_changes_nothing(house):
     before = house.pids(), house.contents()
     started = time.monotonic()
@@ -100,13 +112,15 @@ def test_a_second_call_is_quick_and_changes_nothing(house):
 
 def test_what_died_is_started_again(house):
     before = house.pids()
-    for name in ("slurmctld", "slurmd-jgwith2", "gateway"):
+    killed = {"slurmctld", "slurmd-jgwith2", "gateway", "as-user"}
+    for name in killed:
         os.kill(before[name], signal.SIGKILL)
         system.wait_until(lambda: not system.alive(before[name]), what="its end")
     house.up()
     changed = {name for name, pid in house.pids().items() if pid != before[name]}
-    assert changed == {"slurmctld", "slurmd-jgwith2", "gateway"}
-    assert house.run()["state"] == "succeeded"
+    assert changed == killed
+    job = house.run(command=["id", "-un"])
+    assert job["state"] == "succeeded" and house.log(job) == "jobgate-alice\n"
 
 
 def test_down_stops_all_of_it_and_up_brings_it_back(house):
