@@ -26,16 +26,21 @@ void gw_shell_setup(struct gw_buf *out, const json_t *setup)
         }
 }
 
-void gw_shell_exec(struct gw_buf *out, const json_t *command)
+void gw_shell_words(struct gw_buf *out, const json_t *words)
 {
         size_t i;
         const json_t *item;
-        gw_buf_str(out, "exec");
-        json_array_foreach(command, i, item)
+        json_array_foreach(words, i, item)
         {
                 gw_buf_char(out, ' ');
                 gw_shell_word(out, json_string_value(item));
         }
+}
+
+void gw_shell_exec(struct gw_buf *out, const json_t *command)
+{
+        gw_buf_str(out, "exec");
+        gw_shell_words(out, command);
         gw_buf_char(out, '\n');
 }
 

@@ -29,6 +29,7 @@ static const struct {
         {"chdir", "working_directory"},
         {"clusters", "backend"},
         {"comment", NULL},
+        {"container-image", "image"},
         {"error", NULL},
         {"export", "environment"},
         {"export-file", "environment"},

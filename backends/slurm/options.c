@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backends/advice.h"
+#include "backends/slurm/container.h"
 #include "backends/slurm/option_names.h"
 #include "server/base/cleanup.h"
 #include "server/model/pointer.h"
@@ -106,6 +107,16 @@ static int write_gpus(const struct work *w, struct gw_buf *out, struct gw_error 
         return 0;
 }
 
+static int write_bundle(const struct work *w, struct gw_buf *out, struct gw_error *err)
+{
+        return gw_slurm_container_image(w->site, w->spec, GW_SLURM_BUNDLES, out, err);
+}
+
+static int write_pyxis(const struct work *w, struct gw_buf *out, struct gw_error *err)
+{
+        return gw_slurm_container_image(w->site, w->spec, GW_SLURM_PYXIS, out, err);
+}
+
 /* sbatch rounds up to minutes. */
 static int write_time(const struct work *w, struct gw_buf *out, struct gw_error *err)
 {
@@ -199,6 +210,8 @@ static const struct field {
          write_gpus,
          {"gpus", "gpus-per-node", "gpus-per-socket", "gpus-per-task"},
          NULL},
+        {"/image", "container", write_bundle, {0}, NULL},
+        {"/image", "container-image", write_pyxis, {"container"}, NULL},
         {"/node_selector", "constraint", write_constraint, {0}, NULL},
         {"/time_limit", "time", write_time, {0}, NULL},
         {"/priority", "nice", write_nice, {0}, NULL},
@@ -311,7 +324,7 @@ static int put_all(const struct work *w, const char *account, json_t *to, struct
 {
         const char *name;
         json_t *value;
-        if (check_account(w->spec, account, err))
+        if (check_account(w->spec, account, err) || gw_slurm_container_check(w->site, w->spec, err))
                 return -1;
         if (account && json_object_set_new(to, "account", json_string(account)))
                 return gw_fail(err, GW_ERR_NOMEM, "out of memory");

@@ -14,8 +14,8 @@
  * ntasks-per-node from resources.nodes and tasks_per_node · cpus-per-task from resources.cpus,
  * rounded up · mem or mem-per-cpu from resources.memory or memory_per_cpu, and tmp from
  * resources.scratch, in MiB, rounded up · gres from resources.gpus and gpu_type · constraint from
- * node_selector, by the site's map · time from time_limit · nice from a priority below 0 (only
- * administrators raise one).
+ * node_selector, by the site's map · container or container-image from image (container.h) · time
+ * from time_limit · nice from a priority below 0 (only administrators raise one).
  *
  * Then options.slurm, as they are. Where one says what a field says, the field gives way if it has
  * its default, and otherwise it is an error. account: the project's, which no option changes, or

@@ -7,6 +7,7 @@
 
 #include "backends/environment.h"
 #include "backends/shell.h"
+#include "backends/slurm/container.h"
 #include "backends/slurm/options.h"
 #include "backends/slurm/output.h"
 #include "backends/slurm/protocol.h"
@@ -40,9 +41,6 @@ static int refuse(const struct gw_spec *spec, struct gw_error *err)
         if (spec->is_array)
                 return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/array",
                                   "arrays cannot be handed to Slurm yet");
-        if (json_object_get(spec->json, "image"))
-                return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/image",
-                                  "this cluster has no way to run container images");
         return 0;
 }
 
@@ -94,31 +92,56 @@ static bool has_line(const char *text, const char *word)
         return false;
 }
 
-/* A script behind setup lines: what they change stays, so it is handed to its interpreter by the
- * shell that ran them. */
-static void add_script_behind_setup(struct gw_buf *out, const char *script)
+/* The line's words as the kernel takes them: a path, and the rest as one. */
+static void add_interpreter(struct gw_buf *out, const char *script)
+{
+        const char *line = script + 2 + strspn(script + 2, " \t");
+        size_t len = strcspn(line, "\r\n"), first = strcspn(line, " \t\r\n");
+        size_t next = first + strspn(line + first, " \t");
+        while (len > next && strchr(" \t", line[len - 1]))
+                len--;
+        gw_autofree char *path = strndup(line, first);
+        gw_autofree char *rest = len > next ? strndup(line + next, len - next) : NULL;
+        gw_buf_char(out, ' ');
+        gw_shell_word(out, path ? path : "");
+        if (rest) {
+                gw_buf_char(out, ' ');
+                gw_shell_word(out, rest);
+        }
+        out->failed |= !path || (len > next && !rest);
+}
+
+/* A script that the shell hands to its interpreter: behind setup lines, for what they change stays,
+ * or in a container. */
+static void add_handed_script(struct gw_buf *out, const struct gw_slurm_plan *plan,
+                              const struct gw_slurm_site *site, const char *script)
 {
         char end[32];
         unsigned number = 0;
-        const char *line = script + 2 + strspn(script + 2, " \t");
         do
                 snprintf(end, sizeof end, "JOBGATE_END_%u", number++);
         while (has_line(script, end));
-        gw_buf_str(out, "exec ");
-        gw_buf_add(out, line, strcspn(line, "\r\n"));
+        gw_buf_str(out, "exec");
+        gw_slurm_container_words(out, site, &plan->spec);
+        if (strncmp(script, "#!", 2) == 0)
+                add_interpreter(out, script);
+        else
+                gw_buf_str(out, " /bin/sh");
         gw_buf_printf(out, " /dev/fd/3 3<<'%s'\n%s", end, script);
         if (script[strlen(script) - 1] != '\n')
                 gw_buf_char(out, '\n');
         gw_buf_printf(out, "%s\n", end);
 }
 
-static void write_script(struct gw_buf *out, const struct gw_slurm_plan *plan)
+static void write_script(struct gw_buf *out, const struct gw_slurm_plan *plan,
+                         const struct gw_slurm_site *site)
 {
         static const char shell[] = "#!/bin/sh\n";
         const char *script = text_of(plan->spec.json, "script");
         const json_t *setup = json_object_get(plan->spec.json, "setup");
         bool own_line = script && strncmp(script, "#!", 2) == 0;
-        if (own_line && json_array_size(setup) == 0) {
+        bool wrapped = gw_slurm_container_wraps(site, &plan->spec);
+        if (own_line && json_array_size(setup) == 0 && !wrapped) {
                 size_t len = strcspn(script, "\n");
                 gw_buf_add(out, script, len);
                 gw_buf_char(out, '\n');
@@ -129,12 +152,16 @@ static void write_script(struct gw_buf *out, const struct gw_slurm_plan *plan)
         gw_buf_str(out, shell);
         add_directives(out, plan);
         gw_shell_setup(out, setup);
-        if (own_line)
-                add_script_behind_setup(out, script);
-        else if (script)
+        if (script && (own_line || wrapped)) {
+                add_handed_script(out, plan, site, script);
+        } else if (script) {
                 gw_buf_str(out, script);
-        else
-                gw_shell_exec(out, json_object_get(plan->spec.json, "command"));
+        } else {
+                gw_buf_str(out, "exec");
+                gw_slurm_container_words(out, site, &plan->spec);
+                gw_shell_words(out, json_object_get(plan->spec.json, "command"));
+                gw_buf_char(out, '\n');
+        }
 }
 
 /* ---- the plan -----------------------------------------------------------------------------------
@@ -154,7 +181,7 @@ static int fill(struct gw_slurm_plan *plan, const struct gw_submission *s,
                 gw_slurm_options(&plan->spec, identity ? identity->account : NULL, site, err);
         if (!plan->options)
                 return -1;
-        write_script(&script, plan);
+        write_script(&script, plan, site);
         plan->script = gw_buf_take(&script, NULL);
         return plan->script ? 0
                             : gw_fail(err, GW_ERR_UNPROCESSABLE,

@@ -56,6 +56,16 @@ static int read_features(const struct gw_setting *row, const json_t *value, void
         return 0;
 }
 
+static int read_runtime(const struct gw_setting *row, const json_t *value, void *place,
+                        struct gw_error *err)
+{
+        const char *name = json_string_value(value);
+        (void)row;
+        if (name && gw_slurm_runtime_parse(name, place) == 0)
+                return 0;
+        return gw_fail(err, GW_ERR_INVALID, "must be apptainer, pyxis or slurm");
+}
+
 static const struct gw_setting settings[] = {
         {.about = {"conf", "an absolute path", "`" DEFAULT_CONF "`", "The cluster's `slurm.conf`."},
          .read = gw_setting_path,
@@ -112,6 +122,21 @@ static const struct gw_setting settings[] = {
                    "nodes that it stands for."},
          .read = read_features,
          .offset = AT(site.features)},
+        {.about = {"container", "`apptainer`, `pyxis` or `slurm`", "none",
+                   "What a job's `image` is run with: the command apptainer or one like it; the "
+                   "plugin pyxis; or Slurm's own `--container`, whose images are paths of OCI "
+                   "bundles. Without it such jobs are refused."},
+         .read = read_runtime,
+         .offset = AT(site.runtime)},
+        {.about = {"container_command", "a list of words", "`[apptainer, exec]`",
+                   "With `apptainer`: the command that has the image and the job's program "
+                   "behind it, as in `[/opt/bin/apptainer, exec, --bind, /data]`."},
+         .read = gw_setting_names,
+         .offset = AT(site.container_command)},
+        {.about = {"container_gpu_arguments", "a list of words", "`[--nv]`",
+                   "With `apptainer`: what follows the command for a job with GPUs."},
+         .read = gw_setting_names,
+         .offset = AT(site.container_gpu_arguments)},
         {.about = {"url", "a URL", "the gateway's `url`", "What its jobs find in `JOBGATE_URL`."},
          .read = gw_setting_text,
          .offset = AT(url)},
@@ -222,5 +247,7 @@ void gw_slurm_settings_done(struct gw_slurm_settings *s)
         free(s->as_user);
         free(s->client_conf);
         json_decref(s->site.features);
+        json_decref(s->site.container_command);
+        json_decref(s->site.container_gpu_arguments);
         explicit_bzero(s, sizeof *s);
 }

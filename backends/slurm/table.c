@@ -305,7 +305,8 @@ static void on_offer(struct gw_slurm *b, const json_t *frame)
                 return;
         end_silent(b, json_object_get(frame, "nodes"));
         json_t *offer = gw_slurm_offer(frame);
-        gw_autofree char *text = offer ? json_dumps(offer, JSON_COMPACT) : NULL;
+        bool whole = offer && gw_slurm_site_describe(&b->settings.site, offer) == 0;
+        gw_autofree char *text = whole ? json_dumps(offer, JSON_COMPACT) : NULL;
         if (!text) {
                 json_decref(offer);
                 return;

@@ -297,6 +297,25 @@ static int set_mail_type(struct gw_agent_order *o, const struct option *option, 
         return each_part(o, option, text, add_mail_type, err);
 }
 
+/* An option that a plugin of the site's adds to sbatch. Slurm hands it to the same plugin on the
+ * node by a variable, which it takes out of the job's; another one stays there, and is what prolog
+ * and epilog find. */
+#define IMAGE_OPTION "_SLURM_SPANK_OPTION_pyxis_container_image"
+
+static int set_image(struct gw_agent_order *o, const struct option *option, const char *text,
+                     struct gw_error *err)
+{
+        (void)option;
+        if (!*text)
+                return gw_fail(err, GW_ERR_INVALID, "needs a value");
+        gw_buf_printf(&o->plugin, IMAGE_OPTION "=%s", text);
+        o->plugins[0] = o->plugin.data;
+        o->desc.spank_job_env = o->plugins;
+        o->desc.spank_job_env_size = 1;
+        gw_agent_order_variable(o, "SLURM_SPANK_" IMAGE_OPTION, text);
+        return 0;
+}
+
 /* -- the table ------------------------------------------------------------------------------- */
 
 static const struct word exclusive_words[] = {
@@ -364,6 +383,7 @@ static const struct option options[] = {
         TEXT("cluster-constraint", cluster_features),
         TEXT("constraint", features),
         TEXT("container", container),
+        {.name = "container-image", .set = set_image, .variable = IMAGE_OPTION},
         {"dependency", set_text, AT(desc.dependency), .variable = "SLURM_JOB_DEPENDENCY"},
         TEXT("licenses", licenses),
         TEXT("mail-user", mail_user),

@@ -21,6 +21,7 @@ void gw_agent_order_init(struct gw_agent_order *o)
                 .mem = NO_VAL64,
                 .mem_per_cpu = NO_VAL64,
                 .bind = GW_BUF_INIT(LIST_MAX),
+                .plugin = GW_BUF_INIT(LIST_MAX),
                 .variables = GW_BUF_INIT(VARIABLES_MAX),
         };
         for (size_t i = 0; i < GW_AGENT_TRES; i++)
@@ -36,6 +37,7 @@ void gw_agent_order_done(struct gw_agent_order *o)
         for (size_t i = 0; i < GW_AGENT_TRES; i++)
                 gw_buf_done(&o->tres[i]);
         gw_buf_done(&o->bind);
+        gw_buf_done(&o->plugin);
         gw_buf_done(&o->variables);
         free(o->nodelist);
 }
@@ -236,7 +238,7 @@ int gw_agent_order_settle(struct gw_agent_order *o, struct gw_error *err)
             settle_memory(o, err) || settle_resources(o, err))
                 return -1;
         settle_sizes(o);
-        if (!gw_buf_ok(&o->variables))
+        if (!gw_buf_ok(&o->variables) || !gw_buf_ok(&o->plugin))
                 return gw_fail_at(err, GW_ERR_INVALID, "options", "are too long");
         return 0;
 }

@@ -32,6 +32,8 @@ struct gw_agent_order {
         struct gw_buf tres[GW_AGENT_TRES];
         struct gw_buf bind;      /* which resources are bound to tasks */
         char *nodelist;          /* in ranges, each node once */
+        struct gw_buf plugin;    /* an option of a plugin, as "NAME=value" */
+        char *plugins[1];        /* the same, as a list */
         struct gw_buf variables; /* "NAME=value" of the job's environment, a NUL behind each */
 };
 

@@ -129,7 +129,7 @@ def test_every_option_goes_through_to_slurm(made):
 def test_the_gateway_knows_the_options_that_the_agent_has():
     source = (system.ROOT / "backends/slurm/option_names.c").read_text()
     ours = set(re.findall(r'"([a-z-]+)"', source[source.index("known[]"):source.index("owned[]")]))
-    assert ours == names_of_options() - {"array"}
+    assert ours == names_of_options() - {"array", "container-image"}
 
 
 def test_a_job_on_several_nodes_starts_the_others_with_srun(made):

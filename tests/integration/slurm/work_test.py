@@ -175,7 +175,7 @@ def names_of_options():
 
 
 def test_every_option_was_compared():
-    names = names_of_options()
+    names = names_of_options() - {"container-image"}  # of a plugin: containers_test.py
     assert len(names) > 50 and names == {name for options in OPTIONS for name in options}
 
 

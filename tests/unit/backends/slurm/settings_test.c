@@ -106,6 +106,15 @@ static void what_a_site_says_is_kept(void **state)
                          0);
         assert_string_equal(json_string_value(json_object_get(s.site.features, "zone=a")), "rack1");
         assert_string_equal(json_string_value(json_object_get(s.site.features, "x=")), "y");
+        assert_int_equal(s.site.runtime, GW_SLURM_NO_RUNTIME);
+        gw_slurm_settings_done(&s);
+        assert_int_equal(init(&s,
+                              "{\"container\": \"pyxis\", \"container_command\": [\"a\", \"b c\"]}",
+                              NULL),
+                         0);
+        assert_int_equal(s.site.runtime, GW_SLURM_PYXIS);
+        assert_int_equal(json_array_size(s.site.container_command), 2);
+        assert_null(s.site.container_gpu_arguments);
         gw_slurm_settings_done(&s);
 }
 
@@ -169,6 +178,11 @@ static void mistakes_name_the_setting(void **state)
                 {"{\"message_timeout\": \"soon\"}", "message_timeout: "},
                 {"{\"user\": \"\"}", "user: "},
                 {"{\"features\": [\"a\"]}", "features: must be a map"},
+                {"{\"container\": \"docker\"}", "container: must be apptainer, pyxis or slurm"},
+                {"{\"container\": 1}", "container: must be apptainer, pyxis or slurm"},
+                {"{\"container_command\": []}", "container_command: must be a list"},
+                {"{\"container_gpu_arguments\": \"--nv\"}",
+                 "container_gpu_arguments: must be a list"},
                 {"{\"features\": {\"zone\": \"a\"}}", "features: zone: must be NAME=VALUE"},
                 {"{\"features\": {\"=a\": \"a\"}}", "features: =a: must be"},
                 {"{\"features\": {\"zone=a\": \"a|b\"}}", "features: zone=a: must be"},
