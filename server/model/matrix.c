@@ -1,7 +1,6 @@
 /* Combinations of a matrix. Any thread; runs on every submit and on every start of a task. */
 #include "server/model/matrix.h"
 
-#include "server/base/buf.h"
 #include "server/model/spec_text.h"
 
 #define MAX_NUMBER_TEXT 64
@@ -34,18 +33,22 @@ uint64_t gw_matrix_count(const json_t *matrix)
         return count;
 }
 
-static int give(const char *name, const json_t *value, struct gw_buf *text, gw_matrix_each each,
-                void *arg)
+const char *gw_matrix_text(const json_t *value, struct gw_buf *text)
 {
-        if (json_is_string(value)) {
-                each(arg, name, json_string_value(value));
-                return 0;
-        }
+        if (json_is_string(value))
+                return json_string_value(value);
         gw_buf_clear(text);
         gw_spec_text(text, value);
-        if (!gw_buf_ok(text))
+        return gw_buf_ok(text) ? text->data : NULL;
+}
+
+static int give(const char *name, const json_t *value, struct gw_buf *scratch, gw_matrix_each each,
+                void *arg)
+{
+        const char *text = gw_matrix_text(value, scratch);
+        if (!text)
                 return -1;
-        each(arg, name, text->data);
+        each(arg, name, text);
         return 0;
 }
 

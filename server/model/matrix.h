@@ -18,12 +18,16 @@
 #include <jansson.h>
 #include <stdint.h>
 
+#include "server/base/buf.h"
 #include "server/model/indexset.h"
 
 /* How many combinations there are, UINT64_MAX for that many or more. 0 for what is no matrix: no
  * object, no names, a name whose values are no list, none, or not strings, numbers and booleans
  * only. */
 uint64_t gw_matrix_count(const json_t *matrix);
+
+/* The text of a value: its own, or in `text`, which is overwritten. NULL without memory. */
+const char *gw_matrix_text(const json_t *value, struct gw_buf *text);
 
 /* Called for each value of a task, in the order of the names; borrowed until it returns. */
 typedef void (*gw_matrix_each)(void *arg, const char *name, const char *value);

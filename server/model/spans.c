@@ -178,6 +178,12 @@ int gw_spans_intersect(const struct gw_spans *a, const struct gw_spans *b, struc
         return combine(a, b, in_both, ret, err);
 }
 
+int gw_spans_without(const struct gw_spans *a, const struct gw_spans *b, struct gw_spans *ret,
+                     struct gw_error *err)
+{
+        return combine(a, b, in_a_alone, ret, err);
+}
+
 /* Makes the set what it gives with one span. Returns 0, or -1 without memory. */
 static int combine_one(struct gw_spans *set, struct gw_span span, const bool keep[4])
 {

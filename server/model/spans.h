@@ -44,10 +44,12 @@ bool gw_spans_contains(const struct gw_spans *s, uint32_t ordinal);
 const struct gw_span *gw_spans_from(const struct gw_spans *s, uint64_t ordinal);
 bool gw_spans_equal(const struct gw_spans *a, const struct gw_spans *b);
 
-/* What is in both. *ret is overwritten and must be none of the two; the caller ends it with
- * gw_spans_done. Returns 0, or -1 with GW_ERR_NOMEM and *ret empty. */
+/* What is in both; what is in a and not in b. *ret is overwritten and must be none of the two; the
+ * caller ends it with gw_spans_done. Return 0, or -1 with GW_ERR_NOMEM and *ret empty. */
 int gw_spans_intersect(const struct gw_spans *a, const struct gw_spans *b, struct gw_spans *ret,
                        struct gw_error *err);
+int gw_spans_without(const struct gw_spans *a, const struct gw_spans *b, struct gw_spans *ret,
+                     struct gw_error *err);
 
 /* Takes a span out, quickly at the set's beginning. Returns 1; 0 when the set does not have all of
  * it, and is as it was; -1 without memory, likewise. */

@@ -51,7 +51,7 @@ static void test_append_joins_neighbours(void **state)
         }
 }
 
-static void test_intersection_of_all_pairs(void **state)
+static void test_what_is_made_of_all_pairs(void **state)
 {
         (void)state;
         struct gw_spans sets[1U << BITS];
@@ -59,7 +59,10 @@ static void test_intersection_of_all_pairs(void **state)
                 sets[i] = from_bits(i);
         for (unsigned a = 0; a < 1U << BITS; a++) {
                 for (unsigned b = 0; b < 1U << BITS; b++) {
-                        struct gw_spans both;
+                        struct gw_spans both, rest;
+                        assert_int_equal(gw_spans_without(&sets[a], &sets[b], &rest, NULL), 0);
+                        assert_true(gw_spans_equal(&rest, &sets[a & ~b]));
+                        gw_spans_done(&rest);
                         assert_int_equal(gw_spans_intersect(&sets[a], &sets[b], &both, NULL), 0);
                         assert_int_equal(to_bits(&both), a & b);
                         assert_true(gw_spans_equal(&both, &sets[a & b]));
@@ -232,7 +235,7 @@ int main(void)
                 cmocka_unit_test(test_parse_many),
                 cmocka_unit_test(test_gather),
                 cmocka_unit_test(test_gather_many),
-                cmocka_unit_test(test_intersection_of_all_pairs),
+                cmocka_unit_test(test_what_is_made_of_all_pairs),
                 cmocka_unit_test(test_highest_ordinals),
                 cmocka_unit_test(test_largest),
                 cmocka_unit_test(test_grows_no_further_than_its_bound),
