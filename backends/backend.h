@@ -48,8 +48,9 @@ struct gw_submission {
         const char *index_set; /* the array's indices ("0-99:2"), or NULL for a plain job */
         const struct gw_span *spans;
         size_t span_count;
-        const char *identity; /* JSON text: the project's identity on this backend, or NULL */
-        uint32_t attempt;     /* from 1 */
+        const char *identity;  /* JSON text: the project's identity on this backend, or NULL */
+        uint32_t attempt;      /* from 1 */
+        uint32_t max_parallel; /* of its tasks, at a time; 0: no limit, or none to keep here */
         bool held;
         const char *ref;     /* the scheduler's own id, once known, or NULL */
         int64_t send_before; /* wall µs: not to be sent later than this */
@@ -189,6 +190,14 @@ struct gw_backend_type {
          * usually regret there. */
         void (*advise)(const struct gw_backend *b, const struct gw_spec *spec,
                        struct gw_warnings *warnings);
+        /* An array is one thing to its scheduler, however many of its tasks wait, and max_parallel
+         * is kept there too: a submission may have all tasks of the array, and fills one place of
+         * the window. */
+        bool whole_arrays;
+        /* How many tasks one submission may have; 0: not known yet, and then no array is handed
+         * over. NULL: any number. Any thread. */
+        uint32_t (*most_tasks)(const struct gw_backend *b);
+
         /* Any replica. The caller keeps them until they come home. */
         void (*check)(struct gw_backend *b, struct gw_backend_check *check);
         void (*log)(struct gw_backend *b, struct gw_log_source *source);
@@ -210,10 +219,10 @@ struct gw_backend_type {
          * effect. It is asked once more when the submission is known to be there. */
         int (*cancel)(struct gw_backend *b, struct gw_mark mark, const struct gw_span *spans,
                       size_t span_count);
-        /* For what still waits. time_limit_s: of each attempt; 0: none, < 0: as it is.
-         * max_parallel: 0: as it is. It is for a scheduler that shows it: how many tasks run at
-         * once is kept by the engine, which hands over no more. */
-        int (*change)(struct gw_backend *b, struct gw_mark mark, bool held, int64_t time_limit_s,
+        /* For what still waits. held: 1, 0, or < 0: as it is. time_limit_s: of each attempt; 0:
+         * none, < 0: as it is. max_parallel: of the submission, asked of one with whole_arrays; 0:
+         * as it is. Elsewhere the engine keeps it by handing over no more. */
+        int (*change)(struct gw_backend *b, struct gw_mark mark, int held, int64_t time_limit_s,
                       uint32_t max_parallel);
         /* Everything of it is recorded: its objects, but not its logs, may go. */
         int (*forget)(struct gw_backend *b, struct gw_mark mark);

@@ -88,7 +88,8 @@ static int copy_live(const struct gw_submission *s, struct gw_live *ret)
         return copy_spans(s->spans, s->span_count, &ret->spans) ||
                                copy_spans(s->begun, s->begun_count, &ret->begun) ||
                                copy_text(s->identity, &ret->identity) ||
-                               copy_text(s->ref, &ret->ref)
+                               copy_text(s->ref, &ret->ref) ||
+                               copy_text(s->index_set, &ret->index_set)
                        ? -1
                        : 0;
 }
@@ -137,7 +138,7 @@ int gw_queued_cancel(struct gw_backend *head, struct gw_mark mark, const struct 
         return post(head, a, NULL);
 }
 
-int gw_queued_change(struct gw_backend *head, struct gw_mark mark, bool held, int64_t time_limit_s,
+int gw_queued_change(struct gw_backend *head, struct gw_mark mark, int held, int64_t time_limit_s,
                      uint32_t max_parallel)
 {
         return post(head,
@@ -244,6 +245,7 @@ void gw_leadership_done(struct gw_leadership *l)
                 free(l->live[i].begun);
                 free(l->live[i].identity);
                 free(l->live[i].ref);
+                free(l->live[i].index_set);
         }
         free(l->live);
         *l = (struct gw_leadership){0};

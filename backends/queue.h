@@ -31,7 +31,7 @@ struct gw_backend_ask {
         struct gw_submission *submission; /* of submit and resolve: a copy, freed with it */
         struct gw_span *spans;            /* of cancel: a copy, freed with it; NULL: all */
         size_t span_count;
-        bool held; /* of change, as the next two */
+        int held; /* of change, as the next two */
         int64_t time_limit_s;
         uint32_t max_parallel;
         struct gw_backend_check *check; /* the caller's */
@@ -43,8 +43,8 @@ struct gw_live {
         struct gw_mark mark;
         bool accepted, cancelling, held;
         int64_t send_before;
-        char *identity, *ref;          /* or NULL */
-        struct gw_span *spans, *begun; /* or NULL: a plain job; none */
+        char *identity, *ref, *index_set; /* or NULL */
+        struct gw_span *spans, *begun;    /* or NULL: a plain job; none */
         size_t span_count, begun_count;
 };
 
@@ -80,7 +80,7 @@ int gw_queued_submit(struct gw_backend *head, const struct gw_submission *s);
 int gw_queued_resolve(struct gw_backend *head, const struct gw_submission *s);
 int gw_queued_cancel(struct gw_backend *head, struct gw_mark mark, const struct gw_span *spans,
                      size_t span_count);
-int gw_queued_change(struct gw_backend *head, struct gw_mark mark, bool held, int64_t time_limit_s,
+int gw_queued_change(struct gw_backend *head, struct gw_mark mark, int held, int64_t time_limit_s,
                      uint32_t max_parallel);
 int gw_queued_forget(struct gw_backend *head, struct gw_mark mark);
 int gw_queued_purge(struct gw_backend *head, struct gw_id job);

@@ -120,7 +120,10 @@ static void write_warnings(struct gw_buf *out, const struct gw_warnings *w)
 
 struct gw_submission gw_submit_submission(const struct gw_submit *s)
 {
+        const json_t *array = json_object_get(s->spec.json, "array");
         return (struct gw_submission){
+                .max_parallel =
+                        (uint32_t)json_integer_value(json_object_get(array, "max_parallel")),
                 .mark = {s->id, 1},
                 .spec = s->spec.text,
                 .spec_len = s->spec.text_len,

@@ -171,7 +171,8 @@ static void run_change(struct gw_local *b, struct gw_backend_ask *r)
                    gw_local_spool_limit(&b->spool, r->mark, r->time_limit_s)) {
                 answer(b, r, GW_ANSWER_BUSY, "the backend's spool cannot be written");
         } else {
-                change_hold(b, job, r->held);
+                if (r->held >= 0)
+                        change_hold(b, job, r->held);
                 answer(b, r, GW_ANSWER_DONE, NULL);
         }
 }

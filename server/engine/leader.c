@@ -155,7 +155,10 @@ static void put_off(struct part *p, unsigned action, int64_t again_us)
 {
         p->again_us = again_us;
         p->cancels = p->cancels || action == GW_ACTION_CANCEL;
-        p->changes = p->changes || action == GW_ACTION_CHANGE;
+        if (action != GW_ACTION_CHANGE)
+                return;
+        p->changes = p->changes || p->said_hold;
+        p->told_parallel = 0;
 }
 
 /* It was told what it was to be told last: that is all the next leader must know. */

@@ -188,14 +188,44 @@ static bool waits_there(const struct gw_task *task)
         return at_backend(task) && task->step != GW_STEP_RUNNING && task->reason != GW_REASON_HELD;
 }
 
-size_t gw_array_waiting(const struct array *a)
+size_t gw_array_waiting(const struct array *a, bool whole)
 {
-        return count_tasks(a, waits_there);
+        size_t parts = 0;
+        const struct part *p;
+        if (!whole)
+                return count_tasks(a, waits_there);
+        LIST_FOREACH(p, &a->parts, link)
+        {
+                const struct gw_run *run = NULL;
+                while ((run = next_run(a, p, run)) && !waits_there(&run->task))
+                        ;
+                parts += run != NULL;
+        }
+        return parts;
 }
 
 size_t gw_array_handed(const struct array *a)
 {
         return count_tasks(a, at_backend);
+}
+
+/* Only the newest part can have more tasks than may run: another is claimed when there is room
+ * beside those before it. So what they leave is its own, and they have enough. */
+uint32_t gw_array_parallel(const struct array *a, const struct part *p)
+{
+        uint32_t others = 0;
+        bool newest = true;
+        const struct part *other;
+        if (a->max_parallel == 0)
+                return 0;
+        LIST_FOREACH(other, &a->parts, link)
+        {
+                newest = newest && other->number <= p->number;
+                others += other == p ? 0 : other->left;
+        }
+        if (!newest)
+                return a->max_parallel;
+        return others < a->max_parallel ? a->max_parallel - others : 1;
 }
 
 bool gw_array_unwanted(const struct array *a, const struct part *p)

@@ -3,7 +3,8 @@
  *
  * Events gather in the array until the batch is flushed, then all that differs is one write. A
  * claim is a write of its own, because it alone may be turned down; the tasks are then what they
- * were. How many tasks run at once (max_parallel) is kept by handing over no more.
+ * were. How many tasks run at once (max_parallel) is kept by handing over no more, where the
+ * backend does not keep it.
  */
 #include "server/engine/leader_state.h"
 
@@ -17,25 +18,38 @@
 
 /* ---- what may be handed over --------------------------------------------------------------- */
 
-/* How many may be handed over now, of at most `room`. */
-static size_t most_to_claim(const struct live *v, size_t room)
+/* How many tasks a submission may have, of at most `room` that the window has. */
+static size_t most_of_one(const struct gw_leader *l, const struct live *v, size_t room)
+{
+        const struct gw_backend_type *type = l->backend->type;
+        size_t most = type->whole_arrays && room > 0 ? v->array->tasks.total : room;
+        size_t limit = type->most_tasks ? type->most_tasks(l->backend) : most;
+        return limit < most ? limit : most;
+}
+
+/* How many may be handed over now. A backend that keeps max_parallel may have more of them, as long
+ * as there is room for one of them to run. */
+static size_t most_to_claim(const struct gw_leader *l, const struct live *v, size_t room)
 {
         const struct array *a = v->array;
+        size_t most = most_of_one(l, v, room);
         if (v->job.held)
                 return 0;
         if (a->max_parallel == 0)
-                return room;
+                return most;
         size_t there = gw_array_handed(a);
         size_t places = there < a->max_parallel ? a->max_parallel - there : 0;
-        return room < places ? room : places;
+        if (l->backend->type->whole_arrays && places > 0)
+                return most;
+        return most < places ? most : places;
 }
 
 /* Returns 0, or -1 without memory. */
-static int can_claim(const struct live *v, bool *ret)
+static int can_claim(const struct gw_leader *l, const struct live *v, bool *ret)
 {
         struct gw_spans one = GW_SPANS_INIT;
         int rc = 0;
-        if (most_to_claim(v, 1) > 0)
+        if (most_to_claim(l, v, 1) > 0)
                 rc = gw_tasks_claimable(&v->array->tasks, gw_clock_wall_us(), 1, &one, NULL);
         *ret = one.count > 0;
         gw_spans_done(&one);
@@ -94,7 +108,7 @@ static int prepare(struct gw_leader *l, struct live *v)
         struct array *a = v->array;
         size_t part_count = 0;
         bool claimable = false;
-        if (list_changed_parts(a, &part_count) < 0 || can_claim(v, &claimable) < 0)
+        if (list_changed_parts(a, &part_count) < 0 || can_claim(l, v, &claimable) < 0)
                 return -1;
         gw_tasks_summary(&a->tasks, &v->job.state, &v->job.reason);
         gw_tasks_effect_settle(&a->effect);
@@ -300,14 +314,15 @@ size_t gw_array_claim(struct gw_leader *l, struct live *v, size_t room, size_t g
 {
         struct gw_spans spans = GW_SPANS_INIT;
         size_t taken = 0;
-        bool wait_for_room = room < good && gw_array_waiting(v->array) > 0;
-        size_t most = wait_for_room ? 0 : most_to_claim(v, room);
+        bool whole = l->backend->type->whole_arrays;
+        bool wait_for_room = !whole && room < good && gw_array_waiting(v->array, false) > 0;
+        size_t most = wait_for_room ? 0 : most_to_claim(l, v, room);
         l->more_tasks = l->more_tasks || wait_for_room;
         if (most > 0 && gw_tasks_claimable(&v->array->tasks, gw_clock_wall_us(), (uint32_t)most,
                                            &spans, NULL) < 0)
                 l->lost = true;
         if (spans.count > 0) {
-                taken = gw_spans_total(&spans);
+                taken = whole ? 1 : gw_spans_total(&spans);
                 if (claim(v, &spans) < 0)
                         l->lost = true;
                 gw_array_note(l, v);

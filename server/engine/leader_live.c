@@ -118,19 +118,19 @@ void gw_live_clear(struct live_table *t)
 }
 
 /* How much of the window a job fills. */
-static size_t waiting_of(const struct live *v)
+static size_t waiting_of(const struct live *v, bool whole_arrays)
 {
         if (v->array)
-                return gw_array_waiting(v->array);
+                return gw_array_waiting(v->array, whole_arrays);
         return v->job.step != GW_STEP_RUNNING && v->job.reason != GW_REASON_HELD;
 }
 
-size_t gw_live_waiting(const struct live_table *t, struct gw_buf *projects)
+size_t gw_live_waiting(const struct live_table *t, bool whole_arrays, struct gw_buf *projects)
 {
         size_t count = 0;
         for (size_t i = 0; i < LEADER_BUCKETS; i++) {
                 for (const struct live *v = t->buckets[i]; v; v = v->next) {
-                        for (size_t n = waiting_of(v); n > 0; n--) {
+                        for (size_t n = waiting_of(v, whole_arrays); n > 0; n--) {
                                 if (count++)
                                         gw_buf_char(projects, ',');
                                 gw_buf_int(projects, v->project_id);

@@ -335,7 +335,7 @@ static void claim(struct gw_leader *l, int32_t limit, size_t room, const char *b
 void gw_leader_claim(struct gw_leader *l)
 {
         struct gw_buf busy = GW_BUF_INIT(BUSY_MAX);
-        size_t waiting = gw_live_waiting(&l->live, &busy);
+        size_t waiting = gw_live_waiting(&l->live, l->backend->type->whole_arrays, &busy);
         size_t room = waiting < l->settings.window ? l->settings.window - waiting : 0;
         l->room = room > LEADER_READS;
         if (!gw_buf_ok(&busy))

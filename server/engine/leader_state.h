@@ -46,8 +46,10 @@ struct part {
         char *ref, *error; /* owned, or NULL: the scheduler's id; why it was refused */
         unsigned asked;    /* gw_job_action bits that are out, or done and not to be repeated */
         bool told_held;    /* what the backend was last told, where CHANGE is asked */
-        bool changes;      /* it is to be told of a hold or release, whatever is seen there … */
-        bool hold;         /* … namely this */
+        bool said_hold;    /* the last CHANGE was about that */
+        uint32_t told_parallel; /* of an array: likewise how many may run at a time; 0: nothing */
+        bool changes;     /* it is to be told of a hold or release, whatever is seen there … */
+        bool hold;        /* … namely this */
         bool changing;    /* so it was or is to be told, and has not answered: recorded, so that the
                              next leader tells nothing but what is still to be told */
         int64_t again_us; /* monotonic: no request before this */
@@ -100,7 +102,7 @@ void gw_live_drop(struct live_table *t, struct live *v); /* takes it out; does n
 void gw_live_clear(struct live_table *t);                /* frees all */
 /* How many fill the window: they are at the backend, or on the way, and neither run nor are held
  * there. projects: the project of each ("1,1,7"). */
-size_t gw_live_waiting(const struct live_table *t, struct gw_buf *projects);
+size_t gw_live_waiting(const struct live_table *t, bool whole_arrays, struct gw_buf *projects);
 /* How many submissions are open. */
 size_t gw_live_open(const struct live_table *t);
 /* The open submission of that number, or NULL. */
@@ -240,9 +242,11 @@ struct part *gw_part_new(uint32_t number, uint32_t attempt, struct gw_spans *spa
 void gw_part_free(struct part *p);                            /* NULL is nothing */
 struct part *gw_array_part(struct array *a, uint32_t number); /* or NULL. Reorders the parts */
 size_t gw_array_open(const struct array *a);                  /* parts */
-size_t gw_array_waiting(const struct array *a); /* tasks at the backend that neither run nor are
-                                                   held there */
-size_t gw_array_handed(const struct array *a);  /* tasks at the backend, or on the way */
+/* Tasks at the backend that neither run nor are held there; whole: parts that have such tasks. */
+size_t gw_array_waiting(const struct array *a, bool whole);
+/* How many tasks of a part may run at a time, where the backend keeps it; 0: any number. */
+uint32_t gw_array_parallel(const struct array *a, const struct part *p);
+size_t gw_array_handed(const struct array *a); /* tasks at the backend, or on the way */
 unsigned gw_array_actions(const struct live *v, const struct part *p);
 /* Whether every task of the part is to end. */
 bool gw_array_unwanted(const struct array *a, const struct part *p);
@@ -263,8 +267,9 @@ bool gw_array_cancel_tasks(struct gw_leader *l, struct live *v, const char *canc
 
 /* leader_array_write.c
  *
- * Hands over at most `room` tasks, fewer than `good` only if none waits at the backend. Returns
- * how many. */
+ * Hands over at most `room` tasks, fewer than `good` only if none waits at the backend; or, to a
+ * backend with whole_arrays, as many as a submission may have. Returns how much of the window that
+ * fills. */
 size_t gw_array_claim(struct gw_leader *l, struct live *v, size_t room, size_t good);
 /* The array's row goes with the next flush, whatever the tasks. */
 void gw_array_note(struct gw_leader *l, struct live *v);

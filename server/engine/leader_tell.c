@@ -14,13 +14,21 @@ static struct gw_mark mark_of(const struct live *v, const struct part *p)
         return (struct gw_mark){v->job.id, v->array ? p->number : v->job.submission};
 }
 
+/* How many tasks of it may run at a time, where the backend keeps that. */
+static uint32_t parallel_of(const struct gw_leader *l, const struct live *v, const struct part *p)
+{
+        return v->array && l->backend->type->whole_arrays ? gw_array_parallel(v->array, p) : 0;
+}
+
 static int tell_submit(struct gw_leader *l, struct live *v, struct part *p)
 {
         struct gw_submission s;
         gw_live_submission(v, p, &s);
+        s.max_parallel = parallel_of(l, v, p);
         gw_crash_point("leader.intended");
         int rc = l->backend->type->submit(l->backend, &s);
         p->told_held = s.held;
+        p->told_parallel = s.max_parallel;
         gw_crash_point("leader.handed");
         return rc;
 }
@@ -45,11 +53,23 @@ static int tell_cancel(struct gw_leader *l, struct live *v, struct part *p)
         return rc;
 }
 
+/* What the submission is due by itself. */
+static unsigned own_actions(const struct live *v, const struct part *p)
+{
+        return v->array ? gw_array_actions(v, p) : gw_job_actions(&v->job);
+}
+
+/* Where it is only about how many run, what others held or released there stays so. */
 static int tell_change(struct gw_leader *l, struct live *v, struct part *p)
 {
         bool hold = p->changes ? p->hold : v->job.held;
-        int rc = l->backend->type->change(l->backend, mark_of(v, p), hold, -1, 0);
-        p->told_held = p->hold = hold;
+        uint32_t parallel = parallel_of(l, v, p);
+        p->said_hold = p->changes || (own_actions(v, p) & GW_ACTION_CHANGE);
+        int rc = l->backend->type->change(l->backend, mark_of(v, p), p->said_hold ? hold : -1, -1,
+                                          parallel);
+        if (p->said_hold)
+                p->told_held = p->hold = hold;
+        p->told_parallel = parallel;
         if (rc == 0)
                 p->changes = false;
         return rc;
@@ -73,14 +93,15 @@ static bool cancels_unanswered(const struct live *v, const struct part *p, unsig
         return is_out && (v->array ? p->cancels : v->job.stop != GW_REASON_NONE);
 }
 
-static unsigned actions_of(const struct live *v, const struct part *p)
+static unsigned actions_of(const struct gw_leader *l, const struct live *v, const struct part *p)
 {
-        unsigned due = v->array ? gw_array_actions(v, p) : gw_job_actions(&v->job);
+        unsigned due = own_actions(v, p);
         if (cancels_unanswered(v, p, due))
                 due |= GW_ACTION_CANCEL;
         bool can_change = v->array ? p->state == GW_SUBMISSION_ACCEPTED
                                    : v->job.step == GW_STEP_PENDING && !v->job.stop;
-        return p->changes && can_change ? due | GW_ACTION_CHANGE : due;
+        bool changes = p->changes || p->told_parallel != parallel_of(l, v, p);
+        return changes && can_change ? due | GW_ACTION_CHANGE : due;
 }
 
 /* Whether nobody wants it to run. */
@@ -91,11 +112,11 @@ static bool is_unwanted(const struct live *v, const struct part *p)
 
 /* What the backend must be told and was not: as bits. What is not to be sent any more, because
  * nobody wants it or its time is over, is not among it. */
-static unsigned due_now(const struct live *v, struct part *p)
+static unsigned due_now(const struct gw_leader *l, const struct live *v, struct part *p)
 {
-        unsigned due = actions_of(v, p);
+        unsigned due = actions_of(l, v, p);
         p->asked &= due;
-        if (p->changes || p->told_held != v->job.held)
+        if (p->changes || p->told_held != v->job.held || p->told_parallel != parallel_of(l, v, p))
                 p->asked &= ~(unsigned)GW_ACTION_CHANGE;
         if (p->cancels)
                 p->asked &= ~(unsigned)GW_ACTION_CANCEL;
@@ -107,7 +128,7 @@ static unsigned due_now(const struct live *v, struct part *p)
 
 static void act(struct gw_leader *l, struct live *v, struct part *p)
 {
-        unsigned due = due_now(v, p);
+        unsigned due = due_now(l, v, p);
         if (!due || gw_clock_mono_us() < p->again_us)
                 return;
         for (size_t i = 0; i < GW_COUNT(requests); i++) {
@@ -131,7 +152,7 @@ void gw_leader_act(struct gw_leader *l, struct live *v)
 
 static void ask_again(struct gw_leader *l, struct live *v, struct part *p)
 {
-        bool unsent = (actions_of(v, p) & GW_ACTION_SUBMIT) && !(p->asked & GW_ACTION_SUBMIT);
+        bool unsent = (actions_of(l, v, p) & GW_ACTION_SUBMIT) && !(p->asked & GW_ACTION_SUBMIT);
         if (unsent && is_unwanted(v, p)) {
                 struct gw_job_event e = {
                         .type = GW_EVENT_NOT_SENT, .at_us = gw_clock_wall_us(), .exit_code = -1};

@@ -59,12 +59,12 @@ static int do_cancel(struct gw_backend *b, struct gw_mark mark, const struct gw_
         return note(b, c);
 }
 
-static int do_change(struct gw_backend *b, struct gw_mark mark, bool held, int64_t time_limit_s,
+static int do_change(struct gw_backend *b, struct gw_mark mark, int held, int64_t time_limit_s,
                      uint32_t max_parallel)
 {
         (void)time_limit_s;
         (void)max_parallel;
-        return note(b, (struct call){.request = GW_REQUEST_CHANGE, .mark = mark, .held = held});
+        return note(b, (struct call){.request = GW_REQUEST_CHANGE, .mark = mark, .held = held > 0});
 }
 
 static int do_forget(struct gw_backend *b, struct gw_mark mark)
