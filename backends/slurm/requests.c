@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/slurm/check.h"
 #include "backends/slurm/internal.h"
 #include "backends/slurm/plan.h"
 #include "server/base/cleanup.h"
@@ -412,7 +413,8 @@ static void on_checked(struct gw_slurm_ask *ask)
         order_free(o);
 }
 
-/* The controller's own test is asked by who leads; others check what needs no cluster. */
+/* The controller's own test, and what it passes over, is asked by who leads; others check what
+ * needs no cluster. */
 static void run_check(struct gw_slurm *b, struct gw_backend_ask *a)
 {
         struct gw_backend_check *check = a->check;
@@ -420,8 +422,10 @@ static void run_check(struct gw_slurm *b, struct gw_backend_ask *a)
         json_t *request = NULL;
         if (account_of(b, check->submission, &account, &check->error) == 0)
                 request = request_of(b, check->submission, true, &account, NULL, &check->error);
-        bool asked = request && b->epoch &&
-                     order(b, account.name, json_incref(request), a, on_checked) == 0;
+        bool fits = request && b->epoch &&
+                    gw_slurm_check(b->offer, account.name, json_object_get(request, "options"),
+                                   &check->error) == 0;
+        bool asked = fits && order(b, account.name, json_incref(request), a, on_checked) == 0;
         json_decref(request);
         gw_account_done(&account);
         if (asked)

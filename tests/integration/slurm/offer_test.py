@@ -18,6 +18,9 @@ nodename={0}3 NodeHostname=localhost NodeAddr=127.0.0.1 Port=1 CPUs=4 RealMemory
 PartitionName=old Nodes={0}3 MaxTime=2-00:00:00 State=DRAIN MaxNodes=1 DenyAccounts=wasteful,idle DenyQOS=late
 PartitionName=few Nodes={0}[1,3] State=DOWN AllowAccounts=research,teaching AllowGroups=nogroup AllowQOS=normal,high
 PartitionName=off Nodes={0}1 State=INACTIVE
+PartitionName=some Nodes={0}1 DenyAccounts=research
+PartitionName=urgent Nodes={0}1 AllowQOS=high
+PartitionName=group Nodes={0}1 AllowGroups=nogroup
 """
 
 
@@ -87,7 +90,7 @@ STATES = {"UP": ("up", True), "DOWN": ("down", True), "DRAIN": ("draining", Fals
 def test_queues_are_the_partitions(made):
     queues = by_name(offer_where(made, lambda offer: "queues" in offer, "the offer")["queues"])
     partitions = shown(made, "partition")
-    assert set(queues) == set(partitions) == {"main", "low", "old", "few", "off"}
+    assert set(queues) == set(partitions) == {"main", "low", "old", "few", "off", "some", "urgent", "group"}
     for name, queue in queues.items():
         theirs = partitions[name]
         assert (queue["state"], queue["accepts_jobs"]) == STATES[theirs["State"]]
@@ -191,6 +194,25 @@ def test_a_project_with_an_account_and_one_whose_user_is_not_known_there(made):
     access = gateway.client(gateway.token(name)).get("/v1/backends/slurm").json()["access"]
     assert [(item["project"], item["user"], item["account"], len(item["grants"])) for item in access] == [
         (name + "a", made.slurm.users[0], "teaching", 2), (name + "b", "nobody", None, 0)]
+
+
+@pytest.mark.parametrize("spec, pointer, words", [
+    ({"queue": "few"}, "/queue", "the queue few is down"),
+    ({"queue": "main", "time_limit": "1d1h"}, "/time_limit", "the queue main allows 1d at most"),
+    ({"time_limit": "1d1h"}, "/time_limit", "the queue main allows 1d at most"),
+    ({"queue": "some"}, "/queue", "the account research may not use the queue some"),
+    ({"queue": "urgent"}, "/queue", "the QOS normal may not use the queue urgent"),
+    ({"queue": "group"}, None, "User's group not permitted"),
+    ({"queue": "old"}, None, "inactive or drain"),
+    ({"queue": "main", "resources": {"nodes": 3}}, None, "node configuration is not available"),
+    ({"queue": "low", "time_limit": "1d1h"}, None, None),
+], ids=str)
+def test_a_dry_run_says_what_the_controllers_test_passes_over(made, spec, pointer, words):
+    offer_where(made, lambda offer: "qos" in offer, "the offer")
+    answer = made.members[1].post("/v1/jobs?dry_run=true", {"command": ["true"], **spec})
+    assert answer.status == (422 if words else 200), answer.text
+    assert not words or words in answer.json()["detail"]
+    assert not pointer or answer.json()["errors"][0]["pointer"] == pointer
 
 
 def requests(made):
