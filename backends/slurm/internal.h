@@ -10,37 +10,30 @@
 
 #include "backends/account.h"
 #include "backends/queue.h"
+#include "backends/slurm/array.h"
 #include "backends/slurm/as_user.h"
 #include "backends/slurm/link.h"
 #include "backends/slurm/settings.h"
 #include "backends/slurm/state.h"
+#include "backends/slurm/tasks.h"
 #include "backends/slurm/users.h"
 #include "backends/slurm/workers.h"
 
 /* One submission that the engine has not closed. */
 struct gw_slurm_job {
         struct gw_mark mark;
-        char *user;          /* its owner in the cluster; never NULL */
-        uid_t uid;           /* the same, as this machine knows it */
-        uint32_t number;     /* slurmctld's, 0: not known */
-        int64_t accepted_us; /* wall: when we learned that slurmctld has it */
-        bool asked;          /* a submit is on its way */
-        bool found;          /* the table had it */
-        bool cancelling;     /* we told slurmctld to cancel it */
-        char *refusal;       /* words of an answer that may be one: true when it never shows up */
-        int64_t silent_s;    /* since when its node is given up and it may still run; 0: not so */
+        char *user;                  /* its owner in the cluster; never NULL */
+        uid_t uid;                   /* the same, as this machine knows it */
+        struct gw_slurm_array array; /* its tasks, as slurmctld numbers them */
+        struct gw_slurm_tasks tasks; /* what is known of them */
+        uint32_t number;             /* slurmctld's, of an array that of the whole; 0: not known */
+        int64_t accepted_us;         /* wall: when we learned that slurmctld has it */
+        int64_t since_us;            /* wall: when surely all of it was there; 0: not known */
+        int64_t submit_s;            /* slurmctld's time of the submit; 0: not known */
+        bool asked;                  /* a submit is on its way */
+        char *refusal; /* words of an answer that may be one: true when it never shows up */
         struct gw_backend_ask *cancel; /* waits for the answer to the submit; or NULL */
-
-        /* What the engine was told, or is to be told. */
-        bool unreported;
-        enum gw_phase phase;
-        enum gw_reason reason;
-        enum gw_reason before; /* how the run before this ended, to be told first; or none */
-        int exit_code, signal;
-        uint32_t restart;
-        int64_t pending_us, started_us, ended_us;
-        char *node;
-        char words[GW_SLURM_WORDS];
+        bool unreported;               /* there is something to tell */
 
         LIST_ENTRY(gw_slurm_job) by_mark, by_number;
         TAILQ_ENTRY(gw_slurm_job) report;
@@ -49,6 +42,7 @@ struct gw_slurm_job {
 #define GW_SLURM_BUCKETS 4096 /* a power of two */
 
 LIST_HEAD(gw_slurm_bucket, gw_slurm_job);
+LIST_HEAD(gw_slurm_task_bucket, gw_slurm_task);
 
 struct gw_slurm {
         struct gw_queued_backend base; /* its queue: any thread */
@@ -70,30 +64,46 @@ struct gw_slurm {
         int64_t heard_at;                                   /* monotonic: a frame, or the start */
         int64_t asked_at;       /* wall: of the last whole table since the watch began; 0: none */
         int64_t first_asked_at; /* wall: of the epoch's first */
+        int64_t read_at;        /* wall: of the epoch's last, whatever agent said it; 0: none */
+        bool short_of_memory;   /* while a table was taken: it is to be said anew */
         int64_t min_job_age_us;
-        int64_t offer_at; /* monotonic: when to ask what the cluster offers */
-        json_t *offer;    /* gw_slurm_offer(), or NULL: not known yet */
+        _Atomic uint32_t max_array_size; /* 0: not known. Any thread reads it */
+        int64_t offer_at;                /* monotonic: when to ask what the cluster offers */
+        json_t *offer;                   /* gw_slurm_offer(), or NULL: not known yet */
 
         struct gw_as_user *as_user; /* NULL: the setting is missing */
         LIST_HEAD(, gw_slurm_folder) folders;
         struct gw_slurm_workers *workers;
         struct gw_slurm_users *users;
         struct gw_slurm_bucket by_mark[GW_SLURM_BUCKETS], by_number[GW_SLURM_BUCKETS];
+        struct gw_slurm_task_bucket tasks[GW_SLURM_BUCKETS]; /* by their records' numbers */
         TAILQ_HEAD(, gw_slurm_job) report;
 };
 
 /* jobs.c */
 struct gw_slurm_job *gw_slurm_job_find(struct gw_slurm *b, struct gw_mark mark);
 struct gw_slurm_job *gw_slurm_job_numbered(struct gw_slurm *b, uint32_t number);
-/* NULL: no memory. */
-struct gw_slurm_job *gw_slurm_job_add(struct gw_slurm *b, struct gw_mark mark, const char *user,
-                                      uid_t uid);
+/* What it is made of, besides its mark. */
+struct gw_slurm_job_settings {
+        const char *user;
+        uid_t uid;
+        const char *index_set; /* or NULL: a plain job */
+        const struct gw_span *spans, *begun;
+        size_t span_count, begun_count; /* without spans: ordinal 0 */
+};
+/* NULL: no memory, or these are no tasks of the job. */
+struct gw_slurm_job *gw_slurm_job_add(struct gw_slurm *b, struct gw_mark mark,
+                                      const struct gw_slurm_job_settings *settings);
 /* Whoever had the number has not any more: slurmctld gave it anew. */
 void gw_slurm_job_number(struct gw_slurm *b, struct gw_slurm_job *job, uint32_t number);
 void gw_slurm_job_remove(struct gw_slurm *b, struct gw_slurm_job *job); /* frees it */
 void gw_slurm_jobs_clear(struct gw_slurm *b);
 /* It is to be told as it is now. */
 void gw_slurm_job_changed(struct gw_slurm *b, struct gw_slurm_job *job);
+/* The record of that number is this task's. */
+void gw_slurm_job_task(struct gw_slurm *b, struct gw_slurm_job *job, struct gw_slurm_task *task,
+                       uint32_t number);
+struct gw_slurm_task *gw_slurm_task_numbered(struct gw_slurm *b, uint32_t number);
 /* It ended, and nobody knows how. */
 void gw_slurm_job_lost(struct gw_slurm *b, struct gw_slurm_job *job, const char *words);
 void gw_slurm_report(struct gw_slurm *b);

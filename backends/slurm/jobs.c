@@ -39,19 +39,64 @@ struct gw_slurm_job *gw_slurm_job_numbered(struct gw_slurm *b, uint32_t number)
         return NULL;
 }
 
-struct gw_slurm_job *gw_slurm_job_add(struct gw_slurm *b, struct gw_mark mark, const char *user,
-                                      uid_t uid)
+static int fill(struct gw_slurm_job *job, const struct gw_slurm_job_settings *s, uint32_t most)
+{
+        static const struct gw_span plain = {0, 0};
+        job->user = strdup(s->user);
+        job->uid = s->uid;
+        if (!job->user ||
+            gw_slurm_array_init(&job->array, s->index_set, s->span_count ? s->spans : &plain,
+                                s->span_count ? s->span_count : 1, most, NULL))
+                return -1;
+        return gw_slurm_tasks_init(&job->tasks, &job->array.ordinals, s->begun, s->begun_count);
+}
+
+static void release(struct gw_slurm_job *job)
+{
+        gw_slurm_tasks_done(&job->tasks);
+        gw_slurm_array_done(&job->array);
+        gw_backend_ask_free(job->cancel);
+        free(job->refusal);
+        free(job->user);
+        free(job);
+}
+
+struct gw_slurm_job *gw_slurm_job_add(struct gw_slurm *b, struct gw_mark mark,
+                                      const struct gw_slurm_job_settings *settings)
 {
         struct gw_slurm_job *job = calloc(1, sizeof *job);
-        if (!job || !(job->user = strdup(user))) {
-                free(job);
+        if (!job)
+                return NULL;
+        if (fill(job, settings, b->max_array_size)) {
+                release(job);
                 return NULL;
         }
         job->mark = mark;
-        job->uid = uid;
-        job->exit_code = -1;
         LIST_INSERT_HEAD(bucket_of(b, mark), job, by_mark);
         return job;
+}
+
+struct gw_slurm_task *gw_slurm_task_numbered(struct gw_slurm *b, uint32_t number)
+{
+        struct gw_slurm_task *task;
+        LIST_FOREACH(task, &b->tasks[number % GW_SLURM_BUCKETS], by_number)
+        {
+                if (task->number == number)
+                        return task;
+        }
+        return NULL;
+}
+
+void gw_slurm_job_task(struct gw_slurm *b, struct gw_slurm_job *job, struct gw_slurm_task *task,
+                       uint32_t number)
+{
+        if (task->number == number)
+                return;
+        if (task->number)
+                LIST_REMOVE(task, by_number);
+        task->job = job;
+        task->number = number;
+        LIST_INSERT_HEAD(&b->tasks[number % GW_SLURM_BUCKETS], task, by_number);
 }
 
 static void unnumber(struct gw_slurm_job *job)
@@ -82,11 +127,7 @@ void gw_slurm_job_remove(struct gw_slurm *b, struct gw_slurm_job *job)
         unnumber(job);
         if (job->unreported)
                 TAILQ_REMOVE(&b->report, job, report);
-        gw_backend_ask_free(job->cancel);
-        free(job->refusal);
-        free(job->node);
-        free(job->user);
-        free(job);
+        release(job);
 }
 
 void gw_slurm_jobs_clear(struct gw_slurm *b)
@@ -108,67 +149,58 @@ void gw_slurm_job_changed(struct gw_slurm *b, struct gw_slurm_job *job)
 
 void gw_slurm_job_lost(struct gw_slurm *b, struct gw_slurm_job *job, const char *words)
 {
-        if (job->phase == GW_PHASE_ENDED)
-                return;
-        job->phase = GW_PHASE_ENDED;
-        job->reason = GW_REASON_LOST;
-        job->exit_code = -1;
-        job->signal = 0;
-        job->ended_us = 0;
-        gw_str_copy(job->words, sizeof job->words, words);
+        if (gw_slurm_tasks_lose(&job->tasks, words))
+                b->short_of_memory = true;
         gw_slurm_job_changed(b, job);
 }
 
-static struct gw_fact fact_of(const struct gw_slurm *b, const struct gw_slurm_job *job,
-                              char ref[16])
+/* Facts of a submission, at most `room`. Returns how many. */
+static size_t facts_of(const struct gw_slurm *b, const struct gw_slurm_job *job,
+                       struct gw_fact *facts, size_t room, char ref[16])
 {
+        size_t count = gw_slurm_tasks_facts(&job->tasks, facts, room);
         snprintf(ref, 16, "%u", job->number);
-        return (struct gw_fact){
-                .mark = job->mark,
-                .seen = b->seen,
-                .restart = job->restart,
-                .phase = job->phase,
-                .reason = job->before ? job->before : job->reason,
-                .exit_code = job->exit_code,
-                .signal = job->signal,
-                .pending_us = job->pending_us,
-                .started_us = job->started_us,
-                .ended_us = job->ended_us,
-                .ref = job->number ? ref : NULL,
-                .node = job->node,
-                .raw = job->words[0] ? job->words : NULL,
-        };
+        for (size_t i = 0; i < count; i++) {
+                facts[i].mark = job->mark;
+                facts[i].seen = b->seen;
+                facts[i].ref = job->number ? ref : NULL;
+        }
+        return count;
 }
 
-/* Returns how many were taken: 0 when there are none, or the host has no room. */
+/* Of the first submissions in line the facts were told. */
+static void told(struct gw_slurm *b, const size_t *counts, size_t jobs)
+{
+        for (size_t i = 0; i < jobs; i++) {
+                struct gw_slurm_job *job = TAILQ_FIRST(&b->report);
+                TAILQ_REMOVE(&b->report, job, report);
+                job->unreported = false;
+                gw_slurm_tasks_told(&job->tasks, counts[i]);
+                if (gw_slurm_tasks_untold(&job->tasks))
+                        gw_slurm_job_changed(b, job); /* and then the rest */
+        }
+}
+
+/* Returns how many submissions were told of: 0 when there are none, or the host has no room. */
 static size_t report_some(struct gw_slurm *b)
 {
         struct gw_fact facts[FACTS];
         char refs[FACTS][16];
+        size_t counts[FACTS], jobs = 0, count = 0;
         struct gw_slurm_job *job;
-        size_t count = 0;
         TAILQ_FOREACH(job, &b->report, report)
         {
-                if (count == FACTS)
+                if (count == FACTS || jobs == FACTS)
                         break;
-                facts[count] = fact_of(b, job, refs[count]);
-                count++;
+                counts[jobs] = facts_of(b, job, facts + count, FACTS - count, refs[jobs]);
+                count += counts[jobs++];
         }
-        if (count == 0)
-                return 0;
-        if (b->host.facts(b->host.self, b->epoch, facts, count)) {
+        if (count > 0 && b->host.facts(b->host.self, b->epoch, facts, count)) {
                 b->refused = true;
                 return 0;
         }
-        for (size_t i = 0; i < count; i++) {
-                job = TAILQ_FIRST(&b->report);
-                TAILQ_REMOVE(&b->report, job, report);
-                job->unreported = false;
-                if (job->before != GW_REASON_NONE)
-                        gw_slurm_job_changed(b, job); /* and then what is true now */
-                job->before = GW_REASON_NONE;
-        }
-        return count;
+        told(b, counts, jobs);
+        return jobs;
 }
 
 void gw_slurm_report(struct gw_slurm *b)

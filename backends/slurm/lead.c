@@ -31,11 +31,20 @@ static int take_over(struct gw_slurm *b, const struct gw_live *live)
                 b->strangers = true;
                 return 0;
         }
-        struct gw_slurm_job *job = gw_slurm_job_add(b, live->mark, identity.user, account.uid);
+        struct gw_slurm_job_settings settings = {
+                .user = identity.user,
+                .uid = account.uid,
+                .index_set = live->index_set,
+                .spans = live->spans,
+                .span_count = live->span_count,
+                .begun = live->begun,
+                .begun_count = live->begun_count,
+        };
+        struct gw_slurm_job *job = gw_slurm_job_add(b, live->mark, &settings);
         gw_account_done(&account);
-        if (!job)
+        if (!job ||
+            (live->cancelling && gw_slurm_tasks_cancelled(&job->tasks, &job->array.ordinals)))
                 return -1;
-        job->cancelling = live->cancelling;
         uint32_t number = number_of(live->ref);
         if (number > 0)
                 gw_slurm_job_number(b, job, number);
@@ -58,7 +67,7 @@ static void stop(struct gw_slurm *b)
         gw_slurm_watch_stop(b);
         gw_slurm_jobs_clear(b);
         b->seen = 0;
-        b->asked_at = 0;
+        b->asked_at = b->read_at = 0;
         b->synced = b->refused = b->described = b->strangers = false;
 }
 

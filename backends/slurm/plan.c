@@ -1,6 +1,7 @@
 /* Spec to plan. Any thread: it also serves dry runs. */
 #include "backends/slurm/plan.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,17 +31,6 @@ int gw_slurm_identity_read(const char *text, struct gw_slurm_identity *ret, json
         *ret = (struct gw_slurm_identity){
                 .user = user, .account = json_string_value(json_object_get(json, "account"))};
         *ret_json = json;
-        return 0;
-}
-
-/* ---- what Slurm cannot carry ------------------------------------------------------------------
- */
-
-static int refuse(const struct gw_spec *spec, struct gw_error *err)
-{
-        if (spec->is_array)
-                return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/array",
-                                  "arrays cannot be handed to Slurm yet");
         return 0;
 }
 
@@ -111,8 +101,8 @@ static void add_interpreter(struct gw_buf *out, const char *script)
         out->failed |= !path || (len > next && !rest);
 }
 
-/* A script that the shell hands to its interpreter: behind setup lines, for what they change stays,
- * or in a container. */
+/* A script that the shell hands to its interpreter: behind lines of its own, for what they change
+ * stays, or in a container. */
 static void add_handed_script(struct gw_buf *out, const struct gw_slurm_plan *plan,
                               const struct gw_slurm_site *site, const char *script)
 {
@@ -133,6 +123,22 @@ static void add_handed_script(struct gw_buf *out, const struct gw_slurm_plan *pl
         gw_buf_printf(out, "%s\n", end);
 }
 
+static const char open_outputs[] =
+        "exec >\"${JOBGATE_OUTPUT%%\"%a\"*}$JOBGATE_TASK_INDEX${JOBGATE_OUTPUT#*\"%a\"}\" 2>&1\n"
+        "[ -z \"$JOBGATE_ERRORS\" ] ||\n"
+        "exec 2>\"${JOBGATE_ERRORS%%\"%a\"*}$JOBGATE_TASK_INDEX${JOBGATE_ERRORS#*\"%a\"}\"\n"
+        "unset JOBGATE_OUTPUT JOBGATE_ERRORS\n";
+
+/* Where Slurm would name a task's output by its place, the task opens what its index names. */
+static void add_tasks(struct gw_buf *out, const struct gw_slurm_plan *plan)
+{
+        if (!plan->array.is_array)
+                return;
+        gw_slurm_array_prologue(&plan->array, plan->spec.matrix, out);
+        if (plan->array.by_place)
+                gw_buf_str(out, open_outputs);
+}
+
 static void write_script(struct gw_buf *out, const struct gw_slurm_plan *plan,
                          const struct gw_slurm_site *site)
 {
@@ -141,7 +147,7 @@ static void write_script(struct gw_buf *out, const struct gw_slurm_plan *plan,
         const json_t *setup = json_object_get(plan->spec.json, "setup");
         bool own_line = script && strncmp(script, "#!", 2) == 0;
         bool wrapped = gw_slurm_container_wraps(site, &plan->spec);
-        if (own_line && json_array_size(setup) == 0 && !wrapped) {
+        if (own_line && json_array_size(setup) == 0 && !wrapped && !plan->array.is_array) {
                 size_t len = strcspn(script, "\n");
                 gw_buf_add(out, script, len);
                 gw_buf_char(out, '\n');
@@ -151,6 +157,7 @@ static void write_script(struct gw_buf *out, const struct gw_slurm_plan *plan,
         }
         gw_buf_str(out, shell);
         add_directives(out, plan);
+        add_tasks(out, plan);
         gw_shell_setup(out, setup);
         if (script && (own_line || wrapped)) {
                 add_handed_script(out, plan, site, script);
@@ -167,13 +174,32 @@ static void write_script(struct gw_buf *out, const struct gw_slurm_plan *plan,
 /* ---- the plan -----------------------------------------------------------------------------------
  */
 
+/* "0-99:2%10" */
+static int set_array(struct gw_slurm_plan *plan, uint32_t max_parallel)
+{
+        struct gw_buf text = GW_BUF_INIT(MAX_SCRIPT);
+        if (!plan->array.is_array)
+                return 0;
+        gw_slurm_array_ids(&plan->array, &plan->array.ordinals, &text);
+        if (max_parallel > 0)
+                gw_buf_printf(&text, "%%%" PRIu32, max_parallel);
+        int rc = gw_buf_ok(&text)
+                         ? json_object_set_new(plan->options, "array", json_string(text.data))
+                         : -1;
+        gw_buf_done(&text);
+        return rc;
+}
+
 static int fill(struct gw_slurm_plan *plan, const struct gw_submission *s,
                 const struct gw_slurm_identity *identity, const struct gw_slurm_site *site,
-                struct gw_error *err)
+                uint32_t most, struct gw_error *err)
 {
+        static const struct gw_span plain = {0, 0};
         char mark[GW_MARK_TEXT];
         struct gw_buf script = GW_BUF_INIT(MAX_SCRIPT);
-        if (gw_spec_load(s->spec, s->spec_len, &plan->spec, err) || refuse(&plan->spec, err))
+        if (gw_spec_load(s->spec, s->spec_len, &plan->spec, err) ||
+            gw_slurm_array_init(&plan->array, s->index_set, s->span_count ? s->spans : &plain,
+                                s->span_count ? s->span_count : 1, most, err))
                 return -1;
         gw_mark_format(s->mark, mark);
         snprintf(plan->comment, sizeof plan->comment, GW_SLURM_COMMENT "%s", mark);
@@ -181,6 +207,8 @@ static int fill(struct gw_slurm_plan *plan, const struct gw_submission *s,
                 gw_slurm_options(&plan->spec, identity ? identity->account : NULL, site, err);
         if (!plan->options)
                 return -1;
+        if (set_array(plan, s->max_parallel))
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
         write_script(&script, plan, site);
         plan->script = gw_buf_take(&script, NULL);
         return plan->script ? 0
@@ -190,10 +218,10 @@ static int fill(struct gw_slurm_plan *plan, const struct gw_submission *s,
 
 int gw_slurm_plan_init(struct gw_slurm_plan *plan, const struct gw_submission *s,
                        const struct gw_slurm_identity *identity, const struct gw_slurm_site *site,
-                       struct gw_error *err)
+                       uint32_t most, struct gw_error *err)
 {
         *plan = (struct gw_slurm_plan){0};
-        if (fill(plan, s, identity, site, err) == 0)
+        if (fill(plan, s, identity, site, most, err) == 0)
                 return 0;
         gw_slurm_plan_done(plan);
         return -1;
@@ -202,6 +230,7 @@ int gw_slurm_plan_init(struct gw_slurm_plan *plan, const struct gw_submission *s
 void gw_slurm_plan_done(struct gw_slurm_plan *plan)
 {
         gw_spec_done(&plan->spec);
+        gw_slurm_array_done(&plan->array);
         json_decref(plan->options);
         free(plan->script);
         *plan = (struct gw_slurm_plan){0};
@@ -210,16 +239,31 @@ void gw_slurm_plan_done(struct gw_slurm_plan *plan)
 /* ---- the request
  * --------------------------------------------------------------------------------- */
 
+/* What a task's script finds besides what every task of the submission has in common. */
+static int set_own(const struct gw_slurm_plan *plan, const char *output, const char *errors,
+                   json_t *environment)
+{
+        if (!plan->array.is_array)
+                return json_object_set_new(environment, "JOBGATE_TASK_INDEX", json_string("0"));
+        if (!plan->array.by_place)
+                return 0;
+        return json_object_set_new(environment, "JOBGATE_OUTPUT", json_string(output)) ||
+                               json_object_set_new(environment, "JOBGATE_ERRORS",
+                                                   json_string(errors ? errors : ""))
+                       ? -1
+                       : 0;
+}
+
 /* "NAME=value" for each. */
 static json_t *environment_of(const struct gw_slurm_plan *plan, const struct gw_submission *s,
-                              const struct gw_account *account, const char *url)
+                              const struct gw_account *account, const char *url, const char *output,
+                              const char *errors)
 {
         json_auto_t *object = gw_task_environment(plan->spec.json, s, url, account);
         json_t *list = json_array();
         const char *name;
         json_t *value;
-        bool ok = object && list &&
-                  json_object_set_new(object, "JOBGATE_TASK_INDEX", json_string("0")) == 0;
+        bool ok = object && list && set_own(plan, output, errors, object) == 0;
         if (ok)
                 json_object_foreach(object, name, value) ok =
                         ok &&
@@ -231,25 +275,47 @@ static json_t *environment_of(const struct gw_slurm_plan *plan, const struct gw_
         return NULL;
 }
 
+/* Of a test of more tasks than one submission has, one task stands for all. */
+static json_t *options_of(const struct gw_slurm_plan *plan, bool test)
+{
+        json_t *options = json_copy(plan->options);
+        if (options && test && plan->array.by_place)
+                json_object_del(options, "array");
+        return options;
+}
+
+/* Where both outputs go, as Slurm or a task's script is told; errors NULL: to the same. Returns 0,
+ * or -1 without memory. */
+static int name_outputs(const struct gw_slurm_plan *plan, const struct gw_account *account,
+                        struct gw_mark mark, const char *folder, char **output, char **errors)
+{
+        const char *task = plan->array.is_array ? "%a" : NULL;
+        *output = gw_slurm_output_path(account->home, folder, mark, task, false);
+        *errors = folder ? gw_slurm_output_path(account->home, folder, mark, task, true) : NULL;
+        return *output && (*errors || !folder) ? 0 : -1;
+}
+
 json_t *gw_slurm_plan_request(const struct gw_slurm_plan *plan, const struct gw_submission *s,
                               const struct gw_account *account, const char *folder, const char *url,
                               bool test)
 {
-        json_t *environment = environment_of(plan, s, account, url);
+        bool by_place = plan->array.by_place;
+        gw_autofree char *output = NULL, *errors = NULL;
+        if (name_outputs(plan, account, s->mark, folder, &output, &errors))
+                return NULL;
+        json_t *environment = environment_of(plan, s, account, url, output, errors);
+        json_t *options = options_of(plan, test);
         const char *directory = text_of(plan->spec.json, "working_directory");
-        gw_autofree char *output =
-                gw_slurm_output_path(account->home, folder, s->mark, NULL, false);
-        gw_autofree char *errors =
-                folder ? gw_slurm_output_path(account->home, folder, s->mark, NULL, true) : NULL;
-        if (!environment || !output || (folder && !errors)) {
+        if (!environment || !options) {
                 json_decref(environment);
+                json_decref(options);
                 return NULL;
         }
-        return json_pack("{s:s, s:I, s:b, s:I, s:I, s:s, s:s, s:s, s:s, s:o, s:s, s:s*, s:b, s:O}",
+        return json_pack("{s:s, s:I, s:b, s:I, s:I, s:s, s:s, s:s, s:s, s:o, s:s, s:s*, s:b, s:o}",
                          "op", "submit", "send_before", (json_int_t)s->send_before, "test", test,
                          "uid", (json_int_t)account->uid, "gid", (json_int_t)account->gid, "name",
                          plan->spec.name, "comment", plan->comment, "script", plan->script,
                          "work_dir", directory ? directory : account->home, "environment",
-                         environment, "stdout", output, "stderr", errors, "held", s->held,
-                         "options", plan->options);
+                         environment, "stdout", by_place ? "/dev/null" : output, "stderr",
+                         by_place ? NULL : errors, "held", s->held, "options", options);
 }

@@ -1,5 +1,5 @@
 /*
- * What a plain job becomes on Slurm: sbatch's options, the batch script, the environment, and the
+ * What a submission becomes on Slurm: sbatch's options, the batch script, the environment, and the
  * request that a worker is sent (protocol.h). Pure; a plan belongs to one thread.
  */
 #ifndef GW_BACKENDS_SLURM_PLAN_H
@@ -9,6 +9,7 @@
 
 #include "backends/account.h"
 #include "backends/backend.h"
+#include "backends/slurm/array.h"
 #include "backends/slurm/site.h"
 #include "server/model/spec.h"
 
@@ -26,23 +27,26 @@ int gw_slurm_identity_read(const char *text, struct gw_slurm_identity *ret, json
 struct gw_slurm_plan {
         struct gw_spec spec;
         json_t *options; /* sbatch's long options, each with its text, in order */
+        struct gw_slurm_array array;
         char comment[GW_MARK_TEXT + 16];
         char *script; /* whole, with the options as #SBATCH lines for people */
 };
 
 /*
- * The options are those of options.h.
+ * The options are those of options.h, and array: the tasks of the submission (array.h) and how many
+ * of them run at a time.
  *
+ * most: MaxArraySize, or 0: not known.
  * Returns 0; or -1 with GW_ERR_UNPROCESSABLE (the pointer is the spec's) when Slurm cannot carry
  * it, GW_ERR_INTERNAL when it is no spec.
  */
 int gw_slurm_plan_init(struct gw_slurm_plan *plan, const struct gw_submission *s,
                        const struct gw_slurm_identity *identity, const struct gw_slurm_site *site,
-                       struct gw_error *err);
+                       uint32_t most, struct gw_error *err);
 void gw_slurm_plan_done(struct gw_slurm_plan *plan);
 
-/* A request to submit it as this user, without an id. folder: for its output, or NULL
- * (output.h). url: JOBGATE_URL, or NULL. NULL without memory. */
+/* A request to submit it as this user, or to test whether it could be, without an id. folder: for
+ * its output, or NULL (output.h). url: JOBGATE_URL, or NULL. NULL without memory. */
 json_t *gw_slurm_plan_request(const struct gw_slurm_plan *plan, const struct gw_submission *s,
                               const struct gw_account *account, const char *folder, const char *url,
                               bool test);

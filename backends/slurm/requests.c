@@ -17,6 +17,7 @@
 
 #define RETRY_US GW_SECOND
 #define SKEW_US (2 * GW_SECOND)        /* between the clocks, and of an answer on its way */
+#define MAX_IDS (1024 * 1024)          /* as the agent takes them */
 #define AGE_MARGIN_US (90 * GW_SECOND) /* from the intent to send_before, and the rest */
 
 struct order {
@@ -149,7 +150,8 @@ static json_t *request_of(const struct gw_slurm *b, const struct gw_submission *
         json_t *request = NULL;
         if (gw_slurm_identity_read(s->identity, &identity, &json, err))
                 return NULL;
-        if (gw_slurm_plan_init(&plan, s, &identity, &b->settings.site, err) == 0) {
+        if (gw_slurm_plan_init(&plan, s, &identity, &b->settings.site, b->max_array_size, err) ==
+            0) {
                 request = gw_slurm_plan_request(&plan, s, account, folder, b->settings.url, test);
                 if (request && test)
                         json_object_set_new(request, "send_before", json_integer(test_until(b)));
@@ -207,6 +209,7 @@ static void on_submitted(struct gw_slurm_ask *ask)
                 verdict = GW_ANSWER_UNKNOWN;
         if (verdict == GW_ANSWER_DONE) {
                 gw_slurm_job_number(b, job, (uint32_t)number);
+                job->since_us = job->accepted_us;
                 answer_done(b, o->asked, job);
         } else {
                 answer(b, o->asked, verdict, NULL, ask->text);
@@ -220,6 +223,20 @@ static void on_submitted(struct gw_slurm_ask *ask)
         order_free(o);
 }
 
+/* NULL: no memory. */
+static struct gw_slurm_job *job_of_submission(struct gw_slurm *b, const struct gw_submission *s,
+                                              const struct gw_account *account)
+{
+        struct gw_slurm_job_settings settings = {
+                .user = account->name,
+                .uid = account->uid,
+                .index_set = s->index_set,
+                .spans = s->spans,
+                .span_count = s->span_count,
+        };
+        return gw_slurm_job_add(b, s->mark, &settings);
+}
+
 static void run_submit(struct gw_slurm *b, struct gw_backend_ask *a)
 {
         struct gw_error err = {0};
@@ -230,6 +247,11 @@ static void run_submit(struct gw_slurm *b, struct gw_backend_ask *a)
                         answer_done(b, a, job);
                 else if (!job->asked)
                         answer(b, a, GW_ANSWER_UNKNOWN, NULL, NULL);
+                gw_backend_ask_free(a);
+                return;
+        }
+        if (a->submission->index_set && b->max_array_size == 0) {
+                answer(b, a, GW_ANSWER_BUSY, NULL, "how large arrays may be is not known yet");
                 gw_backend_ask_free(a);
                 return;
         }
@@ -249,7 +271,7 @@ static void run_submit(struct gw_slurm *b, struct gw_backend_ask *a)
                 gw_backend_ask_free(a);
                 return;
         }
-        job = gw_slurm_job_add(b, a->mark, account.name, account.uid);
+        job = job_of_submission(b, a->submission, &account);
         if (job)
                 job->asked = true;
         if (!job) {
@@ -277,7 +299,7 @@ static struct gw_slurm_job *job_to_resolve(struct gw_slurm *b, const struct gw_b
         if (gw_slurm_identity_read(a->submission->identity, &identity, &json, err) ||
             gw_slurm_account_find(b, identity.user, &account, err))
                 return NULL;
-        job = gw_slurm_job_add(b, a->mark, account.name, account.uid);
+        job = job_of_submission(b, a->submission, &account);
         gw_account_done(&account);
         if (!job)
                 gw_fail(err, GW_ERR_NOMEM, "out of memory");
@@ -335,6 +357,39 @@ static void tell(struct gw_slurm *b, const struct gw_slurm_job *job, json_t *req
         gw_backend_ask_free(a);
 }
 
+/* An order to cancel some of what may still run, by the submission's number alone where that is
+ * all. NULL without memory. */
+static json_t *cancel_request(struct gw_slurm_job *job, const struct gw_spans *some, bool all)
+{
+        struct gw_buf ids = GW_BUF_INIT(MAX_IDS);
+        json_t *request = NULL;
+        if (!all)
+                gw_slurm_array_ids(&job->array, some, &ids);
+        if (gw_buf_ok(&ids) && gw_slurm_tasks_cancelled(&job->tasks, some) == 0)
+                request = json_pack("{s:s, s:I, s:s*}", "op", "cancel", "job",
+                                    (json_int_t)job->number, "tasks", ids.data);
+        gw_buf_done(&ids);
+        return request;
+}
+
+static void cancel_tasks(struct gw_slurm *b, struct gw_slurm_job *job, struct gw_backend_ask *a)
+{
+        const struct gw_spans named = {.items = a->spans, .count = a->span_count};
+        struct gw_spans open, some = GW_SPANS_INIT;
+        int rc = gw_slurm_tasks_open(&job->tasks, &open);
+        if (rc == 0)
+                rc = gw_spans_intersect(a->spans ? &named : &open, &open, &some, NULL);
+        if (rc == 0 && some.count == 0) {
+                answer(b, a, GW_ANSWER_ABSENT, NULL, NULL);
+                gw_backend_ask_free(a);
+        } else {
+                bool all = gw_spans_equal(&some, &open);
+                tell(b, job, rc ? NULL : cancel_request(job, &some, all), a);
+        }
+        gw_spans_done(&some);
+        gw_spans_done(&open);
+}
+
 static void run_cancel(struct gw_slurm *b, struct gw_backend_ask *a)
 {
         struct gw_slurm_job *job = gw_slurm_job_find(b, a->mark);
@@ -343,13 +398,17 @@ static void run_cancel(struct gw_slurm *b, struct gw_backend_ask *a)
                 job->cancel = a;
                 return;
         }
-        if (!job || job->number == 0 || job->phase == GW_PHASE_ENDED) {
+        if (!job || job->number == 0 || gw_slurm_tasks_over(&job->tasks)) {
                 answer(b, a, GW_ANSWER_ABSENT, NULL, NULL);
                 gw_backend_ask_free(a);
                 return;
         }
-        job->cancelling = true;
-        tell(b, job, json_pack("{s:s, s:I}", "op", "cancel", "job", (json_int_t)job->number), a);
+        if (job->array.is_array && b->max_array_size == 0) {
+                answer(b, a, GW_ANSWER_BUSY, NULL, "how tasks are numbered is not known yet");
+                gw_backend_ask_free(a);
+                return;
+        }
+        cancel_tasks(b, job, a);
 }
 
 static void run_change(struct gw_slurm *b, struct gw_backend_ask *a)
@@ -360,15 +419,18 @@ static void run_change(struct gw_slurm *b, struct gw_backend_ask *a)
                 gw_backend_ask_free(a);
                 return;
         }
-        if (!job || job->number == 0 || job->phase != GW_PHASE_PENDING) {
+        if (!job || job->number == 0 || !gw_slurm_tasks_wait(&job->tasks)) {
                 answer(b, a, GW_ANSWER_ABSENT, NULL, NULL);
                 gw_backend_ask_free(a);
                 return;
         }
-        json_t *request = json_pack("{s:s, s:I, s:b}", "op", "change", "job",
-                                    (json_int_t)job->number, "held", a->held);
+        json_t *request = json_pack("{s:s, s:I}", "op", "change", "job", (json_int_t)job->number);
+        if (request && a->held >= 0)
+                json_object_set_new(request, "held", json_boolean(a->held));
         if (request && a->time_limit_s > 0)
                 json_object_set_new(request, "time_limit_s", json_integer(a->time_limit_s));
+        if (request && a->max_parallel > 0 && job->array.is_array)
+                json_object_set_new(request, "max_parallel", json_integer(a->max_parallel));
         tell(b, job, request, a);
 }
 
@@ -388,7 +450,7 @@ static void run_forget(struct gw_slurm *b, struct gw_backend_ask *a)
         gw_backend_ask_free(a);
         if (!job)
                 return;
-        if (job->number && job->phase != GW_PHASE_ENDED)
+        if (job->number && !gw_slurm_tasks_over(&job->tasks))
                 (void)order(b, job->user,
                             json_pack("{s:s, s:I}", "op", "cancel", "job", (json_int_t)job->number),
                             NULL, on_dropped);

@@ -18,6 +18,11 @@ static struct gw_slurm *slurm_of(struct gw_backend *head)
         return GW_CONTAINER(head, struct gw_slurm, base.head);
 }
 
+static uint32_t op_most_tasks(const struct gw_backend *head)
+{
+        return atomic_load(&slurm_of((struct gw_backend *)(uintptr_t)head)->max_array_size);
+}
+
 static int op_render(const struct gw_backend *head, const struct gw_submission *s,
                      struct gw_buf *out, struct gw_error *err)
 {
@@ -27,7 +32,8 @@ static int op_render(const struct gw_backend *head, const struct gw_submission *
         const struct gw_slurm *b = GW_CONTAINER((uintptr_t)head, const struct gw_slurm, base.head);
         bool known =
                 s->identity && gw_slurm_identity_read(s->identity, &identity, &json, NULL) == 0;
-        if (gw_slurm_plan_init(&plan, s, known ? &identity : NULL, &b->settings.site, err))
+        if (gw_slurm_plan_init(&plan, s, known ? &identity : NULL, &b->settings.site,
+                               op_most_tasks(head), err))
                 return -1;
         if (out)
                 gw_buf_str(out, plan.script);
@@ -107,5 +113,7 @@ const struct gw_backend_type gw_slurm_type = {
         .render = op_render,
         .advise = op_advise,
         .log_by_record = true,
+        .whole_arrays = true,
+        .most_tasks = op_most_tasks,
         GW_QUEUED_OPS,
 };

@@ -79,7 +79,7 @@ static void find_all_again(struct gw_slurm *b)
         for (size_t i = 0; i < GW_SLURM_BUCKETS; i++) {
                 LIST_FOREACH(job, &b->by_number[i], by_number)
                 {
-                        job->found = false;
+                        gw_slurm_tasks_unread(&job->tasks);
                 }
         }
 }
@@ -116,21 +116,32 @@ static int mark_of(const char *comment, struct gw_mark *ret)
         return gw_mark_parse(text, ret);
 }
 
-static int64_t microseconds(int64_t seconds)
+/* Of an array that of the whole. */
+static uint32_t number_of(const struct gw_slurm_record *r)
 {
-        return seconds > 0 ? seconds * GW_SECOND : 0;
+        return r->array ? r->array : r->job;
+}
+
+/* Whether it is the record that had this number before: only a requeue changes the time of
+ * submission. */
+static bool is_same(struct gw_slurm *b, const struct gw_slurm_job *job,
+                    const struct gw_slurm_record *r)
+{
+        const struct gw_slurm_task *task = gw_slurm_task_numbered(b, r->job);
+        if (job->uid != r->uid)
+                return false;
+        if (task && task->view.pending_us)
+                return task->view.restart != r->restart ||
+                       task->view.pending_us == r->submit_s * GW_SECOND;
+        return job->submit_s == 0 || r->restart > 0 || job->submit_s == r->submit_s;
 }
 
 /* By its number: its owner may have rewritten the comment. A controller that lost its state gives
- * numbers anew; only a requeue changes the time of submission. */
+ * numbers anew. */
 static struct gw_slurm_job *job_by_number(struct gw_slurm *b, const struct gw_slurm_record *r)
 {
-        struct gw_slurm_job *job = gw_slurm_job_numbered(b, r->job);
-        if (!job)
-                return NULL;
-        bool same = job->uid == r->uid && (job->pending_us == 0 || job->restart != r->restart ||
-                                           job->pending_us == microseconds(r->submit_s));
-        if (same)
+        struct gw_slurm_job *job = gw_slurm_job_numbered(b, number_of(r));
+        if (!job || is_same(b, job, r))
                 return job;
         gw_slurm_job_lost(b, job, gone_words);
         return NULL;
@@ -143,66 +154,108 @@ static struct gw_slurm_job *job_of(struct gw_slurm *b, const struct gw_slurm_rec
         struct gw_slurm_job *job =
                 mark_of(r->comment, &mark) == 0 ? gw_slurm_job_find(b, mark) : NULL;
         if (!job || job->uid != r->uid)
-                return job_by_number(b, r);
+                job = job_by_number(b, r);
+        if (!job || job->array.is_array != (r->array != 0))
+                return NULL; /* else the user's own, with our mark */
         if (job->number == 0)
-                gw_slurm_job_number(b, job, r->job);
-        return job->number == r->job ? job : NULL; /* else the user's copy of it */
+                gw_slurm_job_number(b, job, number_of(r));
+        return job->number == number_of(r) ? job : NULL; /* else the user's copy of it */
 }
 
-/* The record never says who cancelled it; where we asked for it, the engine knows for whom. */
-static enum gw_reason reason_of(const struct gw_slurm_job *job, const struct gw_slurm_meaning *m)
+/* All of a submission was there when slurmctld took it. */
+static void note_submit(struct gw_slurm_job *job, const struct gw_slurm_record *r)
 {
-        if (m->refused)
-                return GW_REASON_REJECTED;
-        return m->by_somebody && job->cancelling ? GW_REASON_CANCELLED_EXTERNALLY : m->reason;
+        if (r->restart > 0 || job->submit_s)
+                return;
+        job->submit_s = r->submit_s;
+        if (job->since_us == 0)
+                job->since_us = r->submit_s * GW_SECOND;
+}
+
+/* Returns 0; or -1 with GW_ERR_INVALID when the record is none of the submission's, or
+ * GW_ERR_NOMEM. */
+static int take_rest(struct gw_slurm_job *job, const struct gw_slurm_record *r,
+                     struct gw_error *err)
+{
+        struct gw_spans listed = GW_SPANS_INIT;
+        if (r->tasks && gw_slurm_array_read(&job->array, r->tasks, &listed, err))
+                return -1;
+        int rc = gw_slurm_tasks_take_rest(&job->tasks, &listed, r);
+        gw_spans_done(&listed);
+        return rc ? gw_fail(err, GW_ERR_NOMEM, "out of memory") : 0;
+}
+
+/* Likewise. */
+static int take_own(struct gw_slurm *b, struct gw_slurm_job *job, const struct gw_slurm_record *r,
+                    struct gw_error *err)
+{
+        struct gw_slurm_task *task;
+        uint32_t ordinal = 0;
+        if (r->array && gw_slurm_array_ordinal(&job->array, (uint64_t)r->task, &ordinal))
+                return gw_fail(err, GW_ERR_INVALID, "job %u is of no task of ours", r->job);
+        int rc = gw_slurm_tasks_own(&job->tasks, ordinal, &task);
+        if (r->job == job->number)
+                gw_slurm_tasks_head(&job->tasks, GW_SLURM_HEAD_TASK);
+        if (rc == 0 && task) {
+                gw_slurm_job_task(b, job, task, r->job);
+                rc = gw_slurm_tasks_take(&job->tasks, task, r);
+                if (task->view.phase == GW_PHASE_ENDED)
+                        gw_crash_point("slurm.ended");
+                if (task->view.silent_s)
+                        b->offer_at = 0;
+        }
+        return rc ? gw_fail(err, GW_ERR_NOMEM, "out of memory") : 0;
 }
 
 static void take_record(struct gw_slurm *b, const struct gw_slurm_record *r)
 {
+        struct gw_error err = {0};
         struct gw_slurm_job *job = job_of(b, r);
-        if (!job || job->phase == GW_PHASE_ENDED)
+        if (!job)
                 return;
-        struct gw_slurm_meaning m = gw_slurm_meaning(r);
-        job->found = true;
-        if (m.phase == GW_PHASE_ENDED) {
-                gw_crash_point("slurm.ended");
-                job->before = GW_REASON_NONE;
-        } else if (r->restart > job->restart) {
-                job->before = m.before;
-        }
-        job->phase = m.phase;
-        job->reason = reason_of(job, &m);
-        job->silent_s = m.node_silent ? r->end_s : 0;
-        if (m.node_silent)
-                b->offer_at = 0;
-        job->exit_code = m.exit_code;
-        job->signal = m.signal;
-        job->restart = r->restart;
-        job->pending_us = microseconds(r->submit_s);
-        job->started_us = m.phase == GW_PHASE_PENDING ? 0 : microseconds(r->start_s);
-        job->ended_us = m.phase == GW_PHASE_ENDED ? microseconds(r->end_s) : 0;
-        free(job->node);
-        job->node = r->node ? strdup(r->node) : NULL;
-        gw_str_copy(job->words, sizeof job->words, m.words);
+        int rc = r->array && r->task < 0 ? take_rest(job, r, &err) : take_own(b, job, r, &err);
+        note_submit(job, r);
+        if (rc && err.code == GW_ERR_NOMEM)
+                b->short_of_memory = true;
+        else if (rc)
+                gw_log_error("slurm.record", &err);
         gw_slurm_job_changed(b, job);
 }
 
 static void take_gone(struct gw_slurm *b, uint32_t number)
 {
+        struct gw_slurm_task *task = gw_slurm_task_numbered(b, number);
         struct gw_slurm_job *job = gw_slurm_job_numbered(b, number);
-        if (job && job->silent_s == 0) /* else its node is asked */
-                gw_slurm_job_lost(b, job, gone_words);
+        if (task) {
+                task->found = false;
+                task->job->tasks.changed = true;
+        }
+        if (job)
+                gw_slurm_tasks_head(&job->tasks, GW_SLURM_HEAD_NONE);
 }
 
-/* What slurmctld took before the read began, and a whole read does not have. */
-static void find_missing(struct gw_slurm *b)
+/* What slurmctld took before the read began, and a whole read does not have, is not there. Nothing
+ * went unseen where less time has passed than it keeps what has ended. now, asked_at: of the
+ * agent; slurmctld counts whole seconds. */
+static void settle(struct gw_slurm *b, struct gw_slurm_job *job, int64_t now_us)
+{
+        struct gw_slurm_tasks *t = &job->tasks;
+        int64_t since_us = t->settled ? b->read_at : job->since_us;
+        bool missing = t->head == GW_SLURM_HEAD_NONE && t->count == 0;
+        if (!t->changed || (missing && job->accepted_us >= b->asked_at))
+                return;
+        if (gw_slurm_tasks_settle(t, now_us - since_us < b->min_job_age_us - GW_SECOND))
+                b->short_of_memory = true;
+        gw_slurm_job_changed(b, job);
+}
+
+static void settle_all(struct gw_slurm *b, int64_t now_us)
 {
         struct gw_slurm_job *job;
         for (size_t i = 0; i < GW_SLURM_BUCKETS; i++) {
                 LIST_FOREACH(job, &b->by_number[i], by_number)
                 {
-                        if (!job->found && job->silent_s == 0 && job->accepted_us < b->asked_at)
-                                gw_slurm_job_lost(b, job, gone_words);
+                        settle(b, job, now_us);
                 }
         }
 }
@@ -233,16 +286,32 @@ static void on_table(struct gw_slurm *b, const json_t *frame)
         if (b->seen == 0 || b->synced)
                 b->seen++;
         b->watch_back_off_us = 0;
-        find_missing(b);
+        settle_all(b, json_integer_value(json_object_get(frame, "now")));
+        b->read_at = b->asked_at;
         if (!b->reachable)
                 b->offer_at = 0; /* much may have changed */
         describe(b, true, NULL);
 }
 
+/* What was taken over before it was known is numbered by it. */
+static void limit_arrays(struct gw_slurm *b, uint32_t most)
+{
+        struct gw_slurm_job *job;
+        for (size_t i = 0; i < GW_SLURM_BUCKETS && b->max_array_size == 0; i++) {
+                LIST_FOREACH(job, &b->by_mark[i], by_mark)
+                {
+                        gw_slurm_array_limit(&job->array, most);
+                }
+        }
+        b->max_array_size = most;
+}
+
 static void on_hello(struct gw_slurm *b, const json_t *frame)
 {
         json_int_t age = json_integer_value(json_object_get(frame, "min_job_age"));
+        json_int_t most = json_integer_value(json_object_get(frame, "max_array_size"));
         b->min_job_age_us = (age > 0 ? age : DEFAULT_MIN_JOB_AGE_S) * GW_SECOND;
+        limit_arrays(b, most > 0 ? (uint32_t)most : 1); /* 0: it takes no arrays, and says so */
 }
 
 static void on_error(struct gw_slurm *b, const json_t *frame)
@@ -277,24 +346,30 @@ static const json_t *find_node(const json_t *nodes, const char *name)
         return NULL;
 }
 
-/* Plain jobs have one node. */
+/* Of a job of one node: of several the list would have to be taken apart. */
+static void end_silent_tasks(struct gw_slurm *b, struct gw_slurm_job *job, const json_t *nodes)
+{
+        for (size_t i = 0; i < job->tasks.count; i++) {
+                struct gw_slurm_task *task = job->tasks.items[i];
+                int64_t silent_s = task->view.silent_s;
+                if (silent_s == 0 || !task->view.node)
+                        continue;
+                const json_t *node = find_node(nodes, task->view.node);
+                b->offer_at = gw_clock_mono_us() + SILENT_OFFER_US;
+                if (!node || !has_answered(node, silent_s))
+                        continue;
+                gw_slurm_task_end(task, GW_REASON_NODE_FAILURE, silent_s * GW_SECOND);
+                gw_slurm_job_changed(b, job);
+        }
+}
+
 static void end_silent(struct gw_slurm *b, const json_t *nodes)
 {
         struct gw_slurm_job *job;
         for (size_t i = 0; i < GW_SLURM_BUCKETS; i++) {
                 LIST_FOREACH(job, &b->by_number[i], by_number)
                 {
-                        if (job->silent_s == 0 || !job->node)
-                                continue;
-                        const json_t *node = find_node(nodes, job->node);
-                        b->offer_at = gw_clock_mono_us() + SILENT_OFFER_US;
-                        if (!node || !has_answered(node, job->silent_s))
-                                continue;
-                        job->phase = GW_PHASE_ENDED;
-                        job->reason = GW_REASON_NODE_FAILURE;
-                        job->ended_us = microseconds(job->silent_s);
-                        job->silent_s = 0;
-                        gw_slurm_job_changed(b, job);
+                        end_silent_tasks(b, job, nodes);
                 }
         }
 }
@@ -352,8 +427,9 @@ void gw_slurm_watch_serve(struct gw_slurm *b)
                 lose(b, err.message);
         if (gw_link_is_open(&b->watch) && now >= silent_until(b))
                 lose(b, "the agent that watches says nothing");
-        if (gw_link_is_open(&b->watch) && now >= b->watch_ends_at)
+        if (gw_link_is_open(&b->watch) && (now >= b->watch_ends_at || b->short_of_memory))
                 gw_slurm_watch_restart(b);
+        b->short_of_memory = false;
         if (!gw_link_is_open(&b->watch) && now >= b->watch_at)
                 start(b);
         if (gw_link_is_open(&b->watch) && now >= b->offer_at)

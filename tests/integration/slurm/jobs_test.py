@@ -190,7 +190,8 @@ def test_a_dry_run_asks_the_controller(made):
     assert "#SBATCH --partition=low\n#SBATCH --cpus-per-task=1\n" in answer.json()["rendered"]
     refused = dry(queue="nowhere")
     assert refused.status == 422 and "Invalid partition name specified" in refused.text
-    assert dry(array={"indices": "0-3"}).json()["errors"][0]["pointer"] == "/array"
+    assert "#SBATCH --array=0-8:2%2\n" in dry(array={"indices": "0-8:2", "max_parallel": 2}).json()["rendered"]
+    assert dry(array={"indices": "0-3"}, queue="nowhere").status == 422
     assert made.slurm.run("squeue", "-h", "-a", "-t", "all", "-n", "try").stdout == ""
 
 

@@ -50,7 +50,7 @@ static int init_plan(struct gw_slurm_plan *plan, const char *text,
         gw_autofree char *spec = resolve(text);
         struct gw_submission s = submission_of(spec);
         static const struct gw_slurm_site site = {0};
-        return gw_slurm_plan_init(plan, &s, identity, &site, err);
+        return gw_slurm_plan_init(plan, &s, identity, &site, 1001, err);
 }
 
 static struct gw_slurm_plan plan_of(const char *spec)
@@ -186,6 +186,105 @@ static void options_are_lines_behind_the_first(void **state)
         gw_slurm_plan_done(&plan);
 }
 
+/* ---- arrays -------------------------------------------------------------------------------------
+ */
+
+#define SWEEP                                                                                                   \
+        "{\"name\": \"a\", \"script\": \"#!/bin/cat\\nits own\\n\", \"setup\": [\"echo $JOBGATE_TASK_INDEX\"]," \
+        " \"array\": {\"indices\": \"0-8:2,99\"}}"
+
+/* A submission of these of its tasks. */
+static struct gw_slurm_plan array_plan(const char *text, const char *index_set, struct gw_span span,
+                                       uint32_t parallel, uint32_t most)
+{
+        gw_autofree char *spec = resolve(text);
+        struct gw_submission s = submission_of(spec);
+        struct gw_slurm_plan plan;
+        s.index_set = index_set;
+        s.spans = &span;
+        s.span_count = 1;
+        s.max_parallel = parallel;
+        assert_int_equal(
+                gw_slurm_plan_init(&plan, &s, NULL, &(struct gw_slurm_site){0}, most, NULL), 0);
+        return plan;
+}
+
+static void tasks_become_an_array(void **state)
+{
+        (void)state;
+        static const struct {
+                struct gw_span span;
+                uint32_t parallel, most;
+                const char *option;
+        } cases[] = {
+                {{0, 5}, 0, 1001, "0-8:2,99"}, {{0, 5}, 3, 0, "0-8:2,99%3"},
+                {{1, 2}, 1, 1001, "2-4:2%1"},  {{5, 5}, 0, 1001, "99"},
+                {{1, 5}, 0, 99, "0-4"},
+        };
+        for (size_t i = 0; i < GW_COUNT(cases); i++) {
+                struct gw_slurm_plan plan = array_plan(SWEEP, "0-8:2,99", cases[i].span,
+                                                       cases[i].parallel, cases[i].most);
+                assert_string_equal(json_string_value(json_object_get(plan.options, "array")),
+                                    cases[i].option);
+                gw_slurm_plan_done(&plan);
+        }
+}
+
+/* Numbered by place, a task opens the file that its index names. */
+static void a_tasks_script_knows_which_it_is(void **state)
+{
+        (void)state;
+        char out[512], path[64];
+        snprintf(path, sizeof path, "/tmp/jg-plan-%d_99.out", getpid());
+        struct gw_slurm_plan plan = array_plan(SWEEP, "0-8:2,99", (struct gw_span){2, 5}, 0, 1001);
+        setenv("SLURM_ARRAY_TASK_ID", "6", 1);
+        run(plan.script, out, sizeof out);
+        assert_string_equal(out, "6\n#!/bin/cat\nits own\n0\n");
+        gw_slurm_plan_done(&plan);
+
+        plan = array_plan(SWEEP, "0-8:2,99", (struct gw_span){2, 5}, 0, 99);
+        snprintf(out, sizeof out, "/tmp/jg-plan-%d_%%a.out", getpid());
+        setenv("JOBGATE_OUTPUT", out, 1);
+        setenv("SLURM_ARRAY_TASK_ID", "3", 1);
+        run(plan.script, out, sizeof out);
+        assert_string_equal(out, "0\n");
+        FILE *f = fopen(path, "r");
+        out[fread(out, 1, sizeof out - 1, f)] = '\0';
+        fclose(f);
+        unlink(path);
+        assert_string_equal(out, "99\n#!/bin/cat\nits own\n");
+        gw_slurm_plan_done(&plan);
+}
+
+static void requests_of_arrays(void **state)
+{
+        (void)state;
+        char name[] = "ada", home[] = "/home/ada", shell[] = "/bin/bash";
+        struct gw_account account = {
+                .name = name, .home = home, .shell = shell, .uid = 1001, .gid = 1002};
+        struct gw_submission s = submission_of("{}");
+        for (int by_place = 0; by_place < 2; by_place++) {
+                struct gw_slurm_plan plan = array_plan(SWEEP, "0-8:2,99", (struct gw_span){0, 5}, 0,
+                                                       by_place ? 99 : 1001);
+                json_auto_t *request =
+                        gw_slurm_plan_request(&plan, &s, &account, "/d", NULL, false);
+                json_auto_t *test = gw_slurm_plan_request(&plan, &s, &account, "/d", NULL, true);
+                gw_autofree char *environment =
+                        json_dumps(json_object_get(request, "environment"), 0);
+                assert_string_equal(json_string_value(json_object_get(request, "stdout")),
+                                    by_place ? "/dev/null" : "/d/" MARK "_%a.out");
+                const char *errors = json_string_value(json_object_get(request, "stderr"));
+                assert_string_equal(errors ? errors : "", by_place ? "" : "/d/" MARK "_%a.err");
+                assert_int_equal(strstr(environment, "JOBGATE_OUTPUT=/d/" MARK "_%a.out") != NULL &&
+                                         strstr(environment, "JOBGATE_ERRORS=/d/" MARK "_%a.err"),
+                                 by_place);
+                /* A test of more tasks than one array has would only tell that. */
+                assert_int_equal(json_object_get(json_object_get(test, "options"), "array") == NULL,
+                                 by_place);
+                gw_slurm_plan_done(&plan);
+        }
+}
+
 static void what_is_an_administrators_stays_one_word(void **state)
 {
         (void)state;
@@ -205,7 +304,6 @@ static void what_it_cannot_carry_is_named(void **state)
                 const char *spec, *pointer;
         } cases[] = {
                 {"{\"command\": [\"true\"], \"image\": \"x\"}", "/image"},
-                {"{\"command\": [\"true\"], \"array\": {\"indices\": \"0-3\"}}", "/array"},
         };
         for (size_t i = 0; i < GW_COUNT(cases); i++) {
                 struct gw_slurm_plan plan;
@@ -222,7 +320,8 @@ static void what_is_no_spec_is_our_fault(void **state)
         struct gw_submission s = submission_of("[]");
         struct gw_slurm_plan plan;
         struct gw_error err = {0};
-        assert_int_equal(gw_slurm_plan_init(&plan, &s, NULL, &(struct gw_slurm_site){0}, &err), -1);
+        assert_int_equal(
+                gw_slurm_plan_init(&plan, &s, NULL, &(struct gw_slurm_site){0}, 1001, &err), -1);
         assert_int_equal(err.code, GW_ERR_INTERNAL);
 }
 
@@ -289,6 +388,9 @@ int main(void)
                 cmocka_unit_test(scripts_do_what_the_spec_says),
                 cmocka_unit_test(setup_lines_come_first),
                 cmocka_unit_test(options_are_lines_behind_the_first),
+                cmocka_unit_test(tasks_become_an_array),
+                cmocka_unit_test(a_tasks_script_knows_which_it_is),
+                cmocka_unit_test(requests_of_arrays),
                 cmocka_unit_test(what_is_an_administrators_stays_one_word),
                 cmocka_unit_test(what_it_cannot_carry_is_named),
                 cmocka_unit_test(what_is_no_spec_is_our_fault),

@@ -1,0 +1,506 @@
+/* Tasks by record, and what becomes of those that have none. Any thread, each set on its own. */
+#include "backends/slurm/tasks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/slurm/state.h"
+#include "server/base/cleanup.h"
+#include "server/base/clock.h"
+
+static const char gone_words[] = "slurmctld does not know the job any more";
+static const char vanished_words[] = "CANCELLED";
+
+/* ---- views -------------------------------------------------------------------------------------
+ */
+
+static void view_done(struct gw_slurm_view *v)
+{
+        free(v->node);
+        free(v->words);
+        v->node = v->words = NULL;
+}
+
+static int set_text(char **ret, const char *text)
+{
+        char *copy = text && text[0] ? strdup(text) : NULL;
+        if (text && text[0] && !copy)
+                return -1;
+        free(*ret);
+        *ret = copy;
+        return 0;
+}
+
+static int copy_view(struct gw_slurm_view *to, const struct gw_slurm_view *from)
+{
+        *to = *from;
+        to->node = to->words = NULL;
+        return set_text(&to->node, from->node) || set_text(&to->words, from->words) ? -1 : 0;
+}
+
+static void end_view(struct gw_slurm_view *v, enum gw_reason reason, int64_t ended_us)
+{
+        v->phase = GW_PHASE_ENDED;
+        v->reason = reason;
+        v->exit_code = -1;
+        v->signal = 0;
+        v->silent_s = 0;
+        v->ended_us = ended_us;
+}
+
+static int64_t microseconds(int64_t seconds)
+{
+        return seconds > 0 ? seconds * GW_SECOND : 0;
+}
+
+/* The record never says who cancelled it; where we asked for it, the engine knows for whom. */
+static enum gw_reason reason_of(const struct gw_slurm_meaning *m, bool cancelling)
+{
+        if (m->refused)
+                return GW_REASON_REJECTED;
+        return m->by_somebody && cancelling ? GW_REASON_CANCELLED_EXTERNALLY : m->reason;
+}
+
+static int read_view(struct gw_slurm_view *v, const struct gw_slurm_record *r, bool cancelling)
+{
+        struct gw_slurm_meaning m = gw_slurm_meaning(r);
+        if (m.phase == GW_PHASE_ENDED)
+                v->before = GW_REASON_NONE;
+        else if (r->restart > v->restart)
+                v->before = m.before;
+        v->phase = m.phase;
+        v->reason = reason_of(&m, cancelling);
+        v->silent_s = m.node_silent ? r->end_s : 0;
+        v->exit_code = m.exit_code;
+        v->signal = m.signal;
+        v->restart = r->restart;
+        v->pending_us = microseconds(r->submit_s);
+        v->started_us = m.phase == GW_PHASE_PENDING ? 0 : microseconds(r->start_s);
+        v->ended_us = m.phase == GW_PHASE_ENDED ? microseconds(r->end_s) : 0;
+        return set_text(&v->node, r->node) || set_text(&v->words, m.words) ? -1 : 0;
+}
+
+/* ---- the set -----------------------------------------------------------------------------------
+ */
+
+static int copy_spans(struct gw_spans *to, const struct gw_span *spans, size_t count)
+{
+        for (size_t i = 0; i < count; i++)
+                if (gw_spans_append(to, spans[i].first, spans[i].last, NULL))
+                        return -1;
+        return 0;
+}
+
+int gw_slurm_tasks_init(struct gw_slurm_tasks *t, const struct gw_spans *ordinals,
+                        const struct gw_span *begun, size_t begun_count)
+{
+        *t = (struct gw_slurm_tasks){.rest = {.exit_code = -1}};
+        if (copy_spans(&t->waiting, ordinals->items, ordinals->count) == 0 &&
+            copy_spans(&t->begun, begun, begun_count) == 0)
+                return 0;
+        gw_slurm_tasks_done(t);
+        return -1;
+}
+
+static void task_free(struct gw_slurm_task *task)
+{
+        if (task->number)
+                LIST_REMOVE(task, by_number);
+        view_done(&task->view);
+        free(task);
+}
+
+void gw_slurm_tasks_done(struct gw_slurm_tasks *t)
+{
+        for (size_t i = 0; i < t->count; i++)
+                task_free(t->items[i]);
+        free(t->items);
+        gw_spans_done(&t->waiting);
+        gw_spans_done(&t->begun);
+        gw_spans_done(&t->cancelling);
+        gw_spans_done(&t->listed);
+        view_done(&t->rest);
+        *t = (struct gw_slurm_tasks){0};
+}
+
+bool gw_slurm_tasks_over(const struct gw_slurm_tasks *t)
+{
+        return t->waiting.count == 0 && t->count == 0;
+}
+
+bool gw_slurm_tasks_wait(const struct gw_slurm_tasks *t)
+{
+        if (t->waiting.count > 0)
+                return true;
+        for (size_t i = 0; i < t->count; i++)
+                if (t->items[i]->view.phase == GW_PHASE_PENDING)
+                        return true;
+        return false;
+}
+
+int gw_slurm_tasks_open(const struct gw_slurm_tasks *t, struct gw_spans *ret)
+{
+        *ret = GW_SPANS_INIT;
+        int rc = copy_spans(ret, t->waiting.items, t->waiting.count);
+        for (size_t i = 0; i < t->count && rc == 0; i++)
+                if (t->items[i]->view.phase != GW_PHASE_ENDED)
+                        rc = gw_spans_gather(ret, t->items[i]->span.first, t->items[i]->span.last,
+                                             NULL);
+        gw_spans_settle(ret);
+        if (rc)
+                gw_spans_done(ret);
+        return rc;
+}
+
+int gw_slurm_tasks_cancelled(struct gw_slurm_tasks *t, const struct gw_spans *spans)
+{
+        int rc = 0;
+        for (size_t i = 0; i < spans->count && rc == 0; i++)
+                rc = gw_spans_gather(&t->cancelling, spans->items[i].first, spans->items[i].last,
+                                     NULL);
+        gw_spans_settle(&t->cancelling);
+        return rc;
+}
+
+/* The place of the first that is not below the ordinal. */
+static size_t place_of(const struct gw_slurm_tasks *t, uint32_t ordinal)
+{
+        size_t low = 0, high = t->count;
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                if (t->items[middle]->span.last < ordinal)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+static int grow(struct gw_slurm_tasks *t)
+{
+        size_t cap = t->cap ? t->cap * 2 : 4;
+        struct gw_slurm_task **items = realloc(t->items, cap * sizeof(*items));
+        if (!items)
+                return -1;
+        t->items = items;
+        t->cap = cap;
+        return 0;
+}
+
+/* Makes a task of some that wait. NULL without memory. */
+static struct gw_slurm_task *add(struct gw_slurm_tasks *t, struct gw_span span)
+{
+        size_t at = place_of(t, span.first);
+        struct gw_slurm_task *task = NULL;
+        if (t->count < t->cap || grow(t) == 0)
+                task = calloc(1, sizeof *task);
+        if (!task || gw_spans_take(&t->waiting, span) < 0) {
+                free(task);
+                return NULL;
+        }
+        task->span = span;
+        task->view.exit_code = -1;
+        memmove(t->items + at + 1, t->items + at, (t->count - at) * sizeof(*t->items));
+        t->items[at] = task;
+        t->count++;
+        return task;
+}
+
+/* ---- records -----------------------------------------------------------------------------------
+ */
+
+int gw_slurm_tasks_own(struct gw_slurm_tasks *t, uint32_t ordinal, struct gw_slurm_task **ret)
+{
+        size_t at = place_of(t, ordinal);
+        *ret = NULL;
+        if (at < t->count && t->items[at]->span.first <= ordinal) {
+                if (t->items[at]->view.phase != GW_PHASE_ENDED)
+                        *ret = t->items[at];
+                return 0;
+        }
+        if (!gw_spans_contains(&t->waiting, ordinal))
+                return 0;
+        *ret = add(t, (struct gw_span){ordinal, ordinal});
+        return *ret ? 0 : -1;
+}
+
+int gw_slurm_tasks_take(struct gw_slurm_tasks *t, struct gw_slurm_task *task,
+                        const struct gw_slurm_record *r)
+{
+        bool cancelling = gw_spans_contains(&t->cancelling, task->span.first);
+        task->found = task->untold = true;
+        t->changed = true;
+        return read_view(&task->view, r, cancelling);
+}
+
+int gw_slurm_tasks_take_rest(struct gw_slurm_tasks *t, struct gw_spans *listed,
+                             const struct gw_slurm_record *r)
+{
+        bool cancelling = t->cancelling.count > 0;
+        int rc = read_view(&t->rest, r, cancelling);
+        gw_spans_done(&t->listed);
+        t->listed = *listed;
+        *listed = GW_SPANS_INIT;
+        t->head = t->rest.phase == GW_PHASE_ENDED ? GW_SLURM_HEAD_ENDED : GW_SLURM_HEAD_WAITS;
+        t->rest_changed = t->changed = true;
+        return rc;
+}
+
+void gw_slurm_tasks_head(struct gw_slurm_tasks *t, enum gw_slurm_head head)
+{
+        gw_spans_done(&t->listed);
+        t->head = head;
+        t->changed = true;
+}
+
+void gw_slurm_tasks_unread(struct gw_slurm_tasks *t)
+{
+        gw_slurm_tasks_head(t, GW_SLURM_HEAD_NONE);
+        for (size_t i = 0; i < t->count; i++)
+                t->items[i]->found = false;
+}
+
+/* ---- what is not there -------------------------------------------------------------------------
+ */
+
+enum truth { NO, YES, EITHER };
+
+#define HEAD(which) (1U << GW_SLURM_HEAD_##which)
+#define ANY_HEAD (HEAD(NONE) | HEAD(WAITS) | HEAD(ENDED) | HEAD(TASK))
+
+/* The first row that fits decides. */
+static const struct absence {
+        enum truth listed, begun, unbroken;
+        unsigned heads;
+        enum gw_slurm_absence means;
+} absences[] = {
+        {YES, EITHER, EITHER, HEAD(WAITS), GW_SLURM_WAITS},
+        {YES, EITHER, EITHER, HEAD(ENDED), GW_SLURM_ENDED_WITH_THE_REST},
+        /* The controller lost it, or it ended so long ago that it was forgotten. */
+        {EITHER, EITHER, EITHER, HEAD(NONE), GW_SLURM_LOST},
+        /* What had begun had a record, which is forgotten; what had not may have, unseen. */
+        {EITHER, YES, EITHER, ANY_HEAD, GW_SLURM_LOST},
+        {EITHER, EITHER, NO, ANY_HEAD, GW_SLURM_LOST},
+        /* A record that ended sometimes lists nothing any more. */
+        {NO, NO, YES, HEAD(ENDED), GW_SLURM_ENDED_WITH_THE_REST},
+        {EITHER, NO, YES, ANY_HEAD, GW_SLURM_CANCELLED},
+};
+
+static bool fits(enum truth wanted, bool is)
+{
+        return wanted == EITHER || (wanted == YES) == is;
+}
+
+enum gw_slurm_absence gw_slurm_absence_of(bool listed, enum gw_slurm_head head, bool begun,
+                                          bool unbroken)
+{
+        for (size_t i = 0; i < GW_COUNT(absences); i++) {
+                const struct absence *row = &absences[i];
+                if (fits(row->listed, listed) && fits(row->begun, begun) &&
+                    fits(row->unbroken, unbroken) && (row->heads & 1U << head))
+                        return row->means;
+        }
+        return GW_SLURM_LOST;
+}
+
+/* These wait no more, and nothing will be heard of them. Returns 0, or -1 without memory. */
+static int end_spans(struct gw_slurm_tasks *t, const struct gw_spans *spans,
+                     const struct gw_slurm_view *view)
+{
+        for (size_t i = 0; i < spans->count; i++) {
+                struct gw_slurm_task *task = add(t, spans->items[i]);
+                if (!task)
+                        return -1;
+                task->untold = true;
+                if (copy_view(&task->view, view))
+                        return -1;
+        }
+        return 0;
+}
+
+static int lose_spans(struct gw_slurm_tasks *t, const struct gw_spans *spans, const char *words)
+{
+        struct gw_slurm_view view = {.words = (char *)(uintptr_t)words};
+        end_view(&view, GW_REASON_LOST, 0);
+        return end_spans(t, spans, &view);
+}
+
+static int cancel_spans(struct gw_slurm_tasks *t, const struct gw_spans *spans)
+{
+        struct gw_slurm_view view = {.pending_us = t->rest.pending_us,
+                                     .words = (char *)(uintptr_t)vanished_words};
+        end_view(&view, GW_REASON_CANCELLED_EXTERNALLY, 0);
+        return end_spans(t, spans, &view);
+}
+
+static int conclude(struct gw_slurm_tasks *t, const struct gw_spans *spans,
+                    enum gw_slurm_absence absence)
+{
+        switch (absence) {
+        case GW_SLURM_ENDED_WITH_THE_REST:
+                return end_spans(t, spans, &t->rest);
+        case GW_SLURM_CANCELLED:
+                return cancel_spans(t, spans);
+        case GW_SLURM_LOST:
+                return lose_spans(t, spans, gone_words);
+        default:
+                return 0;
+        }
+}
+
+static int settle_waiting(struct gw_slurm_tasks *t, bool unbroken)
+{
+        struct gw_spans listed = GW_SPANS_INIT, rest = GW_SPANS_INIT;
+        struct gw_spans begun = GW_SPANS_INIT, others = GW_SPANS_INIT;
+        int rc = -1;
+        if (gw_spans_intersect(&t->waiting, &t->listed, &listed, NULL) == 0 &&
+            gw_spans_without(&t->waiting, &t->listed, &rest, NULL) == 0 &&
+            gw_spans_intersect(&rest, &t->begun, &begun, NULL) == 0 &&
+            gw_spans_without(&rest, &t->begun, &others, NULL) == 0)
+                rc = 0;
+        const struct {
+                const struct gw_spans *spans;
+                bool listed, begun;
+        } groups[] = {{&listed, true, false}, {&begun, false, true}, {&others, false, false}};
+        for (size_t i = 0; i < GW_COUNT(groups) && rc == 0; i++)
+                rc = conclude(
+                        t, groups[i].spans,
+                        gw_slurm_absence_of(groups[i].listed, t->head, groups[i].begun, unbroken));
+        gw_spans_done(&listed);
+        gw_spans_done(&rest);
+        gw_spans_done(&begun);
+        gw_spans_done(&others);
+        return rc;
+}
+
+static int lose_task(struct gw_slurm_task *task, const char *words)
+{
+        end_view(&task->view, GW_REASON_LOST, 0);
+        task->untold = true;
+        return set_text(&task->view.words, words);
+}
+
+static bool is_missing(const struct gw_slurm_task *task)
+{
+        const struct gw_slurm_view *v = &task->view;
+        return !task->found && v->phase != GW_PHASE_ENDED && v->silent_s == 0;
+}
+
+int gw_slurm_tasks_settle(struct gw_slurm_tasks *t, bool unbroken)
+{
+        for (size_t i = 0; i < t->count; i++)
+                if (is_missing(t->items[i]) && lose_task(t->items[i], gone_words))
+                        return -1;
+        if (settle_waiting(t, unbroken))
+                return -1;
+        if (t->rest_changed) {
+                t->rest_untold = t->waiting.count > 0;
+                t->rest_from = 0;
+        }
+        t->rest_changed = t->changed = false;
+        t->settled = true;
+        return 0;
+}
+
+int gw_slurm_tasks_lose(struct gw_slurm_tasks *t, const char *words)
+{
+        for (size_t i = 0; i < t->count; i++)
+                if (t->items[i]->view.phase != GW_PHASE_ENDED && lose_task(t->items[i], words))
+                        return -1;
+        struct gw_spans all = GW_SPANS_INIT;
+        int rc = copy_spans(&all, t->waiting.items, t->waiting.count);
+        if (rc == 0)
+                rc = lose_spans(t, &all, words);
+        gw_spans_done(&all);
+        return rc;
+}
+
+void gw_slurm_task_end(struct gw_slurm_task *task, enum gw_reason reason, int64_t ended_us)
+{
+        end_view(&task->view, reason, ended_us);
+        task->untold = true;
+}
+
+/* ---- telling -----------------------------------------------------------------------------------
+ */
+
+static struct gw_fact fact_of(const struct gw_slurm_view *v, struct gw_span span)
+{
+        return (struct gw_fact){
+                .span = span,
+                .restart = v->restart,
+                .phase = v->phase,
+                .reason = v->before ? v->before : v->reason,
+                .exit_code = v->exit_code,
+                .signal = v->signal,
+                .pending_us = v->pending_us,
+                .started_us = v->started_us,
+                .ended_us = v->ended_us,
+                .node = v->node,
+                .raw = v->words,
+        };
+}
+
+bool gw_slurm_tasks_untold(const struct gw_slurm_tasks *t)
+{
+        if (t->rest_untold)
+                return true;
+        for (size_t i = 0; i < t->count; i++)
+                if (t->items[i]->untold)
+                        return true;
+        return false;
+}
+
+/* The first span of what waits that is to be told; NULL: none. */
+static const struct gw_span *untold_rest(const struct gw_slurm_tasks *t, uint64_t from)
+{
+        return t->rest_untold ? gw_spans_from(&t->waiting, from) : NULL;
+}
+
+size_t gw_slurm_tasks_facts(const struct gw_slurm_tasks *t, struct gw_fact *facts, size_t room)
+{
+        size_t count = 0;
+        uint64_t from = t->rest_from;
+        const struct gw_span *span;
+        for (size_t i = 0; i < t->count && count < room; i++)
+                if (t->items[i]->untold)
+                        facts[count++] = fact_of(&t->items[i]->view, t->items[i]->span);
+        for (; count < room && (span = untold_rest(t, from)); from = (uint64_t)span->last + 1)
+                facts[count++] = fact_of(&t->rest, *span);
+        return count;
+}
+
+/* What was told of a run before is followed by what is true now. */
+static void task_told(struct gw_slurm_task *task)
+{
+        task->untold = task->view.before != GW_REASON_NONE;
+        task->view.before = GW_REASON_NONE;
+}
+
+static void drop_ended(struct gw_slurm_tasks *t)
+{
+        size_t kept = 0;
+        for (size_t i = 0; i < t->count; i++) {
+                if (t->items[i]->view.phase == GW_PHASE_ENDED && !t->items[i]->untold)
+                        task_free(t->items[i]);
+                else
+                        t->items[kept++] = t->items[i];
+        }
+        t->count = kept;
+}
+
+void gw_slurm_tasks_told(struct gw_slurm_tasks *t, size_t count)
+{
+        const struct gw_span *span;
+        for (size_t i = 0; i < t->count && count > 0; i++) {
+                if (!t->items[i]->untold)
+                        continue;
+                task_told(t->items[i]);
+                count--;
+        }
+        for (; count > 0 && (span = untold_rest(t, t->rest_from)); count--)
+                t->rest_from = (uint64_t)span->last + 1;
+        if (t->rest_untold && !untold_rest(t, t->rest_from))
+                t->rest_untold = false;
+        drop_ended(t);
+}
