@@ -19,6 +19,23 @@
 #include "backends/slurm/users.h"
 #include "backends/slurm/workers.h"
 
+/* What the table does not tell of a submission, and who is asked for it (quest.c). */
+enum gw_slurm_quest_step {
+        GW_SLURM_NO_QUEST,
+        GW_SLURM_LOOK,    /* it lacks something: the controller is asked by the number */
+        GW_SLURM_ACCOUNT, /* and then accounting */
+        GW_SLURM_GONE,    /* and nobody has it */
+        GW_SLURM_WHO,     /* accounting is asked who cancelled it */
+};
+
+struct gw_slurm_quest {
+        enum gw_slurm_quest_step step;
+        bool asking;
+        bool broken;                /* records may have left slurmctld unseen before it began */
+        int64_t since_us, again_us; /* monotonic: of the first step; when to ask */
+        int64_t pause_us;           /* until the next time */
+};
+
 /* One submission that the engine has not closed. */
 struct gw_slurm_job {
         struct gw_mark mark;
@@ -33,7 +50,8 @@ struct gw_slurm_job {
         bool asked;                  /* a submit is on its way */
         char *refusal; /* words of an answer that may be one: true when it never shows up */
         struct gw_backend_ask *cancel; /* waits for the answer to the submit; or NULL */
-        bool unreported;               /* there is something to tell */
+        struct gw_slurm_quest quest;
+        bool unreported; /* there is something to tell */
 
         LIST_ENTRY(gw_slurm_job) by_mark, by_number;
         TAILQ_ENTRY(gw_slurm_job) report;
@@ -67,6 +85,8 @@ struct gw_slurm {
         int64_t read_at;        /* wall: of the epoch's last, whatever agent said it; 0: none */
         bool short_of_memory;   /* while a table was taken: it is to be said anew */
         int64_t min_job_age_us;
+        bool accounting; /* the cluster has some */
+        size_t missing;  /* submissions of which the table lacks something that is asked for */
         _Atomic uint32_t max_array_size; /* 0: not known. Any thread reads it */
         int64_t offer_at;                /* monotonic: when to ask what the cluster offers */
         json_t *offer;                   /* gw_slurm_offer(), or NULL: not known yet */
@@ -113,6 +133,24 @@ void gw_slurm_watch_restart(struct gw_slurm *b); /* the next table is a whole on
 void gw_slurm_watch_stop(struct gw_slurm *b);
 void gw_slurm_watch_serve(struct gw_slurm *b); /* frames, and what is due */
 int64_t gw_slurm_watch_wake_at(const struct gw_slurm *b);
+
+/* Takes a record that is of this submission, whoever said it. */
+void gw_slurm_take(struct gw_slurm *b, struct gw_slurm_job *job, const struct gw_slurm_record *r);
+/* Whether it is, by its number. */
+bool gw_slurm_is_of(struct gw_slurm *b, const struct gw_slurm_job *job,
+                    const struct gw_slurm_record *r);
+/* Tells the agent that a submission's number is ours, whatever its comment; NULL: of all. */
+void gw_slurm_watch_know(struct gw_slurm *b, const struct gw_slurm_job *job);
+
+/* quest.c: asking for what the table does not tell. */
+/* A whole table lacks some of it. Returns whether that is being asked for: it is not lost yet. */
+bool gw_slurm_quest_missing(struct gw_slurm *b, struct gw_slurm_job *job, bool broken);
+void gw_slurm_quest_found(struct gw_slurm *b, struct gw_slurm_job *job); /* it lacks nothing */
+/* It was cancelled, not by us, and the record does not say by whom. Returns whether that is being
+ * asked for: it has not ended yet. */
+bool gw_slurm_quest_who(struct gw_slurm *b, struct gw_slurm_job *job);
+void gw_slurm_quest_end(struct gw_slurm *b, struct gw_slurm_job *job);
+void gw_slurm_quest_ask(struct gw_slurm *b, struct gw_slurm_job *job); /* what is due */
 
 /* requests.c */
 void gw_slurm_request_run(struct gw_slurm *b, struct gw_backend_ask *a); /* takes it */

@@ -125,6 +125,7 @@ void gw_slurm_job_remove(struct gw_slurm *b, struct gw_slurm_job *job)
 {
         LIST_REMOVE(job, by_mark);
         unnumber(job);
+        gw_slurm_quest_end(b, job);
         if (job->unreported)
                 TAILQ_REMOVE(&b->report, job, report);
         release(job);
@@ -207,7 +208,7 @@ void gw_slurm_report(struct gw_slurm *b)
 {
         while (!b->refused && report_some(b) > 0)
                 ;
-        if (b->refused || b->synced || b->seen == 0 || b->strangers)
+        if (b->refused || b->synced || b->seen == 0 || b->strangers || b->missing > 0)
                 return;
         if (b->host.synced(b->host.self, b->epoch, b->seen, b->first_asked_at, NULL))
                 b->refused = true;

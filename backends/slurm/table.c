@@ -30,6 +30,8 @@
 #define NODE_NO_RESPOND (1 << 11)
 
 #define DEFAULT_MIN_JOB_AGE_S 300
+#define CLOCKS_S 60     /* between those of the machines, at most */
+#define KNOWN_MOST 1000 /* numbers in one frame */
 
 static const char gone_words[] = "slurmctld does not know the job any more";
 
@@ -84,6 +86,40 @@ static void find_all_again(struct gw_slurm *b)
         }
 }
 
+/* Nobody answers. */
+static void send_known(struct gw_slurm *b, json_t *jobs)
+{
+        json_auto_t *told = json_pack("{s:i, s:s, s:o*}", "id", 0, "op", "know", "jobs", jobs);
+        if (told && json_array_size(jobs) > 0)
+                (void)gw_link_send(&b->watch, told, NULL);
+}
+
+static void add_known(json_t *jobs, const struct gw_slurm_job *job)
+{
+        json_array_append_new(jobs,
+                              json_pack("[I, I]", (json_int_t)job->number, (json_int_t)job->uid));
+}
+
+/* What it does not hear of is asked for later, by its number. */
+void gw_slurm_watch_know(struct gw_slurm *b, const struct gw_slurm_job *job)
+{
+        const struct gw_slurm_job *each;
+        json_t *jobs = json_array();
+        if (job)
+                add_known(jobs, job);
+        for (size_t i = 0; i < GW_SLURM_BUCKETS && !job; i++) {
+                LIST_FOREACH(each, &b->by_number[i], by_number)
+                {
+                        add_known(jobs, each);
+                }
+                if (json_array_size(jobs) < KNOWN_MOST)
+                        continue;
+                send_known(b, jobs);
+                jobs = json_array();
+        }
+        send_known(b, jobs);
+}
+
 static void start(struct gw_slurm *b)
 {
         struct gw_slurm_credential c = gw_slurm_settings_credential(&b->settings);
@@ -97,6 +133,7 @@ static void start(struct gw_slurm *b)
         b->offer_at = 0;
         b->heard_at = gw_clock_mono_us();
         find_all_again(b);
+        gw_slurm_watch_know(b, NULL);
 }
 
 /* ---- records
@@ -134,6 +171,15 @@ static bool is_same(struct gw_slurm *b, const struct gw_slurm_job *job,
                 return task->view.restart != r->restart ||
                        task->view.pending_us == r->submit_s * GW_SECOND;
         return job->submit_s == 0 || r->restart > 0 || job->submit_s == r->submit_s;
+}
+
+/* A job that had its number before was submitted before this one was made. */
+bool gw_slurm_is_of(struct gw_slurm *b, const struct gw_slurm_job *job,
+                    const struct gw_slurm_record *r)
+{
+        bool shape = job->array.is_array == (r->array != 0) && job->number == number_of(r);
+        int64_t made_s = gw_id_time_us(job->mark.job) / GW_SECOND;
+        return shape && r->submit_s + CLOCKS_S >= made_s && is_same(b, job, r);
 }
 
 /* By its number: its owner may have rewritten the comment. A controller that lost its state gives
@@ -199,6 +245,8 @@ static int take_own(struct gw_slurm *b, struct gw_slurm_job *job, const struct g
         if (rc == 0 && task) {
                 gw_slurm_job_task(b, job, task, r->job);
                 rc = gw_slurm_tasks_take(&job->tasks, task, r);
+                if (gw_slurm_tasks_unexplained(&job->tasks, task, r) && gw_slurm_quest_who(b, job))
+                        gw_slurm_task_put_off(task);
                 if (task->view.phase == GW_PHASE_ENDED)
                         gw_crash_point("slurm.ended");
                 if (task->view.silent_s)
@@ -207,12 +255,9 @@ static int take_own(struct gw_slurm *b, struct gw_slurm_job *job, const struct g
         return rc ? gw_fail(err, GW_ERR_NOMEM, "out of memory") : 0;
 }
 
-static void take_record(struct gw_slurm *b, const struct gw_slurm_record *r)
+void gw_slurm_take(struct gw_slurm *b, struct gw_slurm_job *job, const struct gw_slurm_record *r)
 {
         struct gw_error err = {0};
-        struct gw_slurm_job *job = job_of(b, r);
-        if (!job)
-                return;
         int rc = r->array && r->task < 0 ? take_rest(job, r, &err) : take_own(b, job, r, &err);
         note_submit(job, r);
         if (rc && err.code == GW_ERR_NOMEM)
@@ -220,6 +265,13 @@ static void take_record(struct gw_slurm *b, const struct gw_slurm_record *r)
         else if (rc)
                 gw_log_error("slurm.record", &err);
         gw_slurm_job_changed(b, job);
+}
+
+static void take_record(struct gw_slurm *b, const struct gw_slurm_record *r)
+{
+        struct gw_slurm_job *job = job_of(b, r);
+        if (job)
+                gw_slurm_take(b, job, r);
 }
 
 static void take_gone(struct gw_slurm *b, uint32_t number)
@@ -242,9 +294,13 @@ static void settle(struct gw_slurm *b, struct gw_slurm_job *job, int64_t now_us)
         struct gw_slurm_tasks *t = &job->tasks;
         int64_t since_us = t->settled ? b->read_at : job->since_us;
         bool missing = t->head == GW_SLURM_HEAD_NONE && t->count == 0;
+        bool unbroken = now_us - since_us < b->min_job_age_us - GW_SECOND && !job->quest.broken;
         if (!t->changed || (missing && job->accepted_us >= b->asked_at))
                 return;
-        if (gw_slurm_tasks_settle(t, now_us - since_us < b->min_job_age_us - GW_SECOND))
+        if (gw_slurm_tasks_misses(t, unbroken) && gw_slurm_quest_missing(b, job, !unbroken))
+                return;
+        gw_slurm_quest_found(b, job);
+        if (gw_slurm_tasks_settle(t, unbroken))
                 b->short_of_memory = true;
         gw_slurm_job_changed(b, job);
 }
@@ -256,6 +312,7 @@ static void settle_all(struct gw_slurm *b, int64_t now_us)
                 LIST_FOREACH(job, &b->by_number[i], by_number)
                 {
                         settle(b, job, now_us);
+                        gw_slurm_quest_ask(b, job);
                 }
         }
 }
@@ -310,6 +367,7 @@ static void on_hello(struct gw_slurm *b, const json_t *frame)
 {
         json_int_t age = json_integer_value(json_object_get(frame, "min_job_age"));
         json_int_t most = json_integer_value(json_object_get(frame, "max_array_size"));
+        b->accounting = json_is_true(json_object_get(frame, "accounting"));
         b->min_job_age_us = (age > 0 ? age : DEFAULT_MIN_JOB_AGE_S) * GW_SECOND;
         limit_arrays(b, most > 0 ? (uint32_t)most : 1); /* 0: it takes no arrays, and says so */
 }

@@ -53,12 +53,17 @@ static int64_t microseconds(int64_t seconds)
         return seconds > 0 ? seconds * GW_SECOND : 0;
 }
 
-/* The record never says who cancelled it; where we asked for it, the engine knows for whom. */
-static enum gw_reason reason_of(const struct gw_slurm_meaning *m, bool cancelling)
+/* Only accounting says who cancelled it, and only the cluster's administrators can cancel what is
+ * another's; where we asked for it, the engine knows for whom. */
+static enum gw_reason reason_of(const struct gw_slurm_meaning *m, const struct gw_slurm_record *r,
+                                bool cancelling)
 {
         if (m->refused)
                 return GW_REASON_REJECTED;
-        return m->by_somebody && cancelling ? GW_REASON_CANCELLED_EXTERNALLY : m->reason;
+        if (!m->by_somebody || (!cancelling && r->by < 0))
+                return m->reason;
+        return cancelling || r->by == r->uid ? GW_REASON_CANCELLED_EXTERNALLY
+                                             : GW_REASON_CANCELLED_BY_ADMIN;
 }
 
 static int read_view(struct gw_slurm_view *v, const struct gw_slurm_record *r, bool cancelling)
@@ -69,7 +74,7 @@ static int read_view(struct gw_slurm_view *v, const struct gw_slurm_record *r, b
         else if (r->restart > v->restart)
                 v->before = m.before;
         v->phase = m.phase;
-        v->reason = reason_of(&m, cancelling);
+        v->reason = reason_of(&m, r, cancelling);
         v->silent_s = m.node_silent ? r->end_s : 0;
         v->exit_code = m.exit_code;
         v->signal = m.signal;
@@ -229,6 +234,7 @@ int gw_slurm_tasks_take(struct gw_slurm_tasks *t, struct gw_slurm_task *task,
 {
         bool cancelling = gw_spans_contains(&t->cancelling, task->span.first);
         task->found = task->untold = true;
+        task->unexplained = false;
         t->changed = true;
         return read_view(&task->view, r, cancelling);
 }
@@ -258,6 +264,26 @@ void gw_slurm_tasks_unread(struct gw_slurm_tasks *t)
         gw_slurm_tasks_head(t, GW_SLURM_HEAD_NONE);
         for (size_t i = 0; i < t->count; i++)
                 t->items[i]->found = false;
+}
+
+bool gw_slurm_tasks_unexplained(const struct gw_slurm_tasks *t, const struct gw_slurm_task *task,
+                                const struct gw_slurm_record *r)
+{
+        return task->view.phase == GW_PHASE_ENDED && r->by < 0 && gw_slurm_meaning(r).by_somebody &&
+               !gw_spans_contains(&t->cancelling, task->span.first);
+}
+
+void gw_slurm_task_put_off(struct gw_slurm_task *task)
+{
+        task->view.phase = GW_PHASE_ENDING;
+        task->unexplained = true;
+}
+
+void gw_slurm_task_conclude(struct gw_slurm_task *task)
+{
+        task->view.phase = GW_PHASE_ENDED;
+        task->unexplained = false;
+        task->untold = true;
 }
 
 /* ---- what is not there -------------------------------------------------------------------------
@@ -348,29 +374,42 @@ static int conclude(struct gw_slurm_tasks *t, const struct gw_spans *spans,
         }
 }
 
+/* What waits, by what the table has of it. */
+struct waiting {
+        struct gw_spans listed, begun, others;
+};
+
+static void waiting_done(struct waiting *w)
+{
+        gw_spans_done(&w->listed);
+        gw_spans_done(&w->begun);
+        gw_spans_done(&w->others);
+}
+
+static int waiting_init(struct waiting *w, const struct gw_slurm_tasks *t)
+{
+        struct gw_spans rest = GW_SPANS_INIT;
+        *w = (struct waiting){GW_SPANS_INIT, GW_SPANS_INIT, GW_SPANS_INIT};
+        int rc = gw_spans_intersect(&t->waiting, &t->listed, &w->listed, NULL) ||
+                 gw_spans_without(&t->waiting, &t->listed, &rest, NULL) ||
+                 gw_spans_intersect(&rest, &t->begun, &w->begun, NULL) ||
+                 gw_spans_without(&rest, &t->begun, &w->others, NULL);
+        gw_spans_done(&rest);
+        if (rc)
+                waiting_done(w);
+        return rc ? -1 : 0;
+}
+
 static int settle_waiting(struct gw_slurm_tasks *t, bool unbroken)
 {
-        struct gw_spans listed = GW_SPANS_INIT, rest = GW_SPANS_INIT;
-        struct gw_spans begun = GW_SPANS_INIT, others = GW_SPANS_INIT;
-        int rc = -1;
-        if (gw_spans_intersect(&t->waiting, &t->listed, &listed, NULL) == 0 &&
-            gw_spans_without(&t->waiting, &t->listed, &rest, NULL) == 0 &&
-            gw_spans_intersect(&rest, &t->begun, &begun, NULL) == 0 &&
-            gw_spans_without(&rest, &t->begun, &others, NULL) == 0)
-                rc = 0;
-        const struct {
-                const struct gw_spans *spans;
-                bool listed, begun;
-        } groups[] = {{&listed, true, false}, {&begun, false, true}, {&others, false, false}};
-        for (size_t i = 0; i < GW_COUNT(groups) && rc == 0; i++)
-                rc = conclude(
-                        t, groups[i].spans,
-                        gw_slurm_absence_of(groups[i].listed, t->head, groups[i].begun, unbroken));
-        gw_spans_done(&listed);
-        gw_spans_done(&rest);
-        gw_spans_done(&begun);
-        gw_spans_done(&others);
-        return rc;
+        struct waiting w;
+        if (waiting_init(&w, t))
+                return -1;
+        int rc = conclude(t, &w.listed, gw_slurm_absence_of(true, t->head, false, unbroken)) ||
+                 conclude(t, &w.begun, gw_slurm_absence_of(false, t->head, true, unbroken)) ||
+                 conclude(t, &w.others, gw_slurm_absence_of(false, t->head, false, unbroken));
+        waiting_done(&w);
+        return rc ? -1 : 0;
 }
 
 static int lose_task(struct gw_slurm_task *task, const char *words)
@@ -384,6 +423,29 @@ static bool is_missing(const struct gw_slurm_task *task)
 {
         const struct gw_slurm_view *v = &task->view;
         return !task->found && v->phase != GW_PHASE_ENDED && v->silent_s == 0;
+}
+
+static bool misses_waiting(const struct gw_slurm_tasks *t, bool unbroken)
+{
+        struct waiting w;
+        if (waiting_init(&w, t))
+                return false;
+        bool misses = (w.listed.count &&
+                       gw_slurm_absence_of(true, t->head, false, unbroken) == GW_SLURM_LOST) ||
+                      (w.begun.count &&
+                       gw_slurm_absence_of(false, t->head, true, unbroken) == GW_SLURM_LOST) ||
+                      (w.others.count &&
+                       gw_slurm_absence_of(false, t->head, false, unbroken) == GW_SLURM_LOST);
+        waiting_done(&w);
+        return misses;
+}
+
+bool gw_slurm_tasks_misses(const struct gw_slurm_tasks *t, bool unbroken)
+{
+        for (size_t i = 0; i < t->count; i++)
+                if (is_missing(t->items[i]))
+                        return true;
+        return misses_waiting(t, unbroken);
 }
 
 int gw_slurm_tasks_settle(struct gw_slurm_tasks *t, bool unbroken)

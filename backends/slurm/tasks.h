@@ -39,6 +39,7 @@ struct gw_slurm_task {
         struct gw_span span; /* one; more are tasks that ended alike without records of their own */
         bool found;          /* the table has its record */
         bool untold;
+        bool unexplained; /* it has ended, and is put off until it is known who cancelled it */
         struct gw_slurm_view view;
         /* Of whoever looks for it by its record's number (0: none does); taken out of the list by
          * this module when the task goes. */
@@ -93,6 +94,12 @@ int gw_slurm_tasks_own(struct gw_slurm_tasks *t, uint32_t ordinal, struct gw_slu
 /* Returns 0, or -1 without memory. */
 int gw_slurm_tasks_take(struct gw_slurm_tasks *t, struct gw_slurm_task *task,
                         const struct gw_slurm_record *r);
+/* Whether it ended by a record that does not say who cancelled it, and nobody here did. */
+bool gw_slurm_tasks_unexplained(const struct gw_slurm_tasks *t, const struct gw_slurm_task *task,
+                                const struct gw_slurm_record *r);
+/* Its end is not told until another record of it was taken, or it is concluded. */
+void gw_slurm_task_put_off(struct gw_slurm_task *task);
+void gw_slurm_task_conclude(struct gw_slurm_task *task);
 /* The record of what waits; takes `listed`, its list as ordinals. Returns 0, or -1 without
  * memory. */
 int gw_slurm_tasks_take_rest(struct gw_slurm_tasks *t, struct gw_spans *listed,
@@ -102,6 +109,8 @@ void gw_slurm_tasks_head(struct gw_slurm_tasks *t, enum gw_slurm_head head);
 /* All records will be said anew. */
 void gw_slurm_tasks_unread(struct gw_slurm_tasks *t);
 
+/* Whether some of it would be lost if a table that was read were all that can be known. */
+bool gw_slurm_tasks_misses(const struct gw_slurm_tasks *t, bool unbroken);
 /* All of a table was read: what it does not have is not there. unbroken: no record can have left
  * slurmctld unseen since all tasks were known to be there. Returns 0, or -1 without memory: to be
  * read anew. */

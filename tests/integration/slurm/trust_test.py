@@ -3,6 +3,7 @@
 import pytest
 
 from tests.harness import agent, slurm, system
+from tests.harness.site import gateway_on, outcome
 
 CANCELLED, COMPLETED, FAILED = 4, 3, 5
 
@@ -25,6 +26,12 @@ def worker(site, conf):
     with agent.Agent("work", conf, user="nobody", token=token) as made:
         assert made.receive()["accounting"] is True
         yield made
+
+
+@pytest.fixture
+def made(folder, binaries, contract, cluster, site):
+    with gateway_on(site, folder, binaries, contract, cluster) as gateway:
+        yield gateway
 
 
 def uid(site, number=0):
@@ -105,3 +112,75 @@ def test_what_another_agent_said_is_said_on(site, conf):
             watch.find(lambda frame: "table" in frame, "a table")
         assert set(watch.jobs) == {number}
     assert site.run("scancel", "--user", site.users[0]).returncode == 0
+
+
+# -- through the gateway -----------------------------------------------------------------------------
+
+
+def running(made, *jobs):
+    for job in jobs:
+        system.wait_until(lambda job=job: made.api.get(f"/v1/jobs/{job['id']}").json()["state"] == "running", 90,
+                          "its start")
+
+
+def forgotten(site):
+    system.wait_until(lambda: site.run("squeue", "-h", "-a", "-t", "all").stdout == "", 90, "slurmctld to forget them",
+                      every=0.2)
+
+
+def test_what_ended_and_was_forgotten_while_the_gateway_was_away(made, site):
+    """slurmdbd too is away at first."""
+    go = made.home() / f"go-{made.members[0].headers['Authorization'][-8:]}"
+    gate = f"until [ -e {go} ]; do sleep 0.1; done"
+    scripts = {"exit 0": ("succeeded", "completed", 0, None), "exit 3": ("failed", "exit_code", 3, None),
+               "exit 143": ("failed", "exit_code", 143, None), "kill -SEGV $$": ("failed", "signal", None, 11)}
+    jobs = [made.api.submit(script=f"#!/bin/bash\n{gate}\n{end}\n") for end in scripts]
+    killed, array = made.api.submit(command=["sleep", "300"]), made.api.submit(
+        script=f"#!/bin/bash\n{gate}\nexit $JOBGATE_TASK_INDEX\n", array={"indices": "0-2"})
+    running(made, *jobs, killed, array)
+    [number] = made.numbers(killed)
+    made.gateway.kill()
+    go.touch()
+    assert site.run("scancel", number).returncode == 0
+    forgotten(site)
+    go.unlink()
+    site.kill("slurmdbd")
+    made.gateway.start()
+    system.wait_until(lambda: made.backend()["reachable"], 60, "the cluster")
+    assert {made.api.get(f"/v1/jobs/{job['id']}").json()["state"] for job in jobs} == {"running"}
+    assert site.up().returncode == 0
+    assert [outcome(made.api.wait(job["id"], seconds=120)) for job in jobs] == list(scripts.values())
+    assert outcome(made.api.wait(killed["id"], seconds=60))[:2] == ("cancelled", "cancelled_by_admin")
+    made.api.wait(array["id"], seconds=60)
+    tasks = made.api.get(f"/v1/jobs/{array['id']}/tasks").json()["items"]
+    assert [task["exit_code"] for task in tasks] == [0, 1, 2]
+
+
+def test_who_cancelled_it_is_told(made, site):
+    jobs = [made.api.submit(command=["sleep", "300"]) for _ in range(3)]
+    running(made, *jobs)
+    by_root, by_owner, by_us = jobs
+    assert site.run("scancel", *made.numbers(by_root)).returncode == 0
+    assert site.run("scancel", *made.numbers(by_owner), user=site.users[0]).returncode == 0
+    made.api.post(f"/v1/jobs/{by_us['id']}/cancel")
+    reasons = [made.api.wait(job["id"], seconds=60)["reason"] for job in jobs]
+    assert reasons == ["cancelled_by_admin", "cancelled_externally", "cancelled_by_user"]
+
+
+def test_a_rewritten_comment_loses_nothing(made, site):
+    """An agent that is started anew sees it, and so does a gateway."""
+    job = made.api.submit(script="#!/bin/bash\nuntil [ -e ~/go ]; do sleep 0.1; done\nexit 4\n")
+    running(made, job)
+    [number] = made.numbers(job)
+    assert site.run("scontrol", "update", f"jobid={number}", "comment=mine", user=site.users[0]).returncode == 0
+    for _ in range(2):
+        made.gateway.kill()
+        made.gateway.start()
+        system.wait_until(lambda: made.backend()["reachable"], 60, "a table")
+        other = made.api.submit(command=["true"])  # it ends by a later table
+        assert made.api.wait(other["id"], seconds=60)["state"] == "succeeded"
+        assert made.api.get(f"/v1/jobs/{job['id']}").json()["state"] == "running"
+    (made.home() / "go").touch()
+    ended = made.api.wait(job["id"], seconds=60)
+    (made.home() / "go").unlink()
+    assert outcome(ended) == ("failed", "exit_code", 4, None)

@@ -1,0 +1,244 @@
+/*
+ * Asking for what the table does not tell. Before something is lost that a whole table lacks, the
+ * controller is asked for that very number, and then accounting; and accounting alone knows who
+ * cancelled a job. The workers of the job's user ask: they may see it, whatever the site hides.
+ *
+ * Questions are asked when a table was read, so not more than once a second, and each is one that
+ * may be asked again: an answer that nobody waits for any more is passed over.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/slurm/accounted.h"
+#include "backends/slurm/internal.h"
+#include "server/base/cleanup.h"
+#include "server/base/clock.h"
+
+#define PATIENCE_US (15 * GW_SECOND) /* of one question */
+#define PAUSE_MOST_US (30 * GW_SECOND)
+#define AWAY_US (10 * 60 * GW_SECOND) /* whoever does not answer for so long is not waited for */
+#define LATE_US (60 * GW_SECOND)      /* accounting hears of all within this */
+#define WHO_US (15 * GW_SECOND)       /* an end is not put off for longer, to know who cancelled */
+
+struct question {
+        struct gw_slurm_ask ask;
+        struct gw_slurm *backend;
+        struct gw_mark mark;
+        uint32_t number;
+        enum gw_slurm_quest_step step;
+        char *user;
+};
+
+static bool is_missing(const struct gw_slurm_quest *q)
+{
+        return q->step == GW_SLURM_LOOK || q->step == GW_SLURM_ACCOUNT || q->step == GW_SLURM_GONE;
+}
+
+void gw_slurm_quest_end(struct gw_slurm *b, struct gw_slurm_job *job)
+{
+        if (is_missing(&job->quest))
+                b->missing--;
+        job->quest = (struct gw_slurm_quest){0};
+}
+
+static void begin(struct gw_slurm *b, struct gw_slurm_job *job, enum gw_slurm_quest_step step)
+{
+        gw_slurm_quest_end(b, job);
+        job->quest = (struct gw_slurm_quest){.step = step, .since_us = gw_clock_mono_us()};
+        if (is_missing(&job->quest))
+                b->missing++;
+}
+
+static bool is_over(const struct gw_slurm_job *job, int64_t limit_us)
+{
+        return gw_clock_mono_us() - job->quest.since_us > limit_us;
+}
+
+/* ---- records ------------------------------------------------------------------------------- */
+
+/* Takes those that are of the job and that `fits`. Returns how many. */
+static size_t take_all(struct gw_slurm *b, struct gw_slurm_job *job, const json_t *records,
+                       bool (*fits)(struct gw_slurm_record *r))
+{
+        size_t i, taken = 0;
+        const json_t *item;
+        json_array_foreach(records, i, item)
+        {
+                struct gw_slurm_record r;
+                if (gw_slurm_record_read(item, &r, NULL) || !fits(&r) ||
+                    !gw_slurm_is_of(b, job, &r))
+                        continue;
+                gw_slurm_take(b, job, &r);
+                taken++;
+        }
+        return taken;
+}
+
+static bool any(struct gw_slurm_record *r)
+{
+        (void)r;
+        return true;
+}
+
+static bool explains(struct gw_slurm_record *r)
+{
+        return r->by >= 0 && gw_slurm_accounted(r);
+}
+
+/* ---- answers ------------------------------------------------------------------------------- */
+
+/* Nobody is known to have it, after so long. */
+static void give_up_after(struct gw_slurm_job *job, int64_t limit_us)
+{
+        if (is_over(job, limit_us))
+                job->quest.step = GW_SLURM_GONE;
+}
+
+static void on_looked(struct gw_slurm *b, struct gw_slurm_job *job, const struct gw_slurm_ask *ask)
+{
+        if (ask->outcome != GW_SLURM_DONE) {
+                give_up_after(job, AWAY_US);
+                return;
+        }
+        job->quest.step = b->accounting ? GW_SLURM_ACCOUNT : GW_SLURM_GONE;
+        job->quest.again_us = 0;
+        if (take_all(b, job, json_object_get(ask->answer, "jobs"), any) > 0)
+                gw_slurm_watch_know(b, job);
+}
+
+static void on_accounted(struct gw_slurm *b, struct gw_slurm_job *job,
+                         const struct gw_slurm_ask *ask)
+{
+        bool answered = ask->outcome == GW_SLURM_DONE;
+        give_up_after(job, answered ? LATE_US : AWAY_US);
+        if (answered)
+                take_all(b, job, json_object_get(ask->answer, "jobs"), gw_slurm_accounted);
+}
+
+/* They end as the controller told it. */
+static void end_unexplained(struct gw_slurm *b, struct gw_slurm_job *job)
+{
+        for (size_t i = 0; i < job->tasks.count; i++)
+                if (job->tasks.items[i]->unexplained)
+                        gw_slurm_task_conclude(job->tasks.items[i]);
+        gw_slurm_job_changed(b, job);
+        gw_slurm_quest_end(b, job);
+}
+
+static bool is_explained(const struct gw_slurm_job *job)
+{
+        for (size_t i = 0; i < job->tasks.count; i++)
+                if (job->tasks.items[i]->unexplained)
+                        return false;
+        return true;
+}
+
+static void on_explained(struct gw_slurm *b, struct gw_slurm_job *job,
+                         const struct gw_slurm_ask *ask)
+{
+        if (ask->outcome == GW_SLURM_DONE)
+                take_all(b, job, json_object_get(ask->answer, "jobs"), explains);
+        if (is_explained(job))
+                gw_slurm_quest_end(b, job);
+        else if (is_over(job, WHO_US))
+                end_unexplained(b, job);
+}
+
+static const struct step {
+        const char *op; /* NULL: nobody is asked */
+        void (*answered)(struct gw_slurm *b, struct gw_slurm_job *job,
+                         const struct gw_slurm_ask *ask);
+} steps[] = {
+        [GW_SLURM_NO_QUEST] = {0},
+        [GW_SLURM_LOOK] = {"look", on_looked},
+        [GW_SLURM_ACCOUNT] = {"account", on_accounted},
+        [GW_SLURM_GONE] = {0},
+        [GW_SLURM_WHO] = {"account", on_explained},
+};
+
+/* ---- questions ----------------------------------------------------------------------------- */
+
+static void question_free(struct question *q)
+{
+        if (q)
+                free(q->user);
+        free(q);
+}
+
+static void on_answer(struct gw_slurm_ask *ask)
+{
+        struct question *q = ask->owner;
+        struct gw_slurm *b = q->backend;
+        struct gw_slurm_job *job = gw_slurm_job_find(b, q->mark);
+        if (job && job->number == q->number && job->quest.step == q->step) {
+                job->quest.asking = false;
+                steps[q->step].answered(b, job, ask);
+        }
+        question_free(q);
+}
+
+static void ask(struct gw_slurm *b, struct gw_slurm_job *job)
+{
+        json_t *request = json_pack("{s:s, s:I}", "op", steps[job->quest.step].op, "job",
+                                    (json_int_t)job->number);
+        struct question *q = b->workers ? calloc(1, sizeof *q) : NULL;
+        if (!q || !request || !(q->user = strdup(job->user))) {
+                json_decref(request);
+                question_free(q);
+                return;
+        }
+        q->backend = b;
+        q->mark = job->mark;
+        q->number = job->number;
+        q->step = job->quest.step;
+        q->ask = (struct gw_slurm_ask){.user = q->user,
+                                       .request = request,
+                                       .patience_us = PATIENCE_US,
+                                       .done = on_answer,
+                                       .owner = q};
+        job->quest.asking = true;
+        gw_slurm_workers_ask(b->workers, &q->ask);
+}
+
+void gw_slurm_quest_ask(struct gw_slurm *b, struct gw_slurm_job *job)
+{
+        struct gw_slurm_quest *q = &job->quest;
+        int64_t now = gw_clock_mono_us();
+        if (!steps[q->step].op || q->asking || now < q->again_us)
+                return;
+        q->pause_us = q->pause_us == 0                  ? GW_SECOND
+                      : q->pause_us * 2 > PAUSE_MOST_US ? PAUSE_MOST_US
+                                                        : q->pause_us * 2;
+        q->again_us = now + q->pause_us;
+        ask(b, job);
+}
+
+void gw_slurm_quest_found(struct gw_slurm *b, struct gw_slurm_job *job)
+{
+        if (is_missing(&job->quest))
+                gw_slurm_quest_end(b, job);
+}
+
+bool gw_slurm_quest_missing(struct gw_slurm *b, struct gw_slurm_job *job, bool broken)
+{
+        if (job->quest.step == GW_SLURM_WHO)
+                end_unexplained(b, job);
+        if (job->quest.step == GW_SLURM_GONE) {
+                gw_slurm_quest_end(b, job);
+                return false;
+        }
+        if (job->quest.step == GW_SLURM_NO_QUEST)
+                begin(b, job, GW_SLURM_LOOK);
+        job->quest.broken = job->quest.broken || broken;
+        gw_slurm_quest_ask(b, job);
+        return true;
+}
+
+bool gw_slurm_quest_who(struct gw_slurm *b, struct gw_slurm_job *job)
+{
+        if (!b->accounting || is_missing(&job->quest))
+                return false;
+        if (job->quest.step == GW_SLURM_NO_QUEST)
+                begin(b, job, GW_SLURM_WHO);
+        return true;
+}
