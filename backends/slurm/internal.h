@@ -58,6 +58,7 @@ struct gw_slurm_job {
 };
 
 #define GW_SLURM_BUCKETS 4096 /* a power of two */
+#define GW_SLURM_CLOSED 1024  /* submissions that are remembered when they are closed */
 
 LIST_HEAD(gw_slurm_bucket, gw_slurm_job);
 LIST_HEAD(gw_slurm_task_bucket, gw_slurm_task);
@@ -93,6 +94,8 @@ struct gw_slurm {
 
         struct gw_as_user *as_user; /* NULL: the setting is missing */
         LIST_HEAD(, gw_slurm_folder) folders;
+        struct gw_slurm_closed *closed; /* GW_SLURM_CLOSED of them */
+        size_t closed_next;
         struct gw_slurm_workers *workers;
         struct gw_slurm_users *users;
         struct gw_slurm_bucket by_mark[GW_SLURM_BUCKETS], by_number[GW_SLURM_BUCKETS];
@@ -152,7 +155,22 @@ bool gw_slurm_quest_who(struct gw_slurm *b, struct gw_slurm_job *job);
 void gw_slurm_quest_end(struct gw_slurm *b, struct gw_slurm_job *job);
 void gw_slurm_quest_ask(struct gw_slurm *b, struct gw_slurm_job *job); /* what is due */
 
+/* closed.c: submissions that nobody waits for any more. */
+int gw_slurm_closed_init(struct gw_slurm *b); /* 0 or -1 */
+void gw_slurm_closed_clear(struct gw_slurm *b);
+void gw_slurm_closed_done(struct gw_slurm *b);
+void gw_slurm_closed_add(struct gw_slurm *b, const struct gw_slurm_job *job);
+/* A record with a mark that is not open: if it was, its job is cancelled. */
+void gw_slurm_closed_see(struct gw_slurm *b, struct gw_mark mark, const struct gw_slurm_record *r);
+
 /* requests.c */
+/* Cancels a job by its number, whatever comes of it. */
+void gw_slurm_drop(struct gw_slurm *b, const char *user, uint32_t number);
+/* Whose worker does what this user is to do: without tokens there is one for all. */
+static inline const char *gw_slurm_worker_user(const struct gw_slurm *b, const char *user)
+{
+        return b->settings.key_len > 0 ? user : b->settings.user;
+}
 void gw_slurm_request_run(struct gw_slurm *b, struct gw_backend_ask *a); /* takes it */
 /* A user by the identity's name. Returns 0, or -1 with GW_ERR_UNPROCESSABLE. */
 int gw_slurm_account_find(struct gw_slurm *b, const char *user, struct gw_account *ret,

@@ -66,6 +66,7 @@ static void stop(struct gw_slurm *b)
         gw_slurm_workers_free(GW_TAKE(b->workers));
         gw_slurm_watch_stop(b);
         gw_slurm_jobs_clear(b);
+        gw_slurm_closed_clear(b);
         b->seen = 0;
         b->asked_at = b->read_at = 0;
         b->synced = b->refused = b->described = b->strangers = false;

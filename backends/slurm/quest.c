@@ -182,7 +182,7 @@ static void ask(struct gw_slurm *b, struct gw_slurm_job *job)
         json_t *request = json_pack("{s:s, s:I}", "op", steps[job->quest.step].op, "job",
                                     (json_int_t)job->number);
         struct question *q = b->workers ? calloc(1, sizeof *q) : NULL;
-        if (!q || !request || !(q->user = strdup(job->user))) {
+        if (!q || !request || !(q->user = strdup(gw_slurm_worker_user(b, job->user)))) {
                 json_decref(request);
                 question_free(q);
                 return;

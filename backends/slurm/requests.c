@@ -69,9 +69,8 @@ static void order_free(struct order *o)
 static int order(struct gw_slurm *b, const char *user, json_t *request,
                  struct gw_backend_ask *asked, void (*done)(struct gw_slurm_ask *ask))
 {
-        const char *as = b->settings.key_len > 0 ? user : b->settings.user;
         struct order *o = b->workers ? calloc(1, sizeof *o) : NULL;
-        if (!o || !request || !(o->user = strdup(as))) {
+        if (!o || !request || !(o->user = strdup(gw_slurm_worker_user(b, user)))) {
                 json_decref(request);
                 order_free(o);
                 return -1;
@@ -87,6 +86,17 @@ static int order(struct gw_slurm *b, const char *user, json_t *request,
         };
         gw_slurm_workers_ask(b->workers, &o->ask);
         return 0;
+}
+
+static void on_dropped(struct gw_slurm_ask *ask)
+{
+        order_free(ask->owner);
+}
+
+void gw_slurm_drop(struct gw_slurm *b, const char *user, uint32_t number)
+{
+        (void)order(b, user, json_pack("{s:s, s:I}", "op", "cancel", "job", (json_int_t)number),
+                    NULL, on_dropped);
 }
 
 /* ---- users
@@ -180,7 +190,6 @@ static int64_t remembered_until(const struct gw_slurm *b, int64_t send_before)
 }
 
 static void run_cancel(struct gw_slurm *b, struct gw_backend_ask *a);
-static void on_dropped(struct gw_slurm_ask *ask);
 
 static void on_submitted(struct gw_slurm_ask *ask)
 {
@@ -195,10 +204,8 @@ static void on_submitted(struct gw_slurm_ask *ask)
         enum gw_answer verdict = answers[ask->outcome];
         json_int_t number = json_integer_value(json_object_get(ask->answer, "job"));
         if (!job) { /* the engine has closed it meanwhile */
-                if (verdict == GW_ANSWER_DONE && number > 0)
-                        (void)order(b, o->user,
-                                    json_pack("{s:s, s:I}", "op", "cancel", "job", number), NULL,
-                                    on_dropped);
+                if (verdict == GW_ANSWER_DONE && number > 0 && number <= UINT32_MAX)
+                        gw_slurm_drop(b, o->user, (uint32_t)number);
                 order_free(o);
                 return;
         }
@@ -323,6 +330,7 @@ static void run_resolve(struct gw_slurm *b, struct gw_backend_ask *a)
         } else if (b->asked_at <= remembered_until(b, a->submission->send_before)) {
                 answer(b, a, job->refusal ? GW_ANSWER_REFUSED : GW_ANSWER_ABSENT, NULL,
                        job->refusal);
+                gw_slurm_closed_add(b, job);
                 gw_slurm_job_remove(b, job);
         } else {
                 /* It may have run, ended and been forgotten. */
@@ -437,11 +445,6 @@ static void run_change(struct gw_slurm *b, struct gw_backend_ask *a)
 /* ---- the rest
  * --------------------------------------------------------------------------------------- */
 
-static void on_dropped(struct gw_slurm_ask *ask)
-{
-        order_free(ask->owner);
-}
-
 /* What is closed and may still run is ended. */
 static void run_forget(struct gw_slurm *b, struct gw_backend_ask *a)
 {
@@ -451,9 +454,8 @@ static void run_forget(struct gw_slurm *b, struct gw_backend_ask *a)
         if (!job)
                 return;
         if (job->number && !gw_slurm_tasks_over(&job->tasks))
-                (void)order(b, job->user,
-                            json_pack("{s:s, s:I}", "op", "cancel", "job", (json_int_t)job->number),
-                            NULL, on_dropped);
+                gw_slurm_drop(b, job->user, job->number);
+        gw_slurm_closed_add(b, job);
         gw_slurm_job_remove(b, job);
 }
 

@@ -54,7 +54,9 @@ static int make_parts(struct gw_slurm *b, struct gw_error *err)
         if (b->settings.as_user && !(b->as_user = gw_as_user_new(b->settings.as_user, err)))
                 return -1;
         b->users = gw_slurm_users_new(gw_account_find_user);
-        return b->users ? 0 : gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        return b->users && gw_slurm_closed_init(b) == 0
+                       ? 0
+                       : gw_fail(err, GW_ERR_NOMEM, "out of memory");
 }
 
 static struct gw_backend *op_open(const char *name, const json_t *settings,
@@ -81,6 +83,7 @@ static struct gw_backend *op_open(const char *name, const json_t *settings,
         }
         gw_as_user_free(b->as_user);
         gw_slurm_users_free(b->users);
+        gw_slurm_closed_done(b);
         gw_slurm_settings_done(&b->settings);
         free(b);
         return NULL;
@@ -97,6 +100,7 @@ static void op_close(struct gw_backend *head)
         gw_slurm_watch_stop(b);
         gw_slurm_jobs_clear(b);
         gw_slurm_users_free(b->users);
+        gw_slurm_closed_done(b);
         gw_leadership_done(&b->next);
         gw_backend_queue_done(&b->base.queue);
         gw_slurm_settings_done(&b->settings);

@@ -197,8 +197,10 @@ static struct gw_slurm_job *job_by_number(struct gw_slurm *b, const struct gw_sl
 static struct gw_slurm_job *job_of(struct gw_slurm *b, const struct gw_slurm_record *r)
 {
         struct gw_mark mark;
-        struct gw_slurm_job *job =
-                mark_of(r->comment, &mark) == 0 ? gw_slurm_job_find(b, mark) : NULL;
+        bool marked = mark_of(r->comment, &mark) == 0;
+        struct gw_slurm_job *job = marked ? gw_slurm_job_find(b, mark) : NULL;
+        if (marked && !job)
+                gw_slurm_closed_see(b, mark, r);
         if (!job || job->uid != r->uid)
                 job = job_by_number(b, r);
         if (!job || job->array.is_array != (r->array != 0))

@@ -1,5 +1,8 @@
 """What slurmctld does not tell any more, on a real Slurm with accounting: it is asked for, and then told."""
 
+import shutil
+import signal
+
 import pytest
 
 from tests.harness import agent, slurm, system
@@ -28,7 +31,7 @@ def worker(site, conf):
         yield made
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def made(folder, binaries, contract, cluster, site):
     with gateway_on(site, folder, binaries, contract, cluster) as gateway:
         yield gateway
@@ -184,3 +187,29 @@ def test_a_rewritten_comment_loses_nothing(made, site):
     ended = made.api.wait(job["id"], seconds=60)
     (made.home() / "go").unlink()
     assert outcome(ended) == ("failed", "exit_code", 4, None)
+
+
+def test_what_is_closed_and_there_again_is_ended(made, site):
+    """The controller takes up an older state of its own."""
+    (made.home() / "ran").unlink(missing_ok=True)
+    assert site.run("scontrol", "update", "partitionname=main", "state=down").returncode == 0
+    job = made.api.submit(command=["touch", "ran"])
+    [number] = system.wait_until(lambda: made.numbers(job), 60, "the job at slurmctld")
+    assert site.run("scontrol", "hold", number).returncode == 0
+    assert site.run("scontrol", "update", "partitionname=main", "state=up").returncode == 0
+    pid = site.server_pid("slurmctld")
+    site.kill("slurmctld", signal.SIGTERM)
+    system.wait_until(lambda: not system.alive(pid), 60, "its end")
+    state, kept = site.folder / "slurmctld", site.folder / "kept"
+    shutil.copytree(state, kept)
+    assert site.up().returncode == 0
+    made.api.post(f"/v1/jobs/{job['id']}/cancel")
+    assert made.api.wait(job["id"], seconds=60)["state"] == "cancelled"
+    site.kill("slurmctld")
+    shutil.copytree(kept, state, dirs_exist_ok=True)
+    for path in (state, *state.rglob("*")):
+        shutil.chown(path, "slurm", "slurm")
+    assert site.up().returncode == 0
+    system.wait_until(lambda: site.state(number) in ("CANCELLED", None), 60, "the end of the job")
+    assert not (made.home() / "ran").exists()
+    assert made.api.get(f"/v1/jobs/{job['id']}").json()["state"] == "cancelled"

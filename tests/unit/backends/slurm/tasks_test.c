@@ -355,6 +355,71 @@ static void a_plain_job_has_one_record(void **state)
         end(&p);
 }
 
+static void what_would_be_lost_is_known_before(void **state)
+{
+        (void)state;
+        struct place p;
+        begin(&p, NULL, NULL);
+        assert_true(gw_slurm_tasks_misses(&p.tasks, BROKEN));
+        say(&p, "{\"job\": 1, \"state\": 1, \"uid\": 1001}");
+        assert_false(gw_slurm_tasks_misses(&p.tasks, BROKEN));
+        gw_slurm_tasks_unread(&p.tasks);
+        assert_true(gw_slurm_tasks_misses(&p.tasks, UNBROKEN));
+        end(&p);
+        begin(&p, "0-9", NULL);
+        say(&p, "{\"job\": 1, \"array\": 1, \"tasks\": \"2-9\", \"uid\": 1001}");
+        assert_true(gw_slurm_tasks_misses(&p.tasks, BROKEN)); /* 0 and 1 may have run */
+        assert_false(gw_slurm_tasks_misses(&p.tasks, UNBROKEN));
+        end(&p);
+}
+
+static struct gw_slurm_record cancelled(int64_t by)
+{
+        return (struct gw_slurm_record){
+                .job = 1, .task = -1, .state = 4, .uid = 1001, .exit = 15, .node = "n1", .by = by};
+}
+
+static void an_end_waits_for_who_cancelled_it(void **state)
+{
+        (void)state;
+        struct place p;
+        struct gw_slurm_task *task;
+        struct gw_slurm_record by_nobody = cancelled(-1), by_root = cancelled(0);
+        begin(&p, NULL, NULL);
+        assert_int_equal(gw_slurm_tasks_own(&p.tasks, 0, &task), 0);
+        assert_int_equal(gw_slurm_tasks_take(&p.tasks, task, &by_nobody), 0);
+        assert_true(gw_slurm_tasks_unexplained(&p.tasks, task, &by_nobody));
+        gw_slurm_task_put_off(task);
+        assert_string_equal(tell(&p), "0-0 ending cancelled_externally");
+        assert_int_equal(gw_slurm_tasks_take(&p.tasks, task, &by_root), 0);
+        assert_false(gw_slurm_tasks_unexplained(&p.tasks, task, &by_root));
+        assert_string_equal(tell(&p), "0-0 ended cancelled_by_admin");
+        end(&p);
+}
+
+static void an_end_that_nobody_explains_is_told_all_the_same(void **state)
+{
+        (void)state;
+        struct place p;
+        struct gw_slurm_task *task;
+        struct gw_slurm_record r = cancelled(-1);
+        const struct gw_span all = {0, 0};
+        const struct gw_spans asked = {.items = (struct gw_span *)(uintptr_t)&all, .count = 1};
+        begin(&p, NULL, NULL);
+        assert_int_equal(gw_slurm_tasks_own(&p.tasks, 0, &task), 0);
+        assert_int_equal(gw_slurm_tasks_take(&p.tasks, task, &r), 0);
+        gw_slurm_task_put_off(task);
+        gw_slurm_task_conclude(task);
+        assert_string_equal(tell(&p), "0-0 ended cancelled_externally");
+        end(&p);
+        begin(&p, NULL, NULL);
+        assert_int_equal(gw_slurm_tasks_cancelled(&p.tasks, &asked), 0);
+        assert_int_equal(gw_slurm_tasks_own(&p.tasks, 0, &task), 0);
+        assert_int_equal(gw_slurm_tasks_take(&p.tasks, task, &r), 0);
+        assert_false(gw_slurm_tasks_unexplained(&p.tasks, task, &r));
+        end(&p);
+}
+
 static void what_may_still_run(void **state)
 {
         struct place p;
@@ -391,6 +456,9 @@ int main(void)
                 cmocka_unit_test(what_ran_is_not_taken_for_cancelled),
                 cmocka_unit_test(a_silent_node_keeps_its_tasks),
                 cmocka_unit_test(a_plain_job_has_one_record),
+                cmocka_unit_test(what_would_be_lost_is_known_before),
+                cmocka_unit_test(an_end_waits_for_who_cancelled_it),
+                cmocka_unit_test(an_end_that_nobody_explains_is_told_all_the_same),
                 cmocka_unit_test(what_may_still_run),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,70 @@
+/*
+ * Submissions that are closed, the latest of them. One that appears again, after nobody waits for
+ * it any more, is ended on sight: it came late, or a controller took up an older state of its own.
+ * It is ours beyond doubt: this leader had it open, and its owner is whom it was made for; of
+ * another gateway's or of somebody's copy that is not true.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/slurm/internal.h"
+#include "server/base/cleanup.h"
+#include "server/base/log.h"
+
+struct gw_slurm_closed {
+        struct gw_mark mark;
+        uid_t uid;
+        char *user; /* NULL: a free place */
+};
+
+int gw_slurm_closed_init(struct gw_slurm *b)
+{
+        b->closed = calloc(GW_SLURM_CLOSED, sizeof *b->closed);
+        return b->closed ? 0 : -1;
+}
+
+void gw_slurm_closed_clear(struct gw_slurm *b)
+{
+        for (size_t i = 0; b->closed && i < GW_SLURM_CLOSED; i++) {
+                free(b->closed[i].user);
+                b->closed[i] = (struct gw_slurm_closed){0};
+        }
+}
+
+void gw_slurm_closed_done(struct gw_slurm *b)
+{
+        gw_slurm_closed_clear(b);
+        free(b->closed);
+}
+
+void gw_slurm_closed_add(struct gw_slurm *b, const struct gw_slurm_job *job)
+{
+        char *user = strdup(job->user);
+        struct gw_slurm_closed *place = &b->closed[b->closed_next];
+        if (!user)
+                return;
+        free(place->user);
+        *place = (struct gw_slurm_closed){.mark = job->mark, .uid = job->uid, .user = user};
+        b->closed_next = (b->closed_next + 1) % GW_SLURM_CLOSED;
+}
+
+static const struct gw_slurm_closed *find(const struct gw_slurm *b, struct gw_mark mark)
+{
+        for (size_t i = 0; i < GW_SLURM_CLOSED; i++) {
+                const struct gw_slurm_closed *c = &b->closed[i];
+                if (c->user && c->mark.number == mark.number && gw_id_equal(c->mark.job, mark.job))
+                        return c;
+        }
+        return NULL;
+}
+
+void gw_slurm_closed_see(struct gw_slurm *b, struct gw_mark mark, const struct gw_slurm_record *r)
+{
+        const struct gw_slurm_closed *c = find(b, mark);
+        if (!c || c->uid != r->uid || gw_slurm_meaning(r).phase >= GW_PHASE_ENDING)
+                return;
+        gw_log(GW_LOG_WARN, "slurm.closed_runs", "{s:s, s:I, s:s}", "backend", b->base.head.name,
+               "job", (json_int_t)r->job, "message",
+               "a job whose submission is closed is there again; it is cancelled");
+        gw_slurm_drop(b, c->user, r->array ? r->array : r->job);
+}
