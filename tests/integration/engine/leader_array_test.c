@@ -168,6 +168,108 @@ static void no_more_run_than_wanted(void **state)
         await_text(id, "j.claimable", "false"); /* no question finds it before a place is free */
 }
 
+/* The window has 64 places, and a part fills one of them. */
+static void an_array_is_handed_over_whole(void **state)
+{
+        (void)state;
+        take_whole_arrays(400);
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-999\""));
+        struct gw_mark first = part(id, "0-399");
+        part(id, "400-799");
+        part(id, "800-999");
+        await_text(id, COUNTS, "{0,1000,0,0,0,0}");
+        struct gw_id other = test_submit(project, ARRAY("\"indices\":\"0-99\""));
+        part(other, "0-99");
+        tell_tasks(first, 7, 7, GW_PHASE_RUNNING, GW_REASON_NONE, -1);
+        await_text(id, COUNTS, "{0,999,1,0,0,0}");
+}
+
+static void no_array_before_it_is_known_how_large(void **state)
+{
+        (void)state;
+        take_whole_arrays(0);
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-5\""));
+        struct gw_id plain = test_submit(project, SPEC);
+        struct call c = await_call(GW_REQUEST_SUBMIT);
+        assert_true(gw_id_equal(c.mark.job, plain)); /* which came later */
+        answer(c, GW_ANSWER_DONE);
+        atomic_store(&backend.most_tasks, 4);
+        part(id, "0-3");
+        part(id, "4-5");
+}
+
+static struct call await_change(struct gw_mark mark, uint32_t parallel)
+{
+        struct call c = await_call(GW_REQUEST_CHANGE);
+        assert_int_equal(c.mark.number, mark.number);
+        assert_int_equal(c.max_parallel, parallel);
+        answer(c, GW_ANSWER_DONE);
+        return c;
+}
+
+static void wish_parallel(struct gw_id id, unsigned parallel)
+{
+        char sql[512], text[GW_ID_TEXT];
+        gw_id_format(id, text);
+        snprintf(sql, sizeof sql,
+                 "UPDATE job_specs SET spec = jsonb_set(spec::jsonb, '{array,max_parallel}', '%u')"
+                 " WHERE job_id = '%s';"
+                 " UPDATE jobs SET wished = true, version = version + 1 WHERE id = '%s'",
+                 parallel, text, text);
+        test_exec(sql);
+        gw_leader_hint(leader);
+}
+
+/* Never more of them at a time than are wanted, whatever part they are in. */
+static void parts_share_how_many_run(void **state)
+{
+        (void)state;
+        take_whole_arrays(6);
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-9\",\"max_parallel\":3"));
+        struct call c = await_call(GW_REQUEST_SUBMIT);
+        assert_string_equal(c.spans, "0-5");
+        assert_int_equal(c.max_parallel, 3);
+        answer(c, GW_ANSWER_DONE);
+        for (uint32_t i = 0; i < 3; i++)
+                tell_tasks(c.mark, i, i, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        await_text(id, COUNTS, "{4,3,0,3,0,0}");
+        assert_int_equal(calls_made(), 0);
+        tell_tasks(c.mark, 3, 3, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        struct call second = await_call(GW_REQUEST_SUBMIT);
+        assert_string_equal(second.spans, "6-9");
+        assert_int_equal(second.max_parallel, 1);
+        answer(second, GW_ANSWER_DONE);
+        tell_tasks(c.mark, 4, 4, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        assert_false(await_change(second.mark, 2).says_held);
+        tell_tasks(c.mark, 5, 5, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        assert_int_equal(await_call(GW_REQUEST_FORGET).mark.number, c.mark.number);
+        await_change(second.mark, 3);
+        await_text(id, COUNTS, "{0,4,0,6,0,0}");
+}
+
+static void how_many_run_is_told_when_it_changes(void **state)
+{
+        (void)state;
+        take_whole_arrays(100);
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-9\",\"max_parallel\":3"));
+        struct gw_mark mark = part(id, "0-9");
+        await_text(id, COUNTS, "{0,10,0,0,0,0}");
+        wish_parallel(id, 5);
+        struct call c = await_call(GW_REQUEST_CHANGE);
+        assert_int_equal(c.max_parallel, 5);
+        answer(c, GW_ANSWER_BUSY); /* and again, and nothing of a hold */
+        assert_false(await_change(mark, 5).says_held);
+        test_wish(id, project, GW_WISH_HOLD);
+        gw_leader_hint(leader);
+        c = await_change(mark, 5);
+        assert_true(c.says_held && c.held);
+        tell_tasks(mark, 0, 9, GW_PHASE_PENDING, GW_REASON_HELD, -1);
+        await_text(id, ROWS, "0-9 pending held 1");
+        /* Who leads next knows only what is wanted. */
+        restart_leader(64);
+        assert_false(await_change(mark, 5).says_held);
+}
+
 /* By weight. */
 static void projects_share_the_window(void **state)
 {
@@ -654,6 +756,10 @@ int main(void)
                 STAGE_TEST(what_failed_is_retried_alone),
                 STAGE_TEST(a_retry_waits_for_its_delay),
                 STAGE_TEST(no_more_run_than_wanted),
+                STAGE_TEST(an_array_is_handed_over_whole),
+                STAGE_TEST(no_array_before_it_is_known_how_large),
+                STAGE_TEST(parts_share_how_many_run),
+                STAGE_TEST(how_many_run_is_told_when_it_changes),
                 STAGE_TEST(projects_share_the_window),
                 STAGE_TEST(one_word_of_a_part_is_of_all),
                 STAGE_TEST(some_tasks_are_cancelled),

@@ -36,7 +36,8 @@ static int note_submission(struct gw_backend *b, enum gw_request request,
                          .mark = s->mark,
                          .held = s->held,
                          .send_before = s->send_before,
-                         .attempt = s->attempt};
+                         .attempt = s->attempt,
+                         .max_parallel = s->max_parallel};
         write_spans(c.spans, sizeof c.spans, s->spans, s->span_count);
         return note(b, c);
 }
@@ -63,8 +64,11 @@ static int do_change(struct gw_backend *b, struct gw_mark mark, int held, int64_
                      uint32_t max_parallel)
 {
         (void)time_limit_s;
-        (void)max_parallel;
-        return note(b, (struct call){.request = GW_REQUEST_CHANGE, .mark = mark, .held = held > 0});
+        return note(b, (struct call){.request = GW_REQUEST_CHANGE,
+                                     .mark = mark,
+                                     .held = held > 0,
+                                     .says_held = held >= 0,
+                                     .max_parallel = max_parallel});
 }
 
 static int do_forget(struct gw_backend *b, struct gw_mark mark)
@@ -97,6 +101,25 @@ static void do_nothing(struct gw_backend *b)
 
 static const struct gw_backend_type scripted_type = {
         .name = "scripted",
+        .lead = do_lead,
+        .yield = do_nothing,
+        .submit = do_submit,
+        .resolve = do_resolve,
+        .cancel = do_cancel,
+        .change = do_change,
+        .forget = do_forget,
+        .resume = do_nothing,
+};
+
+static uint32_t most_tasks(const struct gw_backend *b)
+{
+        return atomic_load(&scripted_of((struct gw_backend *)(uintptr_t)b)->most_tasks);
+}
+
+static const struct gw_backend_type whole_type = {
+        .name = "scripted",
+        .whole_arrays = true,
+        .most_tasks = most_tasks,
         .lead = do_lead,
         .yield = do_nothing,
         .submit = do_submit,
@@ -172,6 +195,15 @@ int stage_end(void **state)
         end_leader(leader);
         assert_int_equal(backend.early, 0);
         return 0;
+}
+
+void take_whole_arrays(uint32_t most)
+{
+        end_leader(leader);
+        backend.base.type = &whole_type;
+        atomic_store(&backend.most_tasks, most);
+        leader = start_leader(&backend, 64);
+        await_lead(leader);
 }
 
 void restart_leader(unsigned window)

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -32,6 +33,8 @@ struct call {
         enum gw_request request;
         struct gw_mark mark;
         bool held;
+        bool says_held; /* of CHANGE */
+        uint32_t max_parallel;
         int64_t send_before;
         uint32_t attempt;
         char spans[128]; /* as gw_spans_format() writes them */
@@ -42,6 +45,7 @@ struct scripted {
         struct gw_backend_host host;
         pthread_mutex_t lock;
         uint64_t epoch;
+        _Atomic uint32_t most_tasks;   /* where it takes whole arrays */
         struct gw_mark live[MAX_LIVE]; /* as the last lead() said */
         bool accepted[MAX_LIVE];
         char begun[MAX_LIVE][32]; /* as gw_spans_format() writes it */
@@ -72,6 +76,9 @@ void await_lead(struct gw_leader *l);
 void end_leader(struct gw_leader *l);
 /* Ends the leader and starts another with that window. */
 void restart_leader(unsigned window);
+/* The same, and the backend takes whole arrays from then on, of at most that many tasks; 0: it does
+ * not know yet. */
+void take_whole_arrays(uint32_t most);
 /* How often the backend was led. */
 unsigned leads(void);
 
