@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from tests.bench import (array, array_run, bulk, follow, footprint, growth, list as list_page, local, read,
-                         slurm_latency, slurm_polling, slurm_submit, submit, tasks)
+                         slurm_array, slurm_latency, slurm_polling, slurm_submit, submit, tasks)
 from tests.bench.world import World
 from tests.harness import system
 
@@ -26,6 +26,7 @@ BENCHMARKS = {
     "slurm-submit": slurm_submit,
     "slurm-polling": slurm_polling,
     "slurm-latency": slurm_latency,
+    "slurm-array": slurm_array,
 }
 
 
