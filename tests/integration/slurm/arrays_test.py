@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.harness import agent, slurm, system
+from tests.harness import agent, as_user, slurm, system
 from tests.harness.site import gateway_on
 
 MAX_ARRAY_SIZE = 40  # of this cluster
@@ -28,8 +28,9 @@ def site():
 
 @pytest.fixture(scope="module")
 def made(folder, binaries, contract, cluster, site):
-    with gateway_on(site, folder, binaries, contract, cluster) as gateway:
-        yield gateway
+    with as_user.AsUser.of(site) as service:
+        with gateway_on(site, folder, binaries, contract, cluster, as_user=str(service.socket)) as gateway:
+            yield gateway
 
 
 class Array:
@@ -84,6 +85,11 @@ class Array:
             found[int(index)].append(int(attempt))
         return found
 
+    def log(self, **query):
+        answer = self.made.api.get(f"/v1/jobs/{self.id}/logs", **query)
+        assert answer.status == 200, answer.text
+        return answer.text
+
     def records(self):
         """What slurmctld has of it, by its own names."""
         done = self.made.slurm.run("scontrol", "-o", "show", "job")
@@ -100,7 +106,8 @@ class Array:
 
 
 def test_indices_with_steps_are_one_native_array(made):
-    with Array(made, array={"indices": "1-9:4,20,33"}, script="exit $((JOBGATE_TASK_INDEX % 3))\n") as array:
+    with Array(made, array={"indices": "1-9:4,20,33"},
+               script="echo $JOBGATE_TASK_INDEX; exit $((JOBGATE_TASK_INDEX % 3))\n") as array:
         job = array.ended()
         assert (job["state"], job["counts"]["succeeded"], job["counts"]["failed"]) == ("failed", 2, 3)
         for index, task in array.tasks().items():
@@ -108,10 +115,8 @@ def test_indices_with_steps_are_one_native_array(made):
             assert (task["state"], task["exit_code"]) == ("failed" if code else "succeeded", code)
         assert array.runs() == {1: [1], 5: [1], 9: [1], 20: [1], 33: [1]}
         assert {int(line.split()[2]) for line in array.lines.read_text().splitlines()} == {1, 5, 9, 20, 33}
-        assert len(array.numbers()) == 1
-        for index in (1, 33):
-            path = made.home() / f"jobgate-{array.id}.1_{index}.out"
-            assert path.read_text() == ""
+        assert len(array.numbers()) == 1 and array.log(task=33) == "33\n"
+        assert sorted(array.log(tasks="all").splitlines()) == sorted(f"[{index}] {index}" for index in array.runs())
 
 
 def test_a_matrix_reaches_each_task_whatever_its_values(made):
@@ -120,7 +125,7 @@ def test_a_matrix_reaches_each_task_whatever_its_values(made):
     with Array(made, array={"matrix": matrix}, script=script) as array:
         assert array.ended()["state"] == "succeeded"
         for index in range(6):
-            shown = json.loads((made.home() / f"jobgate-{array.id}.1_{index}.out").read_text())
+            shown = json.loads(array.log(task=index))
             assert shown == [str(index), matrix["a"][index // 2], matrix["PATH"][index % 2]]
         assert len(array.numbers()) == 1 and array.runs() == {index: [1] for index in range(6)}
 
@@ -129,7 +134,7 @@ def test_an_interpreter_of_its_own(made):
     script = "#!/usr/bin/env python3\nimport os\nprint(os.environ['JOBGATE_TASK_INDEX'], os.environ['A'])"
     job = made.api.submit(script=script, array={"indices": "3-4"}, resources={"memory": "10Mi"}, setup=["export A=1"])
     assert made.api.wait(job["id"], seconds=90)["state"] == "succeeded"
-    assert (made.home() / f"jobgate-{job['id']}.1_4.out").read_text() == "4 1\n"
+    assert made.api.get(f"/v1/jobs/{job['id']}/logs", task=4).text == "4 1\n"
 
 
 def test_what_failed_is_tried_again_alone(made):
@@ -195,12 +200,13 @@ def test_an_array_is_held_and_released(made):
 
 def test_more_tasks_than_an_array_of_the_cluster_has(made):
     count = 2 * MAX_ARRAY_SIZE + 7
-    with Array(made, array={"indices": f"1000-{1000 + 3 * (count - 1)}:3"}) as array:
+    with Array(made, array={"indices": f"1000-{1000 + 3 * (count - 1)}:3"},
+               script="echo $JOBGATE_TASK_INDEX; echo oops >&2\n") as array:
         assert array.ended(seconds=240)["counts"] == counts(succeeded=count)
         assert array.runs() == {1000 + 3 * place: [1] for place in range(count)}
         assert len(array.numbers()) == 3
-        for index, submission in ((1000, 1), (1000 + 3 * MAX_ARRAY_SIZE, 2)):
-            assert (made.home() / f"jobgate-{array.id}.{submission}_{index}.out").exists()
+        for index in (1000, 1003, 1000 + 3 * MAX_ARRAY_SIZE, 1000 + 3 * (count - 1)):
+            assert array.log(task=index) == f"{index}\n" and array.log(task=index, stream="stderr") == "oops\n"
 
 
 def test_a_gateway_that_dies_loses_nothing_of_an_array(made):
