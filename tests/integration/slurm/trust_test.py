@@ -1,7 +1,12 @@
 """What slurmctld does not tell any more, on a real Slurm with accounting: it is asked for, and then told."""
 
+import contextlib
+import json
+import random
+import re
 import shutil
 import signal
+import struct
 
 import pytest
 
@@ -98,6 +103,42 @@ def test_accounts_that_do_not_answer_are_not_known(site, worker):
 def test_nonsense_is_refused(worker, op):
     for wrong in ({}, {"job": 0}, {"job": "1"}, {"job": 1, "tasks": "2"}):
         assert worker.ask(op, **wrong)["outcome"] == "invalid"
+
+
+OPS = {"watch": ("offer", "know"), "work": ("submit", "cancel", "change", "look", "account")}
+VALUES = (None, True, -1, 0, 1, 2 ** 31, 2 ** 63 - 1, 1.5, "", "x", "\u0000", "é" * 1000, [], [[1, 2]], [[1, 2, 3], 4], {})
+MEMBERS = ("job", "jobs", "tasks", "held", "uid", "gid", "name", "script", "environment", "options", "send_before", "what")
+
+
+def hostile(choice, role):
+    """What a gateway would never send: bytes."""
+    kind = choice.randrange(12)
+    if kind == 0:
+        return struct.pack(">I", choice.choice((2 ** 31, 2 ** 32 - 1))) + choice.randbytes(8)
+    text = json.dumps({"id": choice.choice((1, 1, 1, "1", 2 ** 62)), "op": choice.choice((*OPS[role], *OPS[role], "x")),
+                       **{choice.choice(MEMBERS): choice.choice(VALUES) for _ in range(choice.randrange(5))}}).encode()
+    if kind == 1:
+        text = choice.choice((text[:choice.randrange(len(text))], choice.randbytes(choice.randrange(64))))
+    return struct.pack(">I", len(text)) + text
+
+
+def test_the_ops_are_those_of_the_agent():
+    text = "".join((system.ROOT / "backends/slurm/agent" / f"{role}.c").read_text() for role in OPS)
+    assert {op for ops in OPS.values() for op in ops} == set(re.findall(r'(?:\{|strcmp\(op, )"(\w+)"(?:, gw_agent_|\))', text))
+
+
+@pytest.mark.parametrize("role", OPS)
+def test_nonsense_ends_an_agent_or_is_refused(site, conf, role):
+    choice = random.Random(role)
+    for _ in range(30):
+        with agent.Agent(role, conf, user="nobody") as victim:
+            assert "hello" in victim.receive()
+            with contextlib.suppress(EOFError, OSError):  # it may end at each of them
+                for _ in range(20):
+                    victim.send_bytes(hostile(choice, role))
+                    victim.ask("offer" if role == "watch" else "cancel")
+            said, status = victim.end()
+            assert status in (0, 1), said
 
 
 def test_what_another_agent_said_is_said_on(site, conf):
