@@ -202,6 +202,7 @@ struct gw_backend_type {
         void (*check)(struct gw_backend *b, struct gw_backend_check *check);
         void (*log)(struct gw_backend *b, struct gw_log_source *source);
         bool log_by_record; /* log needs what the record says */
+        bool foreign_logs;  /* whoever owns its files may remove them: the gateway keeps some */
 
         /* Leadership. lead: start watching under this epoch; live are the submissions that are
          * not closed; an earlier epoch's unsent work is dropped. yield: drop what is unsent,

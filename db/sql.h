@@ -45,11 +45,13 @@
 #define GW_SQL_ATTEMPTS(ordinal_of)                                                                \
         "INSERT INTO attempts (job_id, ordinal, no, submission, restart, origin, state,"           \
         "   provisional_reason, reason, message, exit_code, signal, node, usage, started_at,"      \
-        "   ended_at)"                                                                             \
+        "   ended_at, log_due)"                                                                    \
         "  SELECT d.id, " ordinal_of ", r.no, r.submission, r.restart, r.origin, r.state,"         \
         "   r.provisional, r.reason, r.message, r.exit_code, r.signal, r.node, r.usage,"           \
-        "   to_timestamp(r.started / 1e6), to_timestamp(r.ended / 1e6)"                            \
-        "  FROM d JOIN u USING (id), jsonb_to_recordset(d.attempts) AS r (ordinal int, no int,"    \
+        "   to_timestamp(r.started / 1e6), to_timestamp(r.ended / 1e6),"                           \
+        "   CASE WHEN k.logs_kept AND r.started > 0 AND r.ended > 0 THEN now() END"                \
+        "  FROM d JOIN u USING (id) LEFT JOIN backends k ON k.name = d.backend,"                   \
+        "   jsonb_to_recordset(d.attempts) AS r (ordinal int, no int,"                             \
         "   submission int, restart int, origin text, state text, provisional text, reason text,"  \
         "   message text, exit_code smallint, signal smallint, node text, usage jsonb,"            \
         "   started float8, ended float8)"                                                         \
@@ -59,6 +61,6 @@
         "   signal = excluded.signal, node = coalesce(excluded.node, attempts.node),"              \
         "   usage = coalesce(excluded.usage, attempts.usage),"                                     \
         "   started_at = coalesce(excluded.started_at, attempts.started_at),"                      \
-        "   ended_at = excluded.ended_at RETURNING 1"
+        "   ended_at = excluded.ended_at, log_due = excluded.log_due RETURNING 1"
 
 #endif

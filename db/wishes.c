@@ -70,8 +70,10 @@ static const char remove_sql[] =
         " g AS (DELETE FROM task_wishes t USING r WHERE t.job_id = r.id RETURNING 1),"
         " c AS (DELETE FROM submissions t USING r WHERE t.job_id = r.id RETURNING 1),"
         " f AS (DELETE FROM attempts t USING r WHERE t.job_id = r.id RETURNING 1),"
+        " k AS (DELETE FROM kept_logs t USING r WHERE t.job_id = r.id RETURNING 1),"
         GW_SQL_LOCK("(SELECT count(*) FROM r) + (SELECT count(*) FROM a) + (SELECT count(*) FROM b)"
-                    " + (SELECT count(*) FROM c) + (SELECT count(*) FROM f) + (SELECT count(*) FROM g)")
+                    " + (SELECT count(*) FROM c) + (SELECT count(*) FROM f) + (SELECT count(*) FROM g)"
+                    " + (SELECT count(*) FROM k)")
         " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, actor, request_id)"
         "  SELECT nextval('events_n'), r.project_id, r.id, 'removed', r.state, r.reason,"
         "   w.by_user, w.request_id FROM l, r JOIN w ON w.id = r.id RETURNING n, job_id),"

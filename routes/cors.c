@@ -10,8 +10,8 @@
         "traceparent, tracestate"
 /* What our answers carry beside the few that every page may read. */
 #define ANSWER_FIELDS                                                                              \
-        "Accept-Ranges, Allow, Content-Range, ETag, Idempotent-Replayed, Link, Location, "         \
-        "Retry-After, WWW-Authenticate, X-Request-Id"
+        "Accept-Ranges, Allow, Content-Range, ETag, Idempotent-Replayed, Jobgate-Log-Omitted, "    \
+        "Link, Location, Retry-After, WWW-Authenticate, X-Request-Id"
 #define MAX_AGE_S "7200" /* more is cut by browsers */
 
 /* Whether a list with commas, and perhaps blanks, between names it. */

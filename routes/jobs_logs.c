@@ -33,8 +33,9 @@ static void make_etag(const struct gw_log_find *l, char out[LOG_ETAG])
 {
         out[0] = '\0';
         if (l->source.complete)
-                snprintf(out, LOG_ETAG, "\"%d-%c-%" PRIu64 "\"", l->attempt,
-                         l->source.want_stderr ? 'e' : 'o', l->source.size);
+                snprintf(out, LOG_ETAG, "\"%d-%c%s-%" PRIu64 "\"", l->attempt,
+                         l->source.want_stderr ? 'e' : 'o', l->omitted > 0 ? "-cut" : "",
+                         l->source.size);
 }
 
 static const char *range_of(struct gw_call *call, const char *etag)
@@ -53,6 +54,11 @@ static enum gw_next send(struct gw_call *call, struct gw_log_find *l, unsigned s
                 return GW_NEXT_RESPOND;
         gw_respond_header(call->exchange, "Accept-Ranges", "bytes");
         gw_respond_header(call->exchange, "X-Content-Type-Options", "nosniff");
+        if (l->omitted > 0) {
+                char text[24];
+                snprintf(text, sizeof text, "%" PRIu64, l->omitted);
+                gw_respond_header(call->exchange, "Jobgate-Log-Omitted", text);
+        }
         if (*etag)
                 gw_respond_header(call->exchange, "ETag", etag);
         return GW_NEXT_RESPOND;

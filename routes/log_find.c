@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "routes/log_kept.h"
 #include "server/base/cleanup.h"
 #include "server/base/str.h"
 
@@ -145,6 +146,33 @@ static enum gw_next ask_backend(struct gw_call *call, struct gw_log_find *f, str
         return GW_NEXT_WAIT;
 }
 
+/* On the thread that reads the record; again when its answer was lost. */
+static void take_text(void *arg, const struct gw_log_text *text)
+{
+        struct gw_log_find *f = arg;
+        if (f->source.fd >= 0)
+                close(GW_TAKE_FD(f->source.fd));
+        f->kept = true;
+        f->source.error = (struct gw_error){0};
+        f->source.complete = true;
+        f->source.fd = gw_log_kept_file(text, &f->source.size, &f->omitted, &f->source.error);
+}
+
+static enum gw_next ask_kept(struct gw_call *call, struct gw_log_find *f)
+{
+        f->stage = LOG_FIND_KEPT;
+        f->source.want_stderr = strcmp(gw_call_text(call, "stream"), "stderr") == 0;
+        f->opened = true;
+        f->kept_get = (struct gw_db_log_get){.log = {.job = f->id,
+                                                     .ordinal = (int32_t)f->ordinal,
+                                                     .attempt = f->attempt,
+                                                     .is_stderr = f->source.want_stderr},
+                                             .take = take_text,
+                                             .arg = f};
+        gw_db_log_get_init(&f->kept_get);
+        return gw_call_page(call, &f->kept_get.cmd);
+}
+
 static bool ask_record(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next)
 {
         struct gw_backend *b = gw_service_backend(call->service, f->read.seen.backend);
@@ -153,8 +181,9 @@ static bool ask_record(struct gw_call *call, struct gw_log_find *f, enum gw_next
         if (f->submission == 0)
                 return nothing_yet(f);
         if (!b) {
-                *ret_next = gw_call_fail_code(call, GW_ERR_GONE,
-                                              "the backend of this job is not here any more");
+                gw_fail(&f->source.error, GW_ERR_GONE,
+                        "the backend of this job is not here any more");
+                *ret_next = ask_kept(call, f);
         } else if (b->type->log_by_record) {
                 f->stage = LOG_FIND_RECORD;
                 f->record = (struct gw_db_submission_get){.job = f->id, .no = f->submission};
@@ -174,19 +203,39 @@ static bool take_record(struct gw_call *call, struct gw_log_find *f, enum gw_nex
         return false;
 }
 
-static bool take_source(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next)
+/* Neither the file is there nor anything kept: what its backend says. */
+static bool has_none(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next)
 {
         const struct gw_error *error = &f->source.error;
-        f->opened = true;
-        f->found = GW_LOG_THERE;
-        if (error->code == GW_OK)
-                return true;
         if (error->code == GW_ERR_NOT_FOUND)
                 return no_file_yet(f);
         if (gw_log_find_is_passing(error))
                 return is_away(f, error);
         *ret_next = gw_call_fail(call, error);
         return false;
+}
+
+static bool take_source(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next)
+{
+        const struct gw_backend *b = gw_service_backend(call->service, f->read.seen.backend);
+        f->opened = true;
+        f->found = GW_LOG_THERE;
+        if (f->source.error.code == GW_OK)
+                return true;
+        if (!f->ended || !b->type->foreign_logs)
+                return has_none(call, f, ret_next);
+        *ret_next = ask_kept(call, f);
+        return false;
+}
+
+static bool take_kept(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next)
+{
+        if (f->kept_get.cmd.error.code != GW_OK)
+                return is_away(f, &f->kept_get.cmd.error);
+        if (!f->kept)
+                return has_none(call, f, ret_next);
+        f->found = GW_LOG_THERE;
+        return f->source.error.code == GW_OK || is_away(f, &f->source.error);
 }
 
 bool gw_log_find_resume(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next)
@@ -207,9 +256,11 @@ bool gw_log_find_resume(struct gw_call *call, struct gw_log_find *f, enum gw_nex
         case LOG_FIND_RECORD:
                 return take_record(call, f, ret_next);
         case LOG_FIND_SOURCE:
+                return take_source(call, f, ret_next);
+        case LOG_FIND_KEPT:
                 break;
         }
-        return take_source(call, f, ret_next);
+        return take_kept(call, f, ret_next);
 }
 
 enum gw_next gw_log_find_fail(struct gw_call *call, const struct gw_log_find *f)

@@ -9,6 +9,7 @@
 #ifndef GW_ROUTES_LOG_FIND_H
 #define GW_ROUTES_LOG_FIND_H
 
+#include "db/kept_logs.h"
 #include "routes/task_indices.h"
 
 enum gw_log_found {
@@ -32,11 +33,14 @@ struct gw_log_find {
         struct gw_error error;
         int32_t attempt;             /* the one that was looked for */
         struct gw_log_source source; /* its descriptor is ours until it is taken */
+        bool kept;                   /* it is not the file, but what the record keeps of it */
+        uint64_t omitted;            /* bytes that it does not */
         /* private */
         struct gw_job_read read;
         struct gw_db_task_get task;
         struct gw_db_attempts attempts;
         struct gw_db_submission_get record;
+        struct gw_db_log_get kept_get;
         char node[256];     /* where the attempt runs or ran, or "" */
         bool ended;         /* the attempt has, says the record */
         int32_t latest;     /* attempt of the task */
@@ -48,7 +52,8 @@ struct gw_log_find {
                 LOG_FIND_TASK,
                 LOG_FIND_ATTEMPTS,
                 LOG_FIND_RECORD,
-                LOG_FIND_SOURCE
+                LOG_FIND_SOURCE,
+                LOG_FIND_KEPT
         } stage;
         bool opened; /* the source came home */
 };

@@ -24,6 +24,7 @@
 #include "server/engine/follow.h"
 #include "server/engine/hub.h"
 #include "server/engine/janitor.h"
+#include "server/engine/keeper.h"
 #include "server/engine/leader.h"
 #include "server/engine/service.h"
 #include "server/http/http.h"
@@ -54,6 +55,7 @@ struct gw_app {
         struct gw_dispatch *dispatch;
         struct gw_http *http;
         struct gw_janitor *janitor;
+        struct gw_keeper *keeper; /* NULL: there is nothing to keep */
 };
 
 /* ---- before anything runs ------------------------------------------------------------------- */
@@ -407,6 +409,26 @@ static void stop_janitor(struct gw_app *app)
         gw_janitor_stop(app->janitor);
 }
 
+/* ---- output that is kept ---- */
+
+static int start_keeper(struct gw_app *app, struct gw_error *err)
+{
+        struct gw_keeper_settings s = {.conninfo = app->config->database_serve,
+                                       .backends = app->service.backends,
+                                       .backend_count = app->service.backend_count,
+                                       .head_bytes = (size_t)app->config->logs_head,
+                                       .tail_bytes = (size_t)app->config->logs_tail};
+        if (!gw_keeper_is_needed(s.backends, s.backend_count))
+                return 0;
+        app->keeper = gw_keeper_start(&s, err);
+        return app->keeper ? 0 : -1;
+}
+
+static void stop_keeper(struct gw_app *app)
+{
+        gw_keeper_stop(app->keeper);
+}
+
 /* ---- all of it ---- */
 
 /* A start that fails leaves nothing of its part behind. */
@@ -422,6 +444,7 @@ static const struct {
         {start_channels, stop_channels},
         {start_hub, stop_hub},
         {start_leaders, stop_leaders},
+        {start_keeper, stop_keeper},
         {start_follow, stop_follow},
         {start_dispatch, stop_dispatch},
         {start_http, stop_http},

@@ -78,6 +78,11 @@ static const struct gw_setting settings[] = {
          false, "How many logs may be followed at a time."},
         {"max_user_followers", GW_SETTING_NUMBER, AT(max_user_followers),
          TEXT(GW_MAX_USER_FOLLOWERS), 1, 100000, false, "How many of them may be one user's."},
+        {"logs.keep_head", GW_SETTING_SIZE, AT(logs_head), "1Mi", 0, 64 << 20, false,
+         "How much of the beginning of each output is kept in PostgreSQL once its attempt has ended, "
+         "where the files are not the gateway's own: on Slurm."},
+        {"logs.keep_tail", GW_SETTING_SIZE, AT(logs_tail), "4Mi", 0, 64 << 20, false,
+         "The same of its end. With 0 for both nothing is kept."},
 };
 
 static const struct gw_setting backend_settings[] = {

@@ -28,7 +28,8 @@ struct gw_config {
         int64_t log_level;                     /* enum gw_log_level */
         char *url;
         char *cors_origins; /* NULL: none */
-        int64_t retention_s, max_wait_s, max_waiters, max_array, max_followers, max_user_followers;
+        int64_t retention_s, max_wait_s, max_waiters, max_array, max_followers, max_user_followers,
+                logs_head, logs_tail;
         struct gw_config_backend *backends;
         size_t backend_count;
 };

@@ -119,5 +119,6 @@ const struct gw_backend_type gw_slurm_type = {
         .log_by_record = true,
         .whole_arrays = true,
         .most_tasks = op_most_tasks,
+        .foreign_logs = true,
         GW_QUEUED_OPS,
 };

@@ -52,12 +52,13 @@ class Site:
 
 
 @contextlib.contextmanager
-def gateway_on(site, folder, binaries, contract, cluster, **changes):
-    """changes: of the backend's settings; None takes one away."""
+def gateway_on(site, folder, binaries, contract, cluster, logs=None, **changes):
+    """logs: what is kept of outputs; changes: of the backend's settings. None takes one away."""
     place = system.make_folder(folder / f"slurm{next(house.NAMES)}")
     gateway = house.build_gateway(folder, binaries, cluster, contract)
     section = settings(site, place) | changes
-    gateway.write_settings({"backends": [{name: value for name, value in section.items() if value is not None}]})
+    backend = {name: value for name, value in section.items() if value is not None}
+    gateway.write_settings({"backends": [backend], **({"logs": logs} if logs else {})})
     gateway.start()
     yield Site(gateway, site)
     house.end_gateway(gateway)

@@ -97,7 +97,9 @@ static void add_job(const char *moment, const char *job_state)
                 " 0, false RETURNING id), s AS (INSERT INTO job_specs (job_id, spec) SELECT id, '{}'"
                 " FROM j), t AS (INSERT INTO tasks (job_id, lo, hi, state) SELECT id, 0, 0, 'queued'"
                 " FROM j), u AS (INSERT INTO submissions (job_id, no, backend, epoch, attempt, state)"
-                " SELECT id, 1, 'local', 1, 1, 'closed' FROM j) INSERT INTO attempts (job_id,"
+                " SELECT id, 1, 'local', 1, 1, 'closed' FROM j), k AS (INSERT INTO kept_logs (job_id,"
+                " ordinal, attempt, stream, size, head, tail) SELECT id, 0, 1, 'stdout', 0, '', ''"
+                " FROM j) INSERT INTO attempts (job_id,"
                 " ordinal, no, submission, state) SELECT id, 0, 1, 1, 'failed' FROM j",
                 moment, job_state);
         exec(sql);
@@ -121,10 +123,10 @@ static void a_month_goes_when_its_last_job_has_ended(void **state)
         exec("SELECT gw_make_partitions('2021-03-10')"); /* April as well */
         add_job("2021-03-11", "succeeded");
         add_job("2021-03-12", "running");
-        assert_int_equal(drop(), 5); /* April */
+        assert_int_equal(drop(), 6); /* April */
         assert_int_equal(number("count(*) FROM jobs WHERE state = 'running'"), 1);
         exec("UPDATE jobs SET state = 'failed' WHERE state = 'running'");
-        assert_int_equal(drop(), 5);
+        assert_int_equal(drop(), 6);
         assert_int_equal(number("count(*) FROM jobs"), 0);
         assert_int_equal(number("count(*) FROM job_specs"), 0);
         assert_int_equal(drop(), 0);
@@ -146,7 +148,7 @@ static void wishes_go_with_what_they_are_about(void **state)
                                 " WHERE state = 'running'"),
                          1);
         exec("UPDATE jobs SET state = 'failed' WHERE state = 'running'");
-        assert_int_equal(drop(), 10); /* March, and April */
+        assert_int_equal(drop(), 12); /* March, and April */
 }
 
 static void a_month_in_the_default_partition_stays_whole(void **state)
@@ -156,7 +158,7 @@ static void a_month_in_the_default_partition_stays_whole(void **state)
         exec("DELETE FROM tasks"); /* nothing of it hinders a partition of tasks */
         exec("SELECT gw_make_partitions('2021-07-10')");
         assert_int_equal(number("count(*) FROM pg_class WHERE relname ~ '_202107$'"), 0);
-        assert_int_equal(number("count(*) FROM pg_class WHERE relname ~ '^[a-z_]+_202108$'"), 5);
+        assert_int_equal(number("count(*) FROM pg_class WHERE relname ~ '^[a-z_]+_202108$'"), 6);
         drop();
         assert_int_equal(number("count(*) FROM jobs"), 0);
 }
@@ -174,10 +176,11 @@ static void what_is_over_leaves_the_default_partitions(void **state)
         assert_int_equal(number("count(*) FROM job_specs"), 1);
         assert_int_equal(number("count(*) FROM tasks"), 1);
         assert_int_equal(number("count(*) FROM submissions"), 1);
+        assert_int_equal(number("count(*) FROM kept_logs"), 1);
         assert_int_equal(number("count(*) FROM attempts"), 1);
         assert_int_equal(number("count(*) FROM events"), 1);
         exec("DELETE FROM events; DELETE FROM jobs; DELETE FROM job_specs; DELETE FROM tasks;"
-             " DELETE FROM submissions; DELETE FROM attempts");
+             " DELETE FROM submissions; DELETE FROM attempts; DELETE FROM kept_logs");
 }
 
 /* Nothing has happened for longer than is kept; then something does. */

@@ -27,7 +27,8 @@ def service(site):
 def made(folder, binaries, contract, cluster, site, service):
     for user in site.users:
         os.chmod(os.path.expanduser(f"~{user}"), 0o700)
-    with gateway_on(site, folder, binaries, contract, cluster, as_user=str(service.socket)) as gateway:
+    with gateway_on(site, folder, binaries, contract, cluster, as_user=str(service.socket),
+                    logs={"keep_head": 0, "keep_tail": 0}) as gateway:
         yield gateway
 
 
