@@ -92,7 +92,7 @@ class Slurm:
     def statistics(self):
         """What slurmctld counts since its start: the jobs it was given, and the requests by their names."""
         text = self.run("sdiag").stdout
-        requests = re.findall(r"^\t(\w+) +\( *\d+\) +count:(\d+)", text, re.M)
+        requests = re.findall(r"^\t([A-Z_]+) +\( *\d+\) +count:(\d+)", text, re.M)
         return int(re.search(r"Jobs submitted: (\d+)", text)[1]), {name: int(count) for name, count in requests}
 
     def server_pid(self, name):
