@@ -135,6 +135,7 @@ struct gw_log_source {
         /* What the record says of the submission and the attempt, for types that need it
          * (log_by_record); borrowed until it comes home. Texts are NULL when there is none. */
         const char *identity, *ref, *index_set, *ordinals;
+        const char *spec; /* JSON text, of a script with lines for a submit command */
         const char *node;
         bool ended; /* the attempt has */
         /* out */

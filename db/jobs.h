@@ -198,6 +198,7 @@ struct gw_db_submission_get {
         char *ref;       /* the scheduler's id */
         char *ordinals;  /* as gw_spans_format() writes them; of a plain job none */
         char *index_set; /* of the job; likewise */
+        char *spec;      /* likewise, where its script may have lines for a submit command */
 };
 void gw_db_submission_get_init(struct gw_db_submission_get *c);
 void gw_db_submission_get_done(struct gw_db_submission_get *c); /* also one that is zero */

@@ -29,6 +29,7 @@ static void take_row(struct gw_db_command *cmd, const struct gw_db_row *row)
         c->index_set = copy(row, 4);
         c->found = gw_db_get_int4(row, 5);
         c->attempt = gw_db_get_int4(row, 6);
+        c->spec = copy(row, 7);
 }
 
 /* Submissions from before their identity was recorded have the project's of now. */
@@ -37,7 +38,8 @@ static void take_row(struct gw_db_command *cmd, const struct gw_db_row *row)
 static const struct gw_db_kind kind = {
         .name = "submission_get",
         .sql = "SELECT d.ord, coalesce(s.identity, pb.identity)::text, s.ref, s.ordinals, sp.index_set,"
-               "  s.no, s.attempt"
+               "  s.no, s.attempt,"
+               " CASE WHEN sp.spec->>'script' ~ '(^|\\n)#(SBATCH|SLURM|BSUB|PBS)' THEN sp.spec::text END"
                " FROM {input} d"
                " JOIN LATERAL (SELECT * FROM submissions s WHERE s.job_id = d.job_id AND (d.no = 0 OR s.no = d.no)"
                "  ORDER BY s.no DESC LIMIT 1) s ON true"
@@ -54,7 +56,7 @@ static const struct gw_db_kind kind = {
 void gw_db_submission_get_init(struct gw_db_submission_get *c)
 {
         c->cmd.kind = &kind;
-        c->identity = c->ref = c->ordinals = c->index_set = NULL;
+        c->identity = c->ref = c->ordinals = c->index_set = c->spec = NULL;
 }
 
 void gw_db_submission_get_done(struct gw_db_submission_get *c)
@@ -63,5 +65,6 @@ void gw_db_submission_get_done(struct gw_db_submission_get *c)
         free(c->ref);
         free(c->ordinals);
         free(c->index_set);
-        c->identity = c->ref = c->ordinals = c->index_set = NULL;
+        free(c->spec);
+        c->identity = c->ref = c->ordinals = c->index_set = c->spec = NULL;
 }

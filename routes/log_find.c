@@ -140,6 +140,7 @@ static enum gw_next ask_backend(struct gw_call *call, struct gw_log_find *f, str
         f->source.ref = f->record.ref;
         f->source.index_set = f->record.index_set;
         f->source.ordinals = f->record.ordinals;
+        f->source.spec = f->record.spec;
         f->source.node = f->node[0] ? f->node : NULL;
         f->source.ended = f->ended;
         b->type->log(b, &f->source);

@@ -86,8 +86,9 @@ struct gw_slurm {
         int64_t read_at;        /* wall: of the epoch's last, whatever agent said it; 0: none */
         bool short_of_memory;   /* while a table was taken: it is to be said anew */
         int64_t min_job_age_us;
-        bool accounting; /* the cluster has some */
-        size_t missing;  /* submissions of which the table lacks something that is asked for */
+        bool accounting;  /* the cluster has some */
+        size_t missing;   /* submissions of which the table lacks something that is asked for */
+        char cluster[64]; /* its name, or "": not known */
         _Atomic uint32_t max_array_size; /* 0: not known. Any thread reads it */
         int64_t offer_at;                /* monotonic: when to ask what the cluster offers */
         json_t *offer;                   /* gw_slurm_offer(), or NULL: not known yet */
@@ -179,6 +180,25 @@ int gw_slurm_account_find(struct gw_slurm *b, const char *user, struct gw_accoun
 /* To whom nothing more is to be told of it; text may be NULL. */
 void gw_slurm_request_answer(struct gw_slurm *b, const struct gw_backend_ask *a,
                              enum gw_answer answer, const char *text);
+
+/* What came of handing over. */
+struct gw_slurm_submitted {
+        enum gw_answer verdict;
+        int64_t number;      /* slurmctld's, when done */
+        const char *text;    /* or NULL */
+        bool may_be_refusal; /* of what is unknown: the words are, if it never shows up */
+};
+/* For the submit that asked, by this user. */
+void gw_slurm_submitted(struct gw_slurm *b, const struct gw_backend_ask *a, const char *user,
+                        const struct gw_slurm_submitted *what);
+
+/* scripts.c: of requests that gw_slurm_raw_request() made. Each takes the request and, when it
+ * returns 0, `asked`; -1 is without memory. */
+bool gw_slurm_is_script(const json_t *request);
+int gw_slurm_script_submit(struct gw_slurm *b, const char *user, json_t *request,
+                           struct gw_backend_ask *asked);
+int gw_slurm_script_check(struct gw_slurm *b, const char *user, json_t *request,
+                          struct gw_backend_ask *asked);
 
 /* folders.c: *ret_path is the folder for the user's output, NULL: the home. Returns true when that
  * is not known yet: then `a` was taken, and is run again or answered. */

@@ -128,10 +128,12 @@ static int find_paths(struct opening *o, struct gw_error *err)
         if (gw_slurm_identity_read(log->identity, &identity, &json, err) ||
             gw_slurm_account_find(o->backend, identity.user, &account, err))
                 return -1;
-        o->count = gw_slurm_output_find(account.home, log, o->paths);
+        o->count = gw_slurm_output_find(account.name, account.home, log, o->paths, err);
         o->user = strdup(account.name);
         gw_account_done(&account);
-        return o->user && o->count > 0 ? 0 : gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        if (o->count == 0)
+                return -1;
+        return o->user ? 0 : gw_fail(err, GW_ERR_NOMEM, "out of memory");
 }
 
 void gw_slurm_log_run(struct gw_slurm *b, struct gw_backend_ask *a)

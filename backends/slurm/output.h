@@ -17,9 +17,10 @@ char *gw_slurm_output_folder(const char *home);
 char *gw_slurm_output_path(const char *home, const char *folder, struct gw_mark mark,
                            const char *task, bool is_stderr);
 
-/* Where a log may be, the likeliest first; the caller frees each. Returns how many, 0 without
- * memory. */
-size_t gw_slurm_output_find(const char *home, const struct gw_log_source *log,
-                            char *paths[GW_SLURM_OUTPUT_PATHS]);
+/* Where a log of this user's may be, the likeliest first; the caller frees each. A script for
+ * sbatch may have named its own files. Returns how many; 0 with GW_ERR_GONE when it can be nowhere,
+ * and with GW_ERR_NOMEM. */
+size_t gw_slurm_output_find(const char *user, const char *home, const struct gw_log_source *log,
+                            char *paths[GW_SLURM_OUTPUT_PATHS], struct gw_error *err);
 
 #endif

@@ -14,6 +14,7 @@
 #include "backends/slurm/protocol.h"
 #include "server/base/cleanup.h"
 #include "server/base/limits.h"
+#include "server/model/directives.h"
 
 #define MAX_SCRIPT (4 * 1000 * 1000) /* slurmctld takes no more than 4 MB */
 
@@ -31,6 +32,31 @@ int gw_slurm_identity_read(const char *text, struct gw_slurm_identity *ret, json
         *ret = (struct gw_slurm_identity){
                 .user = user, .account = json_string_value(json_object_get(json, "account"))};
         *ret_json = json;
+        return 0;
+}
+
+/* ---- what Slurm cannot carry ------------------------------------------------------------------
+ */
+
+/* A script for sbatch goes as it is: nothing can stand in front of it. */
+static int refuse_raw(const struct gw_spec *spec, const struct gw_slurm_site *site,
+                      struct gw_error *err)
+{
+        if (!spec->is_raw)
+                return 0;
+        if (!site->has_sbatch)
+                return gw_fail_at(
+                        err, GW_ERR_UNPROCESSABLE, "/script",
+                        "has lines for sbatch, and this cluster's sbatch cannot be asked: "
+                        "its setting as_user is missing");
+        if (json_object_get(spec->json, "image"))
+                return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/image",
+                                  "cannot be put around a script that has lines for sbatch: say it "
+                                  "in the script");
+        if (json_array_size(json_object_get(spec->json, "setup")) > 0)
+                return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/setup",
+                                  "cannot be put in front of a script that has lines for sbatch: "
+                                  "say it in the script");
         return 0;
 }
 
@@ -198,6 +224,7 @@ static int fill(struct gw_slurm_plan *plan, const struct gw_submission *s,
         char mark[GW_MARK_TEXT];
         struct gw_buf script = GW_BUF_INIT(MAX_SCRIPT);
         if (gw_spec_load(s->spec, s->spec_len, &plan->spec, err) ||
+            refuse_raw(&plan->spec, site, err) ||
             gw_slurm_array_init(&plan->array, s->index_set, s->span_count ? s->spans : &plain,
                                 s->span_count ? s->span_count : 1, most, err))
                 return -1;
@@ -209,7 +236,13 @@ static int fill(struct gw_slurm_plan *plan, const struct gw_submission *s,
                 return -1;
         if (set_array(plan, s->max_parallel))
                 return gw_fail(err, GW_ERR_NOMEM, "out of memory");
-        write_script(&script, plan, site);
+        if (plan->spec.is_raw && plan->array.by_place)
+                return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/array",
+                                  "has indices that arrays of this cluster cannot have");
+        if (plan->spec.is_raw)
+                gw_buf_str(&script, text_of(plan->spec.json, "script"));
+        else
+                write_script(&script, plan, site);
         plan->script = gw_buf_take(&script, NULL);
         return plan->script ? 0
                             : gw_fail(err, GW_ERR_UNPROCESSABLE,
@@ -254,10 +287,9 @@ static int set_own(const struct gw_slurm_plan *plan, const char *output, const c
                        : 0;
 }
 
-/* "NAME=value" for each. */
-static json_t *environment_of(const struct gw_slurm_plan *plan, const struct gw_submission *s,
-                              const struct gw_account *account, const char *url, const char *output,
-                              const char *errors)
+json_t *gw_slurm_plan_environment(const struct gw_slurm_plan *plan, const struct gw_submission *s,
+                                  const struct gw_account *account, const char *url,
+                                  const char *output, const char *errors)
 {
         json_auto_t *object = gw_task_environment(plan->spec.json, s, url, account);
         json_t *list = json_array();
@@ -295,6 +327,13 @@ static int name_outputs(const struct gw_slurm_plan *plan, const struct gw_accoun
         return *output && (*errors || !folder) ? 0 : -1;
 }
 
+bool gw_slurm_plan_is_raw(const struct gw_submission *s)
+{
+        json_auto_t *read = s->json ? NULL : json_loadb(s->spec, s->spec_len, 0, NULL);
+        const char *script = text_of(s->json ? s->json : read, "script");
+        return script && gw_directives_any(script);
+}
+
 json_t *gw_slurm_plan_request(const struct gw_slurm_plan *plan, const struct gw_submission *s,
                               const struct gw_account *account, const char *folder, const char *url,
                               bool test)
@@ -303,7 +342,7 @@ json_t *gw_slurm_plan_request(const struct gw_slurm_plan *plan, const struct gw_
         gw_autofree char *output = NULL, *errors = NULL;
         if (name_outputs(plan, account, s->mark, folder, &output, &errors))
                 return NULL;
-        json_t *environment = environment_of(plan, s, account, url, output, errors);
+        json_t *environment = gw_slurm_plan_environment(plan, s, account, url, output, errors);
         json_t *options = options_of(plan, test);
         const char *directory = text_of(plan->spec.json, "working_directory");
         if (!environment || !options) {

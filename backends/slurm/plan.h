@@ -29,7 +29,8 @@ struct gw_slurm_plan {
         json_t *options; /* sbatch's long options, each with its text, in order */
         struct gw_slurm_array array;
         char comment[GW_MARK_TEXT + 16];
-        char *script; /* whole, with the options as #SBATCH lines for people */
+        char *script; /* whole, with the options as #SBATCH lines for people; of one that has lines
+                       * for sbatch itself (spec.is_raw) as it is: see raw.h */
 };
 
 /*
@@ -44,6 +45,16 @@ int gw_slurm_plan_init(struct gw_slurm_plan *plan, const struct gw_submission *s
                        const struct gw_slurm_identity *identity, const struct gw_slurm_site *site,
                        uint32_t most, struct gw_error *err);
 void gw_slurm_plan_done(struct gw_slurm_plan *plan);
+
+/* Whether its script goes through the site's sbatch. */
+bool gw_slurm_plan_is_raw(const struct gw_submission *s);
+
+/* What the job finds in its environment, as a list of "NAME=value"; the caller's. url: JOBGATE_URL,
+ * or NULL; output and errors: where the outputs of an array go whose ids are places, or NULL. NULL
+ * without memory. */
+json_t *gw_slurm_plan_environment(const struct gw_slurm_plan *plan, const struct gw_submission *s,
+                                  const struct gw_account *account, const char *url,
+                                  const char *output, const char *errors);
 
 /* A request to submit it as this user, or to test whether it could be, without an id. folder: for
  * its output, or NULL (output.h). url: JOBGATE_URL, or NULL. NULL without memory. */

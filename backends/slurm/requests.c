@@ -11,6 +11,7 @@
 #include "backends/slurm/check.h"
 #include "backends/slurm/internal.h"
 #include "backends/slurm/plan.h"
+#include "backends/slurm/raw.h"
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
 #include "server/base/crash.h"
@@ -137,6 +138,13 @@ static int64_t test_until(const struct gw_slurm *b)
         return gw_clock_wall_us() + b->settings.message_timeout_s * GW_SECOND;
 }
 
+/* Monotonic: when sbatch is killed, so that nothing is sent too late. */
+static int64_t script_deadline(const struct gw_slurm *b, const struct gw_submission *s, bool test)
+{
+        int64_t until = test ? test_until(b) : s->send_before;
+        return gw_clock_mono_us() + (until - gw_clock_wall_us());
+}
+
 /* The user of a submission. Returns 0, or -1. */
 static int account_of(struct gw_slurm *b, const struct gw_submission *s, struct gw_account *ret,
                       struct gw_error *err)
@@ -162,8 +170,13 @@ static json_t *request_of(const struct gw_slurm *b, const struct gw_submission *
                 return NULL;
         if (gw_slurm_plan_init(&plan, s, &identity, &b->settings.site, b->max_array_size, err) ==
             0) {
-                request = gw_slurm_plan_request(&plan, s, account, folder, b->settings.url, test);
-                if (request && test)
+                const char *url = b->settings.url;
+                if (plan.spec.is_raw)
+                        request = gw_slurm_raw_request(&plan, s, account, folder, url,
+                                                       script_deadline(b, s, test), test);
+                else
+                        request = gw_slurm_plan_request(&plan, s, account, folder, url, test);
+                if (request && test && !plan.spec.is_raw)
                         json_object_set_new(request, "send_before", json_integer(test_until(b)));
                 if (!request)
                         gw_fail(err, GW_ERR_NOMEM, "out of memory");
@@ -176,11 +189,14 @@ static json_t *request_of(const struct gw_slurm *b, const struct gw_submission *
  * ---------------------------------------------------------------------------- */
 
 /* From then on a table without the mark means that it never came and never will: the worker was
- * killed, its token is over, and slurmctld has read what lay in its socket. */
-static int64_t settled_at(const struct gw_slurm *b, int64_t send_before)
+ * killed, or sbatch; its token or munge's credential is over; and slurmctld has read what lay in
+ * its socket. */
+static int64_t settled_at(const struct gw_slurm *b, const struct gw_submission *s)
 {
-        return send_before + SKEW_US +
-               (b->settings.token_life_s + 2 * b->settings.message_timeout_s) * GW_SECOND;
+        int64_t life_s = b->settings.token_life_s;
+        if (gw_slurm_plan_is_raw(s) && b->settings.munge_life_s > life_s)
+                life_s = b->settings.munge_life_s;
+        return s->send_before + SKEW_US + (life_s + 2 * b->settings.message_timeout_s) * GW_SECOND;
 }
 
 /* Until then slurmctld has not forgotten what it took and ended at once. */
@@ -199,14 +215,25 @@ static void on_submitted(struct gw_slurm_ask *ask)
                 [GW_SLURM_UNKNOWN] = GW_ANSWER_UNKNOWN,   [GW_SLURM_INVALID] = GW_ANSWER_REFUSED,
         };
         struct order *o = ask->owner;
-        struct gw_slurm *b = o->backend;
-        struct gw_slurm_job *job = gw_slurm_job_find(b, o->asked->mark);
-        enum gw_answer verdict = answers[ask->outcome];
-        json_int_t number = json_integer_value(json_object_get(ask->answer, "job"));
+        struct gw_slurm_submitted what = {
+                .verdict = answers[ask->outcome],
+                .number = json_integer_value(json_object_get(ask->answer, "job")),
+                .text = ask->text,
+                .may_be_refusal = json_integer_value(json_object_get(ask->answer, "error")) == -1,
+        };
+        gw_slurm_submitted(o->backend, o->asked, o->user, &what);
+        order_free(o);
+}
+
+void gw_slurm_submitted(struct gw_slurm *b, const struct gw_backend_ask *a, const char *user,
+                        const struct gw_slurm_submitted *what)
+{
+        struct gw_slurm_job *job = gw_slurm_job_find(b, a->mark);
+        enum gw_answer verdict = what->verdict;
+        json_int_t number = what->number;
         if (!job) { /* the engine has closed it meanwhile */
                 if (verdict == GW_ANSWER_DONE && number > 0 && number <= UINT32_MAX)
-                        gw_slurm_drop(b, o->user, (uint32_t)number);
-                order_free(o);
+                        gw_slurm_drop(b, user, (uint32_t)number);
                 return;
         }
         gw_crash_point("slurm.submitted");
@@ -217,17 +244,16 @@ static void on_submitted(struct gw_slurm_ask *ask)
         if (verdict == GW_ANSWER_DONE) {
                 gw_slurm_job_number(b, job, (uint32_t)number);
                 job->since_us = job->accepted_us;
-                answer_done(b, o->asked, job);
+                answer_done(b, a, job);
         } else {
-                answer(b, o->asked, verdict, NULL, ask->text);
+                answer(b, a, verdict, NULL, what->text);
                 if (verdict != GW_ANSWER_UNKNOWN)
                         gw_slurm_job_remove(b, job);
-                else if (json_integer_value(json_object_get(ask->answer, "error")) == -1)
-                        job->refusal = ask->text ? strdup(ask->text) : NULL;
+                else if (what->may_be_refusal)
+                        job->refusal = what->text ? strdup(what->text) : NULL;
         }
         if (cancel)
                 run_cancel(b, cancel);
-        order_free(o);
 }
 
 /* NULL: no memory. */
@@ -285,7 +311,8 @@ static void run_submit(struct gw_slurm *b, struct gw_backend_ask *a)
                 json_decref(request);
                 answer(b, a, GW_ANSWER_BUSY, NULL, "out of memory");
                 gw_backend_ask_free(a);
-        } else if (order(b, account.name, request, a, on_submitted)) {
+        } else if (gw_slurm_is_script(request) ? gw_slurm_script_submit(b, account.name, request, a)
+                                               : order(b, account.name, request, a, on_submitted)) {
                 gw_slurm_job_remove(b, job);
                 answer(b, a, GW_ANSWER_BUSY, NULL, "out of memory");
                 gw_backend_ask_free(a);
@@ -318,7 +345,7 @@ static struct gw_slurm_job *job_to_resolve(struct gw_slurm *b, const struct gw_b
 static void run_resolve(struct gw_slurm *b, struct gw_backend_ask *a)
 {
         struct gw_error err = {0};
-        int64_t settled = settled_at(b, a->submission->send_before);
+        int64_t settled = settled_at(b, a->submission);
         gw_crash_point("slurm.resolving");
         struct gw_slurm_job *job = job_to_resolve(b, a, &err);
         if (!job) {
@@ -486,10 +513,13 @@ static void run_check(struct gw_slurm *b, struct gw_backend_ask *a)
         json_t *request = NULL;
         if (account_of(b, check->submission, &account, &check->error) == 0)
                 request = request_of(b, check->submission, true, &account, NULL, &check->error);
-        bool fits = request && b->epoch &&
-                    gw_slurm_check(b->offer, account.name, json_object_get(request, "options"),
-                                   &check->error) == 0;
-        bool asked = fits && order(b, account.name, json_incref(request), a, on_checked) == 0;
+        bool asked = false;
+        if (request && gw_slurm_is_script(request))
+                asked = gw_slurm_script_check(b, account.name, json_incref(request), a) == 0;
+        else if (request && b->epoch &&
+                 gw_slurm_check(b->offer, account.name, json_object_get(request, "options"),
+                                &check->error) == 0)
+                asked = order(b, account.name, json_incref(request), a, on_checked) == 0;
         json_decref(request);
         gw_account_done(&account);
         if (asked)

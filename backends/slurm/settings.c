@@ -140,12 +140,23 @@ static const struct gw_setting settings[] = {
         {.about = {"url", "a URL", "the gateway's `url`", "What its jobs find in `JOBGATE_URL`."},
          .read = gw_setting_text,
          .offset = AT(url)},
-        {.about = {"as_user", "an absolute path", "none",
-                   "The socket of `jobgate-slurm-as-user`, a service that an administrator starts "
-                   "as root on the gateway's machine: it reads the output of jobs as their users. "
-                   "Where it is missing, output stays in files in the users' homes."},
+        {.about =
+                 {"as_user", "an absolute path", "none",
+                  "The socket of `jobgate-slurm-as-user`, a service that an administrator starts "
+                  "as root on the gateway's machine: it reads the output of jobs as their users, and "
+                  "gives scripts with `#SBATCH` lines to the site's `sbatch`. Where it is missing, "
+                  "output stays in files in the users' homes, and such scripts are refused."},
          .read = gw_setting_path,
          .offset = AT(as_user)},
+        {.about =
+                 {"munge_life", "a duration from 10s to 1h", "`300s`",
+                  "How long a credential of munge is good for that `sbatch`: the `ttl` in `AuthInfo` "
+                  "of its slurm.conf, and 300s where there is none. A script whose outcome is unknown "
+                  "cannot be given up earlier; one whose credential outlives `MinJobAge` is lost then."},
+         .read = gw_setting_seconds,
+         .offset = AT(munge_life_s),
+         .least = 10,
+         .most = 3600},
         {.about = {"agent", "an absolute path",
                    "`jobgate-slurm-agent` beside the program `jobgate`",
                    "The program that speaks to the cluster."},
@@ -210,6 +221,7 @@ static int complete(struct gw_slurm_settings *s, const char *name, struct gw_err
                 return gw_fail(err, GW_ERR_INVALID, "conf: %.200s cannot be read", s->conf);
         if (s->jwt_key && read_key(s, err))
                 return -1;
+        s->site.has_sbatch = s->as_user != NULL;
         s->client_conf = gw_slurm_client_conf(s->directory, name, s->conf, s->message_timeout_s,
                                               s->jwt_key != NULL, err);
         return s->client_conf ? 0 : -1;
@@ -220,6 +232,7 @@ int gw_slurm_settings_init(struct gw_slurm_settings *s, const char *name, const 
 {
         *s = (struct gw_slurm_settings){.message_timeout_s = DEFAULT_MESSAGE_TIMEOUT_S,
                                         .workers = DEFAULT_WORKERS,
+                                        .munge_life_s = MUNGE_LIFE_S,
                                         .min_uid = DEFAULT_MIN_UID};
         if (gw_settings_read(settings, GW_COUNT(settings), section, s, err) ||
             complete(s, name, err)) {

@@ -20,6 +20,7 @@ struct gw_slurm_settings {
         char *user;                /* whom the table of jobs is read as */
         json_t *users;             /* who may submit: names; NULL: everybody */
         char *url;                 /* JOBGATE_URL, or NULL */
+        int64_t munge_life_s;      /* of a credential for sbatch */
         char *as_user;             /* path of jobgate-slurm-as-user's socket, or NULL */
         int64_t message_timeout_s; /* of one question to slurmctld */
         int64_t token_life_s;

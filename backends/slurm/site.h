@@ -14,6 +14,7 @@ enum gw_slurm_runtime {
 };
 
 struct gw_slurm_site {
+        bool has_sbatch;  /* scripts can be given to the site's own (the setting as_user) */
         json_t *features; /* of node selectors: {"zone=a": "rack1"}, or NULL */
         enum gw_slurm_runtime runtime;
         json_t *container_command;       /* words; NULL: the default */

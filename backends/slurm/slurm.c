@@ -9,6 +9,7 @@
 #include "backends/slurm/internal.h"
 #include "backends/slurm/options.h"
 #include "backends/slurm/plan.h"
+#include "backends/slurm/raw.h"
 #include "server/base/cleanup.h"
 #include "server/base/str.h"
 #include "server/base/thread.h"
@@ -35,7 +36,9 @@ static int op_render(const struct gw_backend *head, const struct gw_submission *
         if (gw_slurm_plan_init(&plan, s, known ? &identity : NULL, &b->settings.site,
                                op_most_tasks(head), err))
                 return -1;
-        if (out)
+        if (out && plan.spec.is_raw)
+                gw_slurm_raw_render(&plan, s, out);
+        else if (out)
                 gw_buf_str(out, plan.script);
         gw_slurm_plan_done(&plan);
         return !out || gw_buf_ok(out) ? 0

@@ -370,6 +370,8 @@ static void on_hello(struct gw_slurm *b, const json_t *frame)
         json_int_t age = json_integer_value(json_object_get(frame, "min_job_age"));
         json_int_t most = json_integer_value(json_object_get(frame, "max_array_size"));
         b->accounting = json_is_true(json_object_get(frame, "accounting"));
+        const char *cluster = json_string_value(json_object_get(frame, "cluster"));
+        gw_str_copy(b->cluster, sizeof b->cluster, cluster ? cluster : "");
         b->min_job_age_us = (age > 0 ? age : DEFAULT_MIN_JOB_AGE_S) * GW_SECOND;
         limit_arrays(b, most > 0 ? (uint32_t)most : 1); /* 0: it takes no arrays, and says so */
 }

@@ -174,7 +174,15 @@ static const struct option pbs_options[] = {
         {NULL, NO_VALUE},
 };
 
-enum wanted { WANTED_NAME, WANTED_ARRAY, WANTED_IGNORE_PBS };
+enum wanted {
+        WANTED_NAME,
+        WANTED_ARRAY,
+        WANTED_OUTPUT,
+        WANTED_ERROR,
+        WANTED_DIRECTORY,
+        WANTED_COMMENT,
+        WANTED_IGNORE_PBS
+};
 
 /* The options of one sort of lines. */
 struct dialect {
@@ -186,7 +194,7 @@ struct dialect {
                 const char *name;
                 char letter; /* 0: none */
                 enum wanted is;
-        } wanted[4];
+        } wanted[8];
 };
 
 static const struct dialect sbatch = {
@@ -196,6 +204,10 @@ static const struct dialect sbatch = {
         .letters = "A:a:b:D:M:C:S:c:d:m:e:x:B:G:hHi:J:L:k::F:w:N:n:o:Osp:q:Qt:vVW",
         .wanted = {{"job-name", 'J', WANTED_NAME},
                    {"array", 'a', WANTED_ARRAY},
+                   {"output", 'o', WANTED_OUTPUT},
+                   {"error", 'e', WANTED_ERROR},
+                   {"chdir", 'D', WANTED_DIRECTORY},
+                   {"comment", 0, WANTED_COMMENT},
                    {"ignore-pbs", 0, WANTED_IGNORE_PBS}},
 };
 
@@ -204,7 +216,10 @@ static const struct dialect others[] = {
                 .words = {"#BSUB"},
                 .options = bsub_options,
                 .letters = "c:e:J:m:M:n:o:q:W:x",
-                .wanted = {{"job_name", 'J', WANTED_NAME}},
+                .wanted = {{"job_name", 'J', WANTED_NAME},
+                           {"output_file", 'o', WANTED_OUTPUT},
+                           {"error_file", 'e', WANTED_ERROR},
+                           {"cwd", 'c', WANTED_DIRECTORY}},
         },
         {
                 .words = {"#PBS"},
@@ -212,7 +227,9 @@ static const struct dialect others[] = {
                 .letters = "a:A:c:C:e:hIj:J:k:l:m:M:N:o:p:q:r:S:t:u:v:VW:z",
                 .wanted = {{"job_name", 'N', WANTED_NAME},
                            {"array", 't', WANTED_ARRAY},
-                           {"job_array", 'J', WANTED_ARRAY}},
+                           {"job_array", 'J', WANTED_ARRAY},
+                           {"out", 'o', WANTED_OUTPUT},
+                           {"error", 'e', WANTED_ERROR}},
         },
 };
 
@@ -345,12 +362,16 @@ static void replace(struct reader *r, char **text, const char *value)
 
 static void keep(struct reader *r, enum wanted wanted, const char *value)
 {
-        if (wanted == WANTED_NAME)
-                replace(r, &r->into->name, value);
-        else if (wanted == WANTED_ARRAY)
-                replace(r, &r->into->array, value);
-        else
+        struct gw_directives *into = r->into;
+        char **const places[] = {
+                [WANTED_NAME] = &into->name,           [WANTED_ARRAY] = &into->array,
+                [WANTED_OUTPUT] = &into->output,       [WANTED_ERROR] = &into->error,
+                [WANTED_DIRECTORY] = &into->directory, [WANTED_COMMENT] = &into->comment,
+        };
+        if (wanted == WANTED_IGNORE_PBS)
                 r->ignores_others = true;
+        else
+                replace(r, places[wanted], value);
 }
 
 /* By its long name, or where that is NULL by its letter. */
@@ -463,6 +484,10 @@ void gw_directives_done(struct gw_directives *d)
 {
         free(d->name);
         free(d->array);
+        free(d->output);
+        free(d->error);
+        free(d->directory);
+        free(d->comment);
         *d = (struct gw_directives){0};
 }
 

@@ -1,6 +1,7 @@
 /*
  * What sbatch reads in a script, as far as the gateway has to know it: whether there is anything
- * for it to read, the job's name, and its array. All else is sbatch's own to read.
+ * for it to read, the job's name and array, where its output goes, and its comment. All else is
+ * sbatch's own to read.
  *
  * Options stand in lines that begin with #SBATCH (or #SLURM) before the first command, and in
  * lines that begin with #BSUB, or where there is none of those #PBS, further down too. The last of
@@ -17,8 +18,12 @@
 #include "server/base/error.h"
 
 struct gw_directives {
-        char *name;  /* --job-name, or NULL */
-        char *array; /* --array as it is written, or NULL: no array */
+        char *name;      /* --job-name, or NULL */
+        char *array;     /* --array as it is written, or NULL: no array */
+        char *output;    /* --output, a pattern, or NULL */
+        char *error;     /* --error, likewise: NULL: it goes to the output */
+        char *directory; /* --chdir, or NULL */
+        char *comment;   /* --comment, or NULL */
 };
 
 /* Whether a script has lines for sbatch. */

@@ -27,11 +27,11 @@ class AsUser:
         self.process = None
 
     @classmethod
-    def of(cls, site):
+    def of(cls, site, conf=None):
         """For all users of a cluster."""
         folder = site.folder / "as-user"
         folder.mkdir(mode=0o755)
-        return cls(folder, site.users, site.conf)
+        return cls(folder, site.users, conf or site.conf)
 
     def __enter__(self):
         with open(self.log, "ab") as log:

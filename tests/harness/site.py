@@ -45,6 +45,13 @@ class Site:
     def output(self, job, number=0, submission=1):
         return (self.home(number) / f"jobgate-{job['id']}.{submission}.out").read_text()
 
+    def numbers_of(self, jobs):
+        """The number that slurmctld has given each of some plain jobs, by their ids."""
+        done = self.slurm.run("squeue", "-h", "-a", "-t", "all", "-o", "%A %k")
+        found = {line.split()[1].removeprefix("jobgate:").split(".")[0]: int(line.split()[0])
+                 for line in done.stdout.splitlines() if " jobgate:" in line}
+        return {job["id"]: found[job["id"]] for job in jobs}
+
     def numbers(self, job):
         """What slurmctld has of a job of ours."""
         done = self.slurm.run("squeue", "-h", "-a", "-t", "all", "-o", "%A %k")
