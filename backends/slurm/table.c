@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/slurm/hosts.h"
 #include "backends/slurm/internal.h"
 #include "backends/slurm/offer.h"
 #include "backends/slurm/protocol.h"
@@ -408,7 +409,18 @@ static const json_t *find_node(const json_t *nodes, const char *name)
         return NULL;
 }
 
-/* Of a job of one node: of several the list would have to be taken apart. */
+struct answers {
+        const json_t *nodes;
+        int64_t since_s;
+};
+
+static bool node_answered(void *arg, const char *name)
+{
+        const struct answers *a = arg;
+        const json_t *node = find_node(a->nodes, name);
+        return node && has_answered(node, a->since_s);
+}
+
 static void end_silent_tasks(struct gw_slurm *b, struct gw_slurm_job *job, const json_t *nodes)
 {
         for (size_t i = 0; i < job->tasks.count; i++) {
@@ -416,9 +428,9 @@ static void end_silent_tasks(struct gw_slurm *b, struct gw_slurm_job *job, const
                 int64_t silent_s = task->view.silent_s;
                 if (silent_s == 0 || !task->view.node)
                         continue;
-                const json_t *node = find_node(nodes, task->view.node);
+                struct answers answers = {nodes, silent_s};
                 b->offer_at = gw_clock_mono_us() + SILENT_OFFER_US;
-                if (!node || !has_answered(node, silent_s))
+                if (!gw_slurm_hosts_all(task->view.node, node_answered, &answers))
                         continue;
                 gw_slurm_task_end(task, GW_REASON_NODE_FAILURE, silent_s * GW_SECOND);
                 gw_slurm_job_changed(b, job);

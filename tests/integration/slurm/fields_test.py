@@ -56,7 +56,8 @@ MEMORY, CPUS = {"mem", "mem-per-cpu", "mem-per-gpu"}, {"cpus-per-task", "cpus-pe
 
 @pytest.fixture(scope="module")
 def site():
-    with slurm.Slurm("jgfields") as made:
+    # Nodes that are stopped for a test are not to be given up by themselves.
+    with slurm.Slurm("jgfields", append="SlurmdTimeout=300\n") as made:
         yield made
 
 
@@ -211,3 +212,22 @@ def test_a_value_that_sbatch_would_not_take_is_the_jobs_outcome(made):
         assert outcome(found)[:2] == ("failed", "rejected") and words in found["message"]
         dry = made.api.post("/v1/jobs?dry_run=true", {"command": ["true"], "options": {"slurm": options}})
         assert dry.status == 422 and words in dry.text
+
+
+def test_a_job_ends_when_each_of_its_silent_nodes_answers(made):
+    job = made.api.submit(script="#!/bin/bash\nsrun sleep 300\n", resources={"nodes": 2, "memory": "50Mi"},
+                          time_limit=600, retry={"limit": 0})
+    system.wait_until(lambda: made.api.get(f"/v1/jobs/{job['id']}").json()["state"] == "running", 60, "its start")
+    name = f"{made.slurm.name}2"
+    made.slurm.kill(f"slurmd-{name}")
+    assert made.slurm.run("scontrol", "update", f"nodename={name}", "state=down", "reason=test").returncode == 0
+    number = made.numbers(job)[0]
+    system.wait_until(lambda: made.slurm.state(number) == "NODE_FAIL", 60, "the silence")
+    for _ in range(2):  # what is told of the nodes was asked for since
+        before = made.backend()["observed_at"]
+        system.wait_until(lambda: made.backend()["observed_at"] != before, 60, "word of the nodes")
+    found = made.api.get(f"/v1/jobs/{job['id']}").json()
+    assert found["state"] == "running" and found["reason"] in ("node_unavailable", "ending")
+    made.slurm.run("scontrol", "update", f"nodename={name}", "state=resume")
+    assert made.slurm.up().returncode == 0
+    assert outcome(made.api.wait(job["id"], seconds=90))[:2] == ("failed", "node_failure")
