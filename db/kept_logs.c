@@ -1,6 +1,8 @@
 /* See kept_logs.h. Runs on the thread of whichever session it is given to. */
 #include "db/kept_logs.h"
 
+#include "db/sql.h"
+
 static void put_name(struct gw_db_input *in, const struct gw_log_name *log)
 {
         gw_db_put_uuid(in, log->job);
@@ -70,6 +72,7 @@ static void due_row(struct gw_db_command *cmd, const struct gw_db_row *row)
                 .index_set = gw_db_get_text(row, 9, NULL),
                 .node = gw_db_get_text(row, 10, NULL),
                 .ended_us = gw_db_get_time(row, 11),
+                .spec = gw_db_get_text(row, 12, NULL),
         };
         c->each(c->arg, &due);
 }
@@ -79,7 +82,8 @@ static void due_row(struct gw_db_command *cmd, const struct gw_db_row *row)
 static const struct gw_db_kind due_kind = {
         .name = "log_due",
         .sql = "SELECT 0, a.job_id, a.ordinal, a.no, a.submission, j.backend,"
-               "  coalesce(s.identity, pb.identity)::text, s.ref, s.ordinals, sp.index_set, a.node, a.ended_at"
+               "  coalesce(s.identity, pb.identity)::text, s.ref, s.ordinals, sp.index_set, a.node, a.ended_at,"
+               "  " GW_SQL_SCRIPT
                " FROM {input} d, attempts a"
                " JOIN LATERAL (SELECT * FROM submissions s WHERE s.job_id = a.job_id AND s.no = a.submission"
                "  LIMIT 1) s ON true"

@@ -21,7 +21,7 @@ void gw_db_log_wanted_init(struct gw_db_log_wanted *c);
 struct gw_log_due_row {
         struct gw_id job;
         int32_t ordinal, attempt, submission;
-        const char *backend, *identity, *ref, *ordinals, *index_set, *node;
+        const char *backend, *identity, *ref, *ordinals, *index_set, *spec, *node;
         int64_t ended_us;
 };
 

@@ -17,6 +17,11 @@
         " f AS MATERIALIZED (SELECT 1 FROM leases WHERE name = (SELECT lease FROM d LIMIT 1)"      \
         "  AND epoch = (SELECT epoch FROM d LIMIT 1) FOR SHARE),"
 
+/* The spec of sp, where its script may have lines for a submit command
+ * (server/model/directives.h). */
+#define GW_SQL_SCRIPT                                                                              \
+        "CASE WHEN sp.spec->>'script' ~ '(^|\\n)#(SBATCH|SLURM|BSUB|PBS)' THEN sp.spec::text END"
+
 /* Whom a submission of job u, in input d, is made for: fixed with its intent. */
 #define GW_SQL_IDENTITY                                                                            \
         "(SELECT pb.identity FROM project_backends pb WHERE pb.project_id = u.project_id"          \

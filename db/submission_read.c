@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "db/jobs.h"
+#include "db/sql.h"
 
 static const struct gw_db_column columns[] = {{"job_id", GW_DB_UUID}, {"no", GW_DB_INT4}};
 
@@ -38,8 +39,7 @@ static void take_row(struct gw_db_command *cmd, const struct gw_db_row *row)
 static const struct gw_db_kind kind = {
         .name = "submission_get",
         .sql = "SELECT d.ord, coalesce(s.identity, pb.identity)::text, s.ref, s.ordinals, sp.index_set,"
-               "  s.no, s.attempt,"
-               " CASE WHEN sp.spec->>'script' ~ '(^|\\n)#(SBATCH|SLURM|BSUB|PBS)' THEN sp.spec::text END"
+               "  s.no, s.attempt, " GW_SQL_SCRIPT
                " FROM {input} d"
                " JOIN LATERAL (SELECT * FROM submissions s WHERE s.job_id = d.job_id AND (d.no = 0 OR s.no = d.no)"
                "  ORDER BY s.no DESC LIMIT 1) s ON true"

@@ -39,7 +39,7 @@ struct item {
         int32_t submission;
         int64_t ended_us;
         struct gw_backend *backend;
-        char *identity, *ref, *ordinals, *index_set, *node;
+        char *identity, *ref, *ordinals, *index_set, *spec, *node;
         struct gw_log_source sources[2]; /* what it printed, and what it complained of */
 };
 
@@ -106,6 +106,7 @@ static void take_due(void *arg, const struct gw_log_due_row *row)
                 .ref = copy(row->ref),
                 .ordinals = copy(row->ordinals),
                 .index_set = copy(row->index_set),
+                .spec = copy(row->spec),
                 .node = copy(row->node),
         };
 }
@@ -121,6 +122,7 @@ static void forget_items(struct gw_keeper *k)
                 free(item->ref);
                 free(item->ordinals);
                 free(item->index_set);
+                free(item->spec);
                 free(item->node);
         }
         k->count = 0;
@@ -148,6 +150,7 @@ static void ask(struct gw_keeper *k, struct item *item, bool is_stderr)
                 .ref = item->ref,
                 .index_set = item->index_set,
                 .ordinals = item->ordinals,
+                .spec = item->spec,
                 .node = item->node,
                 .ended = true,
                 .fd = -1,

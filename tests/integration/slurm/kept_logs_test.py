@@ -1,5 +1,7 @@
 """What the gateway keeps of the output of jobs on a real Slurm, when their users' files are gone."""
 
+import time
+
 import pytest
 
 from tests.harness import as_user, slurm, system
@@ -87,6 +89,15 @@ def test_what_is_kept(made):
         assert stream.rest() == answer.body
     text = log(made, long).text
     assert text == "x" * HEAD + f"\n[jobgate: {5000 - HEAD - TAIL} bytes are not kept]\n" + "x" * TAIL
+
+
+def test_the_own_file_of_a_script(made):
+    own = made.home() / f"own-{time.monotonic_ns()}"
+    job = made.api.submit(script=f"#!/bin/sh\n#SBATCH -J x -o {own}-%j.%x\necho own\n")
+    kept(made, job)
+    for file in own.parent.glob(f"{own.name}-*"):
+        file.unlink()
+    assert log(made, job).text == "own\n"
 
 
 def test_each_attempt(made):
