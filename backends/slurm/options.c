@@ -10,6 +10,7 @@
 #include "backends/slurm/container.h"
 #include "backends/slurm/option_names.h"
 #include "server/base/cleanup.h"
+#include "server/base/str.h"
 #include "server/model/pointer.h"
 #include "server/model/spec_text.h"
 
@@ -136,6 +137,26 @@ static int write_nice(const struct work *w, struct gw_buf *out, struct gw_error 
         return 0;
 }
 
+/* That of the highest priority which the job has. */
+static int write_qos(const struct work *w, struct gw_buf *out, struct gw_error *err)
+{
+        const char *least, *found = NULL;
+        json_t *qos;
+        int64_t n, best = 0;
+        (void)err;
+        json_object_foreach(w->site->priorities, least, qos)
+        {
+                if (gw_str_int64(least, best + 1, GW_SLURM_PRIORITY_MOST, &n) ||
+                    n > w->spec->priority)
+                        continue;
+                best = n;
+                found = json_string_value(qos);
+        }
+        if (found)
+                gw_buf_str(out, found);
+        return 0;
+}
+
 /* ---- node selectors ------------------------------------------------------------------------- */
 
 static int fail_selector(const char *name, const char *value, struct gw_error *err)
@@ -215,6 +236,7 @@ static const struct field {
         {"/node_selector", "constraint", write_constraint, {0}, NULL},
         {"/time_limit", "time", write_time, {0}, NULL},
         {"/priority", "nice", write_nice, {0}, NULL},
+        {"/priority", "qos", write_qos, {0}, NULL},
 };
 
 /* ---- the spec's own options ----------------------------------------------------------------- */

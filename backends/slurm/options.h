@@ -15,7 +15,8 @@
  * rounded up · mem or mem-per-cpu from resources.memory or memory_per_cpu, and tmp from
  * resources.scratch, in MiB, rounded up · gres from resources.gpus and gpu_type · constraint from
  * node_selector, by the site's map · container or container-image from image (container.h) · time
- * from time_limit · nice from a priority below 0 (only administrators raise one).
+ * from time_limit · nice from a priority below 0 (only administrators raise one), qos from one
+ * above, by the site's map.
  *
  * Then options.slurm, as they are. Where one says what a field says, the field gives way if it has
  * its default, and otherwise it is an error. account: the project's, which no option changes, or

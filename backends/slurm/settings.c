@@ -14,6 +14,7 @@
 #include "backends/settings.h"
 #include "backends/slurm/client_conf.h"
 #include "server/base/cleanup.h"
+#include "server/base/str.h"
 
 #define DEFAULT_CONF "/etc/slurm/slurm.conf"
 #define DEFAULT_MESSAGE_TIMEOUT_S 5
@@ -33,6 +34,16 @@ static bool is_selector(const char *name, const json_t *feature)
                gw_slurm_is_feature(json_string_value(feature));
 }
 
+static int keep_copy(const json_t *value, void *place, struct gw_error *err)
+{
+        json_t *copy = json_deep_copy(value);
+        if (!copy)
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        json_decref(*(json_t **)place);
+        *(json_t **)place = copy;
+        return 0;
+}
+
 static int read_features(const struct gw_setting *row, const json_t *value, void *place,
                          struct gw_error *err)
 {
@@ -48,12 +59,27 @@ static int read_features(const struct gw_setting *row, const json_t *value, void
                                        "%.64s: must be NAME=VALUE and the name of one feature",
                                        name);
         }
-        json_t *copy = json_deep_copy(value);
-        if (!copy)
-                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
-        json_decref(*(json_t **)place);
-        *(json_t **)place = copy;
-        return 0;
+        return keep_copy(value, place, err);
+}
+
+static int read_priorities(const struct gw_setting *row, const json_t *value, void *place,
+                           struct gw_error *err)
+{
+        const char *least;
+        json_t *qos;
+        int64_t n;
+        (void)row;
+        if (!json_is_object(value))
+                return gw_fail(err, GW_ERR_INVALID, "must be a map of priorities to QOS");
+        json_object_foreach((json_t *)(uintptr_t)value, least, qos)
+        {
+                if (gw_str_int64(least, 1, GW_SLURM_PRIORITY_MOST, &n) ||
+                    json_string_length(qos) == 0)
+                        return gw_fail(err, GW_ERR_INVALID,
+                                       "%.64s: must be from 1 to %d, and the name of a QOS", least,
+                                       GW_SLURM_PRIORITY_MOST);
+        }
+        return keep_copy(value, place, err);
 }
 
 static int read_runtime(const struct gw_setting *row, const json_t *value, void *place,
@@ -122,6 +148,11 @@ static const struct gw_setting settings[] = {
                    "nodes that it stands for."},
          .read = read_features,
          .offset = AT(site.features)},
+        {.about = {"priorities", "priorities and QOS, as in `{1: high, 500: urgent}`", "none",
+                   "The QOS of a job with at least this `priority`. Without it one above 0 counts "
+                   "in jobgate's own queue only."},
+         .read = read_priorities,
+         .offset = AT(site.priorities)},
         {.about = {"container", "`apptainer`, `pyxis` or `slurm`", "none",
                    "What a job's `image` is run with: the command apptainer or one like it; the "
                    "plugin pyxis; or Slurm's own `--container`, whose images are paths of OCI "
@@ -260,6 +291,7 @@ void gw_slurm_settings_done(struct gw_slurm_settings *s)
         free(s->as_user);
         free(s->client_conf);
         json_decref(s->site.features);
+        json_decref(s->site.priorities);
         json_decref(s->site.container_command);
         json_decref(s->site.container_gpu_arguments);
         explicit_bzero(s, sizeof *s);

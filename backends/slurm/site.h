@@ -14,8 +14,9 @@ enum gw_slurm_runtime {
 };
 
 struct gw_slurm_site {
-        bool has_sbatch;  /* scripts can be given to the site's own (the setting as_user) */
-        json_t *features; /* of node selectors: {"zone=a": "rack1"}, or NULL */
+        bool has_sbatch;    /* scripts can be given to the site's own (the setting as_user) */
+        json_t *features;   /* of node selectors: {"zone=a": "rack1"}, or NULL */
+        json_t *priorities; /* least priority to QOS: {"1": "high"}, or NULL */
         enum gw_slurm_runtime runtime;
         json_t *container_command;       /* words; NULL: the default */
         json_t *container_gpu_arguments; /* words behind them for a job with GPUs; likewise */
@@ -27,6 +28,8 @@ int gw_slurm_runtime_parse(const char *name, enum gw_slurm_runtime *ret);
 /* Adds what a site has said to a cluster's offer: node_selectors, container. Returns 0, or -1
  * without memory. */
 int gw_slurm_site_describe(const struct gw_slurm_site *site, json_t *offer);
+
+#define GW_SLURM_PRIORITY_MOST 1000
 
 /* Whether it is the name of a feature and no expression of several. */
 bool gw_slurm_is_feature(const char *text);

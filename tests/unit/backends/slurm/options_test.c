@@ -34,7 +34,8 @@ static struct gw_spec spec_of(const char *members)
 static json_t *options_of(const char *members, const char *account, struct gw_error *err)
 {
         json_auto_t *features = json_pack("{s:s, s:s}", "zone=a", "rack1", "gpu/kind=big", "a100");
-        const struct gw_slurm_site site = {.features = features};
+        json_auto_t *priorities = json_pack("{s:s, s:s}", "500", "urgent", "10", "high");
+        const struct gw_slurm_site site = {.features = features, .priorities = priorities};
         struct gw_spec spec = spec_of(members);
         json_t *options = gw_slurm_options(&spec, account, &site, err);
         gw_spec_done(&spec);
@@ -85,6 +86,17 @@ static void fields_become_options(void **state)
               "{\"constraint\": \"ib-4x:x.y_z\"}");
         check("{\"node_selector\": {\"zone\": \"a\", \"feature\": \"fast\", \"gpu/kind\": \"big\"}}",
               "{\"constraint\": \"rack1&fast&a100\"}");
+}
+
+static void a_priority_is_nice_or_a_qos(void **state)
+{
+        (void)state;
+        check("{\"priority\": -9}", "{\"nice\": \"9\"}");
+        check("{\"priority\": 9}", "{}");
+        check("{\"priority\": 10}", "{\"qos\": \"high\"}");
+        check("{\"priority\": 499}", "{\"qos\": \"high\"}");
+        check("{\"priority\": 500}", "{\"qos\": \"urgent\"}");
+        check("{\"priority\": 9, \"options\": {\"slurm\": {\"qos\": \"a\"}}}", "{\"qos\": \"a\"}");
 }
 
 static void what_a_script_may_say_is_left_to_it(void **state)
@@ -167,6 +179,8 @@ static void two_ways_to_say_one_thing_are_refused(void **state)
                  "/options/slurm/constraint", "/node_selector"},
                 {"{\"time_limit\": 60, \"options\": {\"slurm\": {\"time\": \"UNLIMITED\"}}}",
                  "/options/slurm/time", "/time_limit"},
+                {"{\"priority\": 10, \"options\": {\"slurm\": {\"qos\": \"a\"}}}",
+                 "/options/slurm/qos", "/priority"},
                 {"{\"priority\": -1, \"options\": {\"slurm\": {\"nice\": 5}}}",
                  "/options/slurm/nice", "/priority"},
         };
@@ -284,6 +298,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(fields_become_options),
+                cmocka_unit_test(a_priority_is_nice_or_a_qos),
                 cmocka_unit_test(what_a_script_may_say_is_left_to_it),
                 cmocka_unit_test(own_options_follow),
                 cmocka_unit_test(two_ways_to_say_one_thing_are_refused),
