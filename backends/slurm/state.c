@@ -291,8 +291,9 @@ static void mean_end(struct gw_slurm_meaning *m, const struct gw_slurm_record *r
         m->reason = row->means;
         m->refused = (with & REFUSED) && r->restart == 0;
         m->by_somebody = with & WHO;
-        m->node_silent = with & SILENT;
-        if (m->node_silent) {
+        /* Until then the record names the nodes that have not answered, and not all it had. */
+        m->node_silent = (with & SILENT) && !(r->state & COMPLETING);
+        if (with & SILENT) {
                 m->phase = GW_PHASE_RUNNING;
                 m->reason = GW_REASON_NODE_UNAVAILABLE;
         }

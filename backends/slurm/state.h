@@ -40,7 +40,8 @@ struct gw_slurm_meaning {
         /* The controller has given its node up, which does not stop what runs there. The phase is
          * GW_PHASE_RUNNING with node_unavailable, and the record may never change any more. It has
          * ended (node_failure) when each node of the record's `node` answers again, or has booted
-         * after `end_s`: slurmd ends what is left of such jobs when it hears of it. A job of one
+         * after `end_s`: slurmd ends what is left of such jobs when it hears of it. While it is
+         * COMPLETING `node` is not the whole list, and this is false. A job of one
          * node whose slurmd still told how the script ended is not among these: it has ended.
          *
          * Of other ends no such thing is known: COMPLETING goes when each node has said that

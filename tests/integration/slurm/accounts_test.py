@@ -1,4 +1,4 @@
-"""Accounts, QOS and reservations: slurmctld says who may use which, and a project's own account is not to be changed."""
+"""Accounts, QOS and reservations: slurmctld says who may use which, and a project's account is not to be changed."""
 
 import pytest
 
@@ -34,7 +34,8 @@ def made(folder, binaries, contract, cluster, site):
 def later(made, **spec):
     """A job that does not start before it was looked at."""
     own = spec.pop("options", {}).get("slurm", {})
-    return made.api.submit(command=["true"], retry={"limit": 0}, options={"slurm": {"begin": "2035-01-01"} | own}, **spec)
+    options = {"slurm": {"begin": "2035-01-01"} | own}
+    return made.api.submit(command=["true"], retry={"limit": 0}, options=options, **spec)
 
 
 def at_slurm(made, job):

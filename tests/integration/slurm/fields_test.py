@@ -227,7 +227,7 @@ def test_a_job_ends_when_each_of_its_silent_nodes_answers(made):
         before = made.backend()["observed_at"]
         system.wait_until(lambda: made.backend()["observed_at"] != before, 60, "word of the nodes")
     found = made.api.get(f"/v1/jobs/{job['id']}").json()
-    assert found["state"] == "running" and found["reason"] in ("node_unavailable", "ending")
+    assert found["state"] == "running" and found["reason"] in ("node_unavailable", "ending"), found
     made.slurm.run("scontrol", "update", f"nodename={name}", "state=resume")
     assert made.slurm.up().returncode == 0
     assert outcome(made.api.wait(job["id"], seconds=90))[:2] == ("failed", "node_failure")

@@ -194,16 +194,17 @@ static void does_not_end_with_its_node(void **state)
         (void)state;
         static const char *const records[] = {
                 RAN "\"state\": 7, \"reason\": 20}",
-                RAN "\"state\": 32775, \"reason\": 20}",
                 RAN "\"state\": 7, \"reason\": 20, \"exit\": 4294967294}",
                 PLAIN "\"state\": 7, \"reason\": 20, \"exit\": 15, \"node\": \"n[1-2]\"}",
                 PLAIN "\"state\": 7, \"reason\": 20, \"exit\": 15, \"node\": \"n1,m1\"}",
+                /* Its node is what has not answered of two. */
+                RAN "\"state\": 32775, \"reason\": 20}",
         };
         for (size_t i = 0; i < GW_COUNT(records); i++) {
                 struct gw_slurm_meaning m = meaning_of(records[i]);
                 assert_int_equal(m.phase, GW_PHASE_RUNNING);
                 assert_int_equal(m.reason, GW_REASON_NODE_UNAVAILABLE);
-                assert_true(m.node_silent);
+                assert_int_equal(m.node_silent, i + 1 < GW_COUNT(records));
                 assert_int_equal(m.exit_code, -1);
                 assert_string_equal(m.words, "NodeDown");
         }
@@ -432,10 +433,11 @@ static bool phase_holds(const struct gw_slurm_record *r, const struct gw_slurm_m
         case GW_PHASE_PENDING:
                 return is_waiting(m->reason) && (base == 0 || (base == 1 && r->state & 0x4000));
         case GW_PHASE_RUNNING:
-                return m->node_silent
-                               ? base == 7 && r->node && m->reason == GW_REASON_NODE_UNAVAILABLE
-                               : (base == 1 || base == 2) && (m->reason == GW_REASON_NONE ||
-                                                              m->reason == GW_REASON_SUSPENDED);
+                if (base == 7)
+                        return r->node && m->reason == GW_REASON_NODE_UNAVAILABLE &&
+                               m->node_silent == !(r->state & 0x8000);
+                return (base == 1 || base == 2) && !m->node_silent &&
+                       (m->reason == GW_REASON_NONE || m->reason == GW_REASON_SUSPENDED);
         case GW_PHASE_ENDING:
                 if (base == 7 && r->node && !slurmd_told(r->exit))
                         return false;
