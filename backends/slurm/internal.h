@@ -26,6 +26,8 @@ enum gw_slurm_quest_step {
         GW_SLURM_ACCOUNT, /* and then accounting */
         GW_SLURM_GONE,    /* and nobody has it */
         GW_SLURM_WHO,     /* accounting is asked who cancelled it */
+        GW_SLURM_SEARCH,  /* accounting is asked for the mark: its number is not known */
+        GW_SLURM_NOWHERE, /* and does not have it */
 };
 
 struct gw_slurm_quest {
@@ -153,6 +155,9 @@ void gw_slurm_quest_found(struct gw_slurm *b, struct gw_slurm_job *job); /* it l
 /* It was cancelled, not by us, and the record does not say by whom. Returns whether that is being
  * asked for: it has not ended yet. */
 bool gw_slurm_quest_who(struct gw_slurm *b, struct gw_slurm_job *job);
+/* Whether slurmctld ever had it is not known, nor its number. Returns whether that is being asked
+ * for. */
+bool gw_slurm_quest_search(struct gw_slurm *b, struct gw_slurm_job *job);
 void gw_slurm_quest_end(struct gw_slurm *b, struct gw_slurm_job *job);
 void gw_slurm_quest_ask(struct gw_slurm *b, struct gw_slurm_job *job); /* what is due */
 

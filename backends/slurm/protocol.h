@@ -101,6 +101,8 @@
  *
  *   {"id": 4, "op": "look", "job": 87}       what the controller has of it
  *   {"id": 5, "op": "account", "job": 87}    what accounting has
+ *   {"id": 6, "op": "account", "uid": U, "since": T, "comment": "…"}
+ *                                            of a user from then on, with a comment that begins so
  *
  * These are answered with "done" and "jobs": [RECORD…]: none when nobody has it. What slurmdbd has
  * of a number is all that ever had it; without desc, tasks, restart, preempt and priority, with the

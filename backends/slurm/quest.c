@@ -11,9 +11,11 @@
 
 #include "backends/slurm/accounted.h"
 #include "backends/slurm/internal.h"
+#include "backends/slurm/protocol.h"
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
 
+#define CLOCKS_S 60                  /* between those of the machines, at most */
 #define PATIENCE_US (15 * GW_SECOND) /* of one question */
 #define PAUSE_MOST_US (30 * GW_SECOND)
 #define AWAY_US (10 * 60 * GW_SECOND) /* whoever does not answer for so long is not waited for */
@@ -144,6 +146,22 @@ static void on_explained(struct gw_slurm *b, struct gw_slurm_job *job,
                 end_unexplained(b, job);
 }
 
+/* Its first record tells the number; all of it is taken as if it were asked for by that. */
+static void on_found(struct gw_slurm *b, struct gw_slurm_job *job, const struct gw_slurm_ask *ask)
+{
+        struct gw_slurm_record r;
+        const json_t *records = json_object_get(ask->answer, "jobs");
+        const json_t *first = json_array_get(records, 0);
+        bool answered = ask->outcome == GW_SLURM_DONE;
+        if (answered && first && gw_slurm_record_read(first, &r, NULL) == 0 && r.uid == job->uid) {
+                gw_slurm_job_number(b, job, r.array ? r.array : r.job);
+                take_all(b, job, records, gw_slurm_accounted);
+                gw_slurm_quest_end(b, job);
+        } else if (is_over(job, answered ? LATE_US : AWAY_US)) {
+                job->quest.step = GW_SLURM_NOWHERE;
+        }
+}
+
 static const struct step {
         const char *op; /* NULL: nobody is asked */
         void (*answered)(struct gw_slurm *b, struct gw_slurm_job *job,
@@ -154,6 +172,8 @@ static const struct step {
         [GW_SLURM_ACCOUNT] = {"account", on_accounted},
         [GW_SLURM_GONE] = {0},
         [GW_SLURM_WHO] = {"account", on_explained},
+        [GW_SLURM_SEARCH] = {"account", on_found},
+        [GW_SLURM_NOWHERE] = {0},
 };
 
 /* ---- questions ----------------------------------------------------------------------------- */
@@ -177,10 +197,21 @@ static void on_answer(struct gw_slurm_ask *ask)
         question_free(q);
 }
 
+static json_t *request_of(const struct gw_slurm_job *job)
+{
+        const char *op = steps[job->quest.step].op;
+        char comment[sizeof GW_SLURM_COMMENT + GW_MARK_TEXT] = GW_SLURM_COMMENT;
+        if (job->quest.step != GW_SLURM_SEARCH)
+                return json_pack("{s:s, s:I}", "op", op, "job", (json_int_t)job->number);
+        gw_mark_format(job->mark, comment + strlen(GW_SLURM_COMMENT));
+        int64_t made_s = gw_id_time_us(job->mark.job) / GW_SECOND;
+        return json_pack("{s:s, s:I, s:I, s:s}", "op", op, "uid", (json_int_t)job->uid, "since",
+                         (json_int_t)(made_s - CLOCKS_S), "comment", comment);
+}
+
 static void ask(struct gw_slurm *b, struct gw_slurm_job *job)
 {
-        json_t *request = json_pack("{s:s, s:I}", "op", steps[job->quest.step].op, "job",
-                                    (json_int_t)job->number);
+        json_t *request = request_of(job);
         struct question *q = b->workers ? calloc(1, sizeof *q) : NULL;
         if (!q || !request || !(q->user = strdup(gw_slurm_worker_user(b, job->user)))) {
                 json_decref(request);
@@ -240,5 +271,15 @@ bool gw_slurm_quest_who(struct gw_slurm *b, struct gw_slurm_job *job)
                 return false;
         if (job->quest.step == GW_SLURM_NO_QUEST)
                 begin(b, job, GW_SLURM_WHO);
+        return true;
+}
+
+bool gw_slurm_quest_search(struct gw_slurm *b, struct gw_slurm_job *job)
+{
+        if (!b->accounting || job->quest.step == GW_SLURM_NOWHERE)
+                return false;
+        if (job->quest.step == GW_SLURM_NO_QUEST)
+                begin(b, job, GW_SLURM_SEARCH);
+        gw_slurm_quest_ask(b, job);
         return true;
 }

@@ -359,6 +359,8 @@ static void run_resolve(struct gw_slurm *b, struct gw_backend_ask *a)
                        job->refusal);
                 gw_slurm_closed_add(b, job);
                 gw_slurm_job_remove(b, job);
+        } else if (gw_slurm_quest_search(b, job)) {
+                answer(b, a, GW_ANSWER_UNKNOWN, NULL, NULL); /* accounting may know it */
         } else {
                 /* It may have run, ended and been forgotten. */
                 answer(b, a, GW_ANSWER_DONE, NULL, NULL);

@@ -364,3 +364,22 @@ def test_nothing_is_lost_that_slurm_knows_and_nothing_runs_twice(folder, binarie
                 for each in (run_all_that_is_remembered, run_what_is_forgotten)]
     for each in both:
         each.result()
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+def test_accounts_settle_what_nobody_else_knows(folder, binaries, contract, cluster):
+    """The gateway ends before it learns that slurmctld has a job, and slurmctld forgets it."""
+    with slurm.Slurm("jgaccounts", accounting=True, append="MinJobAge=2\n") as site, \
+            gateway_on(site, folder, binaries, contract, cluster) as made:
+        made.gateway.kill()
+        made.gateway.start({"JOBGATE_CRASH": "slurm.submitted"})
+        job = made.api.submit(command=["sh", "-c", "echo once >>~/once; exit 3"])
+        system.wait_until(lambda: not made.gateway.running(), 60, "its end")
+        once = made.home() / "once"
+        system.wait_until(lambda: once.exists() and not made.numbers(job), 90, "slurmctld to forget it")
+        made.gateway.start()
+        ended = made.api.wait(job["id"], seconds=240)
+        assert (ended["state"], ended["reason"], ended["exit_code"]) == ("failed", "exit_code", 3)
+        assert once.read_text() == "once\n"
+        once.unlink()

@@ -3,7 +3,9 @@
  * thread.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "backends/slurm/agent/fields.h"
@@ -12,16 +14,26 @@
 #include "backends/slurm/agent/table.h"
 #include "backends/slurm/agent/verbs.h"
 #include "server/base/cleanup.h"
+#include "server/base/clock.h"
 
-#define MOST_RECORDS 1000 /* of one job, at most */
+#define MOST_RECORDS 100000 /* of one job, at most */
 
 struct look {
-        int64_t job;
+        int64_t job, uid, since_s;
+        const char *comment;
 };
 
-static const struct gw_agent_member members[] = {
-        {GW_AGENT_MEMBER("job", NUMBER, struct look, job), .required = true, .lo = 1,
-         .hi = NO_VAL - 1},
+#define LOOK(name, kind, member) GW_AGENT_MEMBER(name, kind, struct look, member)
+
+static const struct gw_agent_member look_members[] = {
+        {LOOK("job", NUMBER, job), .required = true, .lo = 1, .hi = NO_VAL - 1},
+};
+
+static const struct gw_agent_member account_members[] = {
+        {LOOK("job", NUMBER, job), .lo = 1, .hi = NO_VAL - 1},
+        {LOOK("uid", NUMBER, uid), .lo = 1, .hi = UINT32_MAX},
+        {LOOK("since", NUMBER, since_s), .lo = 1, .hi = INT32_MAX},
+        {LOOK("comment", TEXT, comment)},
 };
 
 static int add(json_t *jobs, json_t *record)
@@ -48,15 +60,6 @@ static void conclude(int error, bool gone, bool whole, json_t *jobs, const char 
                 json_decref(jobs);
 }
 
-static int read_request(const json_t *request, struct look *ret, struct gw_agent_result *result)
-{
-        struct gw_error err = {0};
-        int rc = gw_agent_request_read(request, members, GW_COUNT(members), ret, &err);
-        if (rc)
-                gw_agent_result_invalid(result, &err);
-        return rc;
-}
-
 /* ---- the controller ---------------------------------------------------------------------- */
 
 /* Returns 0 or libslurm's error. */
@@ -75,9 +78,12 @@ static int load(uint32_t job, json_t *jobs, bool *ret_whole)
 void gw_agent_look(struct gw_agent_cluster *c, const json_t *request, struct gw_agent_result *ret)
 {
         struct look ask = {0};
+        struct gw_error err = {0};
         char words[GW_AGENT_WORDS];
-        if (read_request(request, &ask, ret))
+        if (gw_agent_request_read(request, look_members, GW_COUNT(look_members), &ask, &err)) {
+                gw_agent_result_invalid(ret, &err);
                 return;
+        }
         json_t *jobs = json_array();
         bool whole = jobs != NULL;
         int error = gw_agent_cluster_begin(c);
@@ -123,35 +129,89 @@ static json_t *record_of(slurmdb_job_rec_t *job)
         return NULL;
 }
 
-static bool put_all(gw_agent_list found, json_t *jobs)
+/* Whether its comment is that, and then perhaps its user's own behind a blank. */
+static bool has_comment(const slurmdb_job_rec_t *job, const char *comment)
+{
+        size_t len = strlen(comment);
+        const char *its = job->derived_es;
+        return its && strncmp(its, comment, len) == 0 && (its[len] == '\0' || its[len] == ' ');
+}
+
+static bool put_all(gw_agent_list found, const char *comment, json_t *jobs)
 {
         gw_agent_iterator at = slurm_list_iterator_create(found);
         slurmdb_job_rec_t *job;
         bool whole = true;
         while (whole && (job = slurm_list_next(at)))
-                whole = add(jobs, record_of(job)) == 0;
+                if (!comment || has_comment(job, comment))
+                        whole = add(jobs, record_of(job)) == 0;
         slurm_list_iterator_destroy(at);
         return whole;
 }
 
-/* Of a number that was given more than once, all. Returns 0 or libslurm's error. */
-static int load_accounts(void *connection, uint32_t job, json_t *jobs, bool *ret_whole)
+/* Returns 0 or libslurm's error. */
+static int load_those(void *connection, slurmdb_job_cond_t *which, const char *comment,
+                      json_t *jobs, bool *ret_whole)
+{
+        errno = 0;
+        gw_agent_list found = slurmdb_jobs_get(connection, which);
+        if (!found)
+                return errno ? errno : SLURM_ERROR;
+        *ret_whole = put_all(found, comment, jobs);
+        slurm_list_destroy(found);
+        return 0;
+}
+
+/* Of a number that was given more than once, all. */
+static int load_number(void *connection, slurmdb_job_cond_t *which, const struct look *ask,
+                       json_t *jobs, bool *ret_whole)
 {
         slurm_selected_step_t number = {.array_task_id = NO_VAL, .het_job_offset = NO_VAL};
-        number.step_id.job_id = job;
+        number.step_id.job_id = (uint32_t)ask->job;
         number.step_id.step_id = number.step_id.step_het_comp = NO_VAL;
+        which->step_list = slurm_list_create(NULL);
+        slurm_list_append(which->step_list, &number);
+        int error = load_those(connection, which, NULL, jobs, ret_whole);
+        slurm_list_destroy(which->step_list);
+        return error;
+}
+
+/* Those of a user from a time on that have a comment: it is kept when a job has ended. */
+static int load_comment(void *connection, slurmdb_job_cond_t *which, const struct look *ask,
+                        json_t *jobs, bool *ret_whole)
+{
+        char uid[16];
+        snprintf(uid, sizeof uid, "%" PRId64, ask->uid);
+        which->usage_start = ask->since_s;
+        which->usage_end = gw_clock_wall_us() / GW_SECOND + 1;
+        which->userid_list = slurm_list_create(NULL);
+        slurm_list_append(which->userid_list, uid);
+        int error = load_those(connection, which, ask->comment, jobs, ret_whole);
+        slurm_list_destroy(which->userid_list);
+        return error;
+}
+
+static int load_accounts(const struct look *ask, json_t *jobs, bool *ret_whole)
+{
         slurmdb_job_cond_t which = {.flags = JOBCOND_FLAG_DUP | JOBCOND_FLAG_NO_STEP,
                                     .db_flags = SLURMDB_JOB_FLAG_NOTSET};
-        which.step_list = slurm_list_create(NULL);
-        slurm_list_append(which.step_list, &number);
-        errno = 0;
-        gw_agent_list found = slurmdb_jobs_get(connection, &which);
-        int error = found ? 0 : errno ? errno : SLURM_ERROR;
-        slurm_list_destroy(which.step_list);
-        if (!found)
-                return error;
-        *ret_whole = put_all(found, jobs);
-        slurm_list_destroy(found);
+        uint16_t flags = 0;
+        void *connection = slurmdb_connection_get(&flags);
+        if (!connection)
+                return SLURM_ERROR;
+        int error = ask->job ? load_number(connection, &which, ask, jobs, ret_whole)
+                             : load_comment(connection, &which, ask, jobs, ret_whole);
+        slurmdb_connection_close(&connection);
+        return error;
+}
+
+static int read_account(const json_t *request, struct look *ask, struct gw_error *err)
+{
+        if (gw_agent_request_read(request, account_members, GW_COUNT(account_members), ask, err))
+                return -1;
+        if (!ask->job && !(ask->uid && ask->since_s && ask->comment))
+                return gw_fail_at(err, GW_ERR_INVALID, "job",
+                                  "is needed, or uid, since and comment");
         return 0;
 }
 
@@ -159,19 +219,16 @@ void gw_agent_account(struct gw_agent_cluster *c, const json_t *request,
                       struct gw_agent_result *ret)
 {
         struct look ask = {0};
+        struct gw_error err = {0};
         char words[GW_AGENT_WORDS];
-        if (read_request(request, &ask, ret))
+        if (read_account(request, &ask, &err)) {
+                gw_agent_result_invalid(ret, &err);
                 return;
+        }
         json_t *jobs = json_array();
         bool whole = jobs != NULL;
-        uint16_t flags = 0;
         gw_agent_words_begin(&c->words);
-        void *connection = slurmdb_connection_get(&flags);
-        int error = connection ? 0 : SLURM_ERROR;
-        if (connection) {
-                error = load_accounts(connection, (uint32_t)ask.job, jobs, &whole);
-                slurmdb_connection_close(&connection);
-        }
+        int error = whole ? load_accounts(&ask, jobs, &whole) : 0;
         gw_agent_words_end(&c->words, words);
         conclude(error, false, whole, jobs, words, ret);
 }

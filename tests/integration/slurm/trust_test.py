@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import struct
+import time
 
 import pytest
 
@@ -90,6 +91,22 @@ def test_accounts_have_who_cancelled(site, worker):
     assert "node" not in found[2] and "node" not in found[3]
 
 
+def test_accounts_are_searched_for_a_comment(site, worker):
+    comment, since = agent.comment(), int(time.time()) - 60
+    numbers = [submit(site, "exit 0", options=[f"--comment={comment}{more}"]) for more in ("", "0", " theirs")]
+    for number in numbers:
+        accounted(worker, number)
+
+    def found(**changes):
+        answer = worker.ask("account", **({"uid": uid(site), "since": since, "comment": comment} | changes))
+        assert answer["outcome"] == "done"
+        return {record["job"] for record in answer["jobs"]}
+
+    assert found() == {numbers[0], numbers[2]}
+    assert found(uid=uid(site, 1)) == found(comment=agent.comment()) == set()
+    assert worker.ask("account", uid=uid(site), since=since)["outcome"] == "invalid"
+
+
 def test_accounts_that_do_not_answer_are_not_known(site, worker):
     assert worker.ask("account", job=1_000_000) == {"id": 1, "outcome": "done", "jobs": []}
     site.kill("slurmdbd")
@@ -106,8 +123,10 @@ def test_nonsense_is_refused(worker, op):
 
 
 OPS = {"watch": ("offer", "know"), "work": ("submit", "cancel", "change", "look", "account")}
-VALUES = (None, True, -1, 0, 1, 2 ** 31, 2 ** 63 - 1, 1.5, "", "x", "\u0000", "é" * 1000, [], [[1, 2]], [[1, 2, 3], 4], {})
-MEMBERS = ("job", "jobs", "tasks", "held", "uid", "gid", "name", "script", "environment", "options", "send_before", "what")
+VALUES = (None, True, -1, 0, 1, 2 ** 31, 2 ** 63 - 1, 1.5, "", "x", "\u0000", "é" * 1000, [], [[1, 2]],
+          [[1, 2, 3], 4], {})
+MEMBERS = ("job", "jobs", "tasks", "held", "uid", "gid", "name", "comment", "since", "script", "environment", "options",
+           "send_before", "what")
 
 
 def hostile(choice, role):
@@ -124,7 +143,8 @@ def hostile(choice, role):
 
 def test_the_ops_are_those_of_the_agent():
     text = "".join((system.ROOT / "backends/slurm/agent" / f"{role}.c").read_text() for role in OPS)
-    assert {op for ops in OPS.values() for op in ops} == set(re.findall(r'(?:\{|strcmp\(op, )"(\w+)"(?:, gw_agent_|\))', text))
+    known = {op for ops in OPS.values() for op in ops}
+    assert known == set(re.findall(r'(?:\{|strcmp\(op, )"(\w+)"(?:, gw_agent_|\))', text))
 
 
 @pytest.mark.parametrize("role", OPS)
