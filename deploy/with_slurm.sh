@@ -74,6 +74,7 @@ slurm_section() {
   jwt_key: $state/slurm.key
   directory: $state/agents
   as_user: $as_user_socket
+  users: [$(paste -sd , "$slurm_state/etc/users")]
 END_OF_SECTION
 }
 
