@@ -57,6 +57,10 @@ static int refuse_raw(const struct gw_spec *spec, const struct gw_slurm_site *si
                 return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/setup",
                                   "cannot be put in front of a script that has lines for sbatch: "
                                   "say it in the script");
+        if (spec->matrix)
+                return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/array/matrix",
+                                  "cannot reach a script that has lines for sbatch: use indices, "
+                                  "and SLURM_ARRAY_TASK_ID in the script");
         return 0;
 }
 
