@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import time
 
 import pytest
@@ -128,6 +129,25 @@ def test_a_folder_that_is_none_is_told(made):
     finally:
         folder.unlink()
         away.rename(folder)
+
+
+def test_what_is_not_roots_is_not_asked(made, service):
+    job = ended(made.api, command=["echo", "x"])
+    away, place = service.socket.with_name("away"), f"/tmp/jg-{os.getpid()}-{time.monotonic_ns()}"
+    with socket.socket(socket.AF_UNIX) as false:
+        os.seteuid(system.RUNNER.pw_uid)
+        try:
+            false.bind(place)
+            false.listen()
+        finally:
+            os.seteuid(0)
+        service.socket.rename(away)
+        try:
+            os.rename(place, service.socket)
+            assert "is not root's" in log(made.api, job, status=503).json()["detail"]
+        finally:
+            away.rename(service.socket)
+    assert log(made.api, job).text == "x\n"
 
 
 def test_without_the_service(made, service, folder, binaries, contract, cluster, site):

@@ -159,6 +159,22 @@ def test_a_controller_that_hangs_is_given_a_script_once(made):
     mark.unlink()
 
 
+def test_a_gateway_that_dies_hands_a_script_over_once(made):
+    mark = made.home() / f"crash-{os.getpid()}"
+    made.gateway.stop()
+    made.api.close()
+    made.gateway.start({"JOBGATE_CRASH": "slurm.submitted"})
+    try:
+        job = made.api.submit(script=HEAD + f"#SBATCH -J once\necho x >>{mark}\n")
+        system.wait_until(lambda: not made.gateway.running(), 60, "the crash")
+    finally:
+        made.api.close()
+        made.gateway.start()
+    assert outcome(made.api.wait(job["id"], seconds=120)) == ("succeeded", "completed", 0, None)
+    assert mark.read_text() == "x\n" and len(made.numbers(job)) == 1
+    mark.unlink()
+
+
 def test_large_and_odd_texts(made):
     big = HEAD + "#SBATCH -J big\nwc -c <$0\n" + "# r\u00f8d \u4e2d\n" * 30000
     job = made.api.wait(made.api.submit(script=big)["id"], seconds=60)
