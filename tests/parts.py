@@ -368,7 +368,7 @@ PARTS = [
     Part("integration", integration, "real PostgreSQL, real gateway; every exchange against openapi.yaml"),
     Part("contract", contract, "schemathesis against the running gateway"),
     Part("ecosystem", ecosystem, "clients and tools of others drive the gateway as in deploy/examples"),
-    Part("faults", faults, "kill -9, PostgreSQL away, two gateways (all of it with --full)"),
+    Part("faults", faults, "kill -9, PostgreSQL away, two gateways, Slurm cut off (all of it with --full)"),
     Part("deploy", deploy, "deploy/up and deploy/down in a folder of their own, and a real Slurm"),
     Part("newer-slurm", newer_slurm, "the agent with Slurm 24.11, in a Debian 13 in a folder"),
     Part("asan", sanitized("asan"), "unit and integration with AddressSanitizer and UBSan"),
