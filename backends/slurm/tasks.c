@@ -192,23 +192,28 @@ static int grow(struct gw_slurm_tasks *t)
         return 0;
 }
 
-/* Makes a task of some that wait. NULL without memory. */
+/* A task of some that waited. NULL without memory. */
 static struct gw_slurm_task *add(struct gw_slurm_tasks *t, struct gw_span span)
 {
         size_t at = place_of(t, span.first);
         struct gw_slurm_task *task = NULL;
         if (t->count < t->cap || grow(t) == 0)
                 task = calloc(1, sizeof *task);
-        if (!task || gw_spans_take(&t->waiting, span) < 0) {
-                free(task);
+        if (!task)
                 return NULL;
-        }
         task->span = span;
         task->view.exit_code = -1;
         memmove(t->items + at + 1, t->items + at, (t->count - at) * sizeof(*t->items));
         t->items[at] = task;
         t->count++;
         return task;
+}
+
+static void remove_at(struct gw_slurm_tasks *t, size_t at)
+{
+        task_free(t->items[at]);
+        t->count--;
+        memmove(t->items + at, t->items + at + 1, (t->count - at) * sizeof(*t->items));
 }
 
 /* ---- records -----------------------------------------------------------------------------------
@@ -225,8 +230,16 @@ int gw_slurm_tasks_own(struct gw_slurm_tasks *t, uint32_t ordinal, struct gw_slu
         }
         if (!gw_spans_contains(&t->waiting, ordinal))
                 return 0;
-        *ret = add(t, (struct gw_span){ordinal, ordinal});
-        return *ret ? 0 : -1;
+        struct gw_span span = {ordinal, ordinal};
+        struct gw_slurm_task *task = add(t, span);
+        if (!task)
+                return -1;
+        if (gw_spans_take(&t->waiting, span) < 0) {
+                remove_at(t, place_of(t, ordinal));
+                return -1;
+        }
+        *ret = task;
+        return 0;
 }
 
 int gw_slurm_tasks_take(struct gw_slurm_tasks *t, struct gw_slurm_task *task,
@@ -329,18 +342,25 @@ enum gw_slurm_absence gw_slurm_absence_of(bool listed, enum gw_slurm_head head, 
         return GW_SLURM_LOST;
 }
 
-/* These wait no more, and nothing will be heard of them. Returns 0, or -1 without memory. */
+/* These wait no more, and nothing will be heard of them: there may be very many, so they leave the
+ * others at once. Returns 0, or -1 without memory. */
 static int end_spans(struct gw_slurm_tasks *t, const struct gw_spans *spans,
                      const struct gw_slurm_view *view)
 {
-        for (size_t i = 0; i < spans->count; i++) {
+        struct gw_spans left;
+        int rc = gw_spans_without(&t->waiting, spans, &left, NULL);
+        for (size_t i = 0; i < spans->count && rc == 0; i++) {
                 struct gw_slurm_task *task = add(t, spans->items[i]);
-                if (!task)
-                        return -1;
-                task->untold = true;
-                if (copy_view(&task->view, view))
-                        return -1;
+                rc = task ? copy_view(&task->view, view) : -1;
+                if (task)
+                        task->untold = true;
         }
+        if (rc) {
+                gw_spans_done(&left);
+                return -1;
+        }
+        gw_spans_done(&t->waiting);
+        t->waiting = left;
         return 0;
 }
 

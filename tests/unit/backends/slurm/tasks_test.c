@@ -35,7 +35,7 @@ static void begin(struct place *p, const char *indices, const char *begun)
         }
         if (begun)
                 assert_int_equal(gw_spans_parse(begun, &ran, NULL), 0);
-        assert_int_equal(gw_slurm_array_init(&p->array, indices, &whole, 1, 1001, NULL), 0);
+        assert_int_equal(gw_slurm_array_init(&p->array, indices, &whole, 1, 1000000, NULL), 0);
         assert_int_equal(gw_slurm_tasks_init(&p->tasks, &p->array.ordinals, ran.items, ran.count),
                          0);
         gw_spans_done(&ran);
@@ -201,6 +201,27 @@ static void the_rest_is_cancelled_as_a_whole(void **state)
                 assert_true(gw_slurm_tasks_over(&p.tasks));
                 end(&p);
         }
+}
+
+static void very_many_vanish_at_once(void **state)
+{
+        struct gw_fact facts[100];
+        struct place p;
+        size_t count, told = 0;
+        (void)state;
+        begin(&p, "0-199999", NULL);
+        say(&p, WAITS("0-199999"));
+        settle(&p, UNBROKEN);
+        say(&p, WAITS("0-199999:2"));
+        assert_int_equal(gw_slurm_tasks_settle(&p.tasks, UNBROKEN), 0);
+        assert_int_equal(p.tasks.count, 100000);
+        assert_int_equal(gw_spans_total(&p.tasks.waiting), 100000);
+        while (told < 1000 && (count = gw_slurm_tasks_facts(&p.tasks, facts, 100)) > 0) {
+                assert_int_equal(facts[0].span.first, 2 * told + 1);
+                gw_slurm_tasks_told(&p.tasks, count);
+                told += count;
+        }
+        end(&p);
 }
 
 static void the_rest_may_end_otherwise(void **state)
@@ -447,6 +468,7 @@ int main(void)
                 cmocka_unit_test(a_run_that_slurm_began_by_itself),
                 cmocka_unit_test(waiting_tasks_that_are_cancelled_vanish),
                 cmocka_unit_test(the_rest_is_cancelled_as_a_whole),
+                cmocka_unit_test(very_many_vanish_at_once),
                 cmocka_unit_test(the_rest_may_end_otherwise),
                 cmocka_unit_test(the_last_that_waits_is_cancelled_before_its_neighbour_begins),
                 cmocka_unit_test(what_is_asked_for_is_not_taken_for_a_failure),
