@@ -117,6 +117,8 @@ int32_t gw_db_get_int4(const struct gw_db_row *row, int column);
 int64_t gw_db_get_int8(const struct gw_db_row *row, int column);
 double gw_db_get_float8(const struct gw_db_row *row, int column);
 const char *gw_db_get_text(const struct gw_db_row *row, int column, size_t *ret_len);
+/* The caller's; NULL too without memory. */
+char *gw_db_copy_text(const struct gw_db_row *row, int column);
 struct gw_id gw_db_get_uuid(const struct gw_db_row *row, int column);
 int64_t gw_db_get_time(const struct gw_db_row *row, int column);
 const void *gw_db_get_bytes(const struct gw_db_row *row, int column, size_t *ret_len);

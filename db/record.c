@@ -24,7 +24,8 @@
         "j.id, j.project_id, j.user_id, p.name, j.name, j.version, j.state, j.reason, j.message," \
         " j.exit_code::int, j.signal::int, j.held, j.stop, j.submission, j.attempt, j.not_before," \
         " j.started_at, j.cancel_requested_at IS NOT NULL, j.cancel_requested_by, s.state, s.ref," \
-        " s.send_before, sp.spec::text, pb.identity::text, at.started_at, at.restart, sp.index_set," \
+        " s.send_before, sp.spec::text, coalesce(s.identity, pb.identity)::text, at.started_at, at.restart," \
+        " sp.index_set," \
         " (sp.spec->'array'->>'max_parallel')::int, p.weight, s.changing, j.wished"
 /* Of an array the oldest wishes about some of its tasks, as many as are not large. */
 #define WISHES \
@@ -38,7 +39,8 @@
         "  FROM tasks t WHERE t.job_id = j.id)::text END"
 #define PARTS \
         " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(o.no, o.state, o.ordinals," \
-        "  o.attempt, o.ref, " MICROSECONDS("o.send_before") ", o.changing) ORDER BY o.no)" \
+        "  o.attempt, o.ref, " MICROSECONDS("o.send_before") ", o.changing, coalesce(o.identity, pb.identity)::text)" \
+        "  ORDER BY o.no)" \
         "  FROM submissions o WHERE o.job_id = j.id AND o.backend = j.backend AND " IS_OPEN("o") ")::text END"
 /* Of each task that runs its attempt. */
 #define STARTS \

@@ -89,6 +89,8 @@ struct gw_db_record_write {
         char *attempts; /* private */
         /* out */
         int32_t new_version;
+        char *identity; /* JSON text: whom the submission was recorded for; NULL: none was written
+                         */
 };
 /* Returns 0, or -1 without memory. */
 int gw_db_record_write_init(struct gw_db_record_write *c);
@@ -103,6 +105,7 @@ struct gw_record_part {
         int64_t send_before_us;
         const char *ordinals;    /* text of gw_spans_format() */
         const char *ref, *error; /* or NULL */
+        const char *identity;    /* when read: JSON text: whom it was recorded for, or NULL */
         bool changing;           /* a wish to hold or release is being told to the backend */
 };
 
@@ -137,6 +140,7 @@ struct gw_db_tasks_write {
         char *ranges, *rows, *parts_text, *attempts, *events, *counts; /* private */
         /* out */
         int32_t new_version;
+        char *identity; /* likewise, of the newest submission */
 };
 /* Returns 0, or -1 without memory. */
 int gw_db_tasks_write_init(struct gw_db_tasks_write *c);

@@ -59,6 +59,7 @@ static int read_part(const json_t *row, struct gw_record_part *ret)
                 .ref = text_at(row, 4),
                 .send_before_us = time_at(row, 5),
                 .changing = json_is_true(json_array_get(row, 6)),
+                .identity = text_at(row, 7),
         };
         return state && ret->ordinals ? gw_submission_state_parse(state, &ret->state) : -1;
 }
@@ -229,7 +230,10 @@ static void encode(const struct gw_db_command *cmd, struct gw_db_input *in)
 
 static void take_row(struct gw_db_command *cmd, const struct gw_db_row *row)
 {
-        GW_DB_COMMAND(cmd, struct gw_db_tasks_write)->new_version = gw_db_get_int4(row, 1);
+        struct gw_db_tasks_write *c = GW_DB_COMMAND(cmd, struct gw_db_tasks_write);
+        c->new_version = gw_db_get_int4(row, 1);
+        free(c->identity);
+        c->identity = gw_db_copy_text(row, 2);
 }
 
 static int order(const struct gw_db_command *a, const struct gw_db_command *b)
@@ -297,7 +301,8 @@ static const struct gw_db_kind kind = {
                "  SELECT nextval('events_n'), u.project_id, u.id, v.kind, v.state, v.reason, v.indices"
                "  FROM l, u JOIN d USING (id), jsonb_to_recordset(d.events) AS v (kind text, state text,"
                "   reason text, indices text) RETURNING n),"
-               GW_SQL_NOTIFY " SELECT d.ord, u.version FROM u JOIN d USING (id) LEFT JOIN x ON true",
+               GW_SQL_NOTIFY " SELECT d.ord, u.version, s.identity::text FROM u JOIN d USING (id)"
+               "  LEFT JOIN s ON s.job_id = u.id AND s.no = d.submission LEFT JOIN x ON true",
         .columns = columns,
         .column_count = GW_COUNT(columns),
         .encode = encode,
@@ -454,6 +459,7 @@ void gw_db_tasks_write_done(struct gw_db_tasks_write *c)
         free(GW_TAKE(c->ranges));
         free(GW_TAKE(c->rows));
         free(GW_TAKE(c->parts_text));
+        free(GW_TAKE(c->identity));
         free(GW_TAKE(c->attempts));
         free(GW_TAKE(c->events));
         free(GW_TAKE(c->counts));

@@ -71,7 +71,10 @@ static void write_encode(const struct gw_db_command *cmd, struct gw_db_input *in
 
 static void write_row(struct gw_db_command *cmd, const struct gw_db_row *row)
 {
-        GW_DB_COMMAND(cmd, struct gw_db_record_write)->new_version = gw_db_get_int4(row, 1);
+        struct gw_db_record_write *c = GW_DB_COMMAND(cmd, struct gw_db_record_write);
+        c->new_version = gw_db_get_int4(row, 1);
+        free(c->identity);
+        c->identity = gw_db_copy_text(row, 2);
 }
 
 static int write_order(const struct gw_db_command *a, const struct gw_db_command *b)
@@ -118,7 +121,8 @@ static const struct gw_db_kind write_kind = {
                "  SELECT nextval('events_n'), u.project_id, u.id, d.event, d.state, d.reason,"
                "   nullif(d.attempt, 0) FROM l, u JOIN d USING (id) WHERE d.event IS NOT NULL"
                "  RETURNING n),"
-               GW_SQL_NOTIFY " SELECT d.ord, u.version FROM u JOIN d USING (id) LEFT JOIN x ON true",
+               GW_SQL_NOTIFY " SELECT d.ord, u.version, s.identity::text FROM u JOIN d USING (id)"
+               "  LEFT JOIN s ON s.job_id = u.id LEFT JOIN x ON true",
         .columns = write_columns,
         .column_count = GW_COUNT(write_columns),
         .encode = write_encode,
@@ -184,4 +188,5 @@ int gw_db_record_write_init(struct gw_db_record_write *c)
 void gw_db_record_write_done(struct gw_db_record_write *c)
 {
         free(GW_TAKE(c->attempts));
+        free(GW_TAKE(c->identity));
 }

@@ -95,6 +95,12 @@ const char *gw_db_get_text(const struct gw_db_row *row, int column, size_t *ret_
         return null ? NULL : PQgetvalue(row->result, row->row, column) + skip;
 }
 
+char *gw_db_copy_text(const struct gw_db_row *row, int column)
+{
+        const char *text = gw_db_get_text(row, column, NULL);
+        return text ? strdup(text) : NULL;
+}
+
 struct gw_id gw_db_get_uuid(const struct gw_db_row *row, int column)
 {
         struct gw_id id = {{0}};

@@ -33,7 +33,7 @@
         "   ordinals = excluded.ordinals,"                                                         \
         "   send_before = coalesce(excluded.send_before, submissions.send_before),"                \
         "   ref = coalesce(excluded.ref, submissions.ref), error = excluded.error,"                \
-        "   changing = excluded.changing RETURNING 1"
+        "   changing = excluded.changing RETURNING job_id, no, identity"
 
 /* One notification per statement, with the highest number of its events `e`. */
 #define GW_SQL_NOTIFY                                                                              \

@@ -14,23 +14,17 @@ static void encode(const struct gw_db_command *cmd, struct gw_db_input *in)
         gw_db_put_int4(in, c->no);
 }
 
-static char *copy(const struct gw_db_row *row, int column)
-{
-        const char *text = gw_db_get_text(row, column, NULL);
-        return text ? strdup(text) : NULL;
-}
-
 static void take_row(struct gw_db_command *cmd, const struct gw_db_row *row)
 {
         struct gw_db_submission_get *c = GW_DB_COMMAND(cmd, struct gw_db_submission_get);
         gw_db_submission_get_done(c); /* of an answer that was lost */
-        c->identity = copy(row, 1);
-        c->ref = copy(row, 2);
-        c->ordinals = copy(row, 3);
-        c->index_set = copy(row, 4);
+        c->identity = gw_db_copy_text(row, 1);
+        c->ref = gw_db_copy_text(row, 2);
+        c->ordinals = gw_db_copy_text(row, 3);
+        c->index_set = gw_db_copy_text(row, 4);
         c->found = gw_db_get_int4(row, 5);
         c->attempt = gw_db_get_int4(row, 6);
-        c->spec = copy(row, 7);
+        c->spec = gw_db_copy_text(row, 7);
 }
 
 /* Submissions from before their identity was recorded have the project's of now. */

@@ -32,6 +32,7 @@ void gw_part_free(struct part *p)
         free(p->ordinals);
         free(p->ref);
         free(p->error);
+        free(p->identity);
         free(p);
 }
 
@@ -106,6 +107,7 @@ static int load_part(void *arg, const struct gw_record_part *row)
         p->send_before_us = row->send_before_us;
         p->changes = p->changing = row->changing;
         gw_part_ref(p, row->ref);
+        gw_part_identity(p, row->identity ? strdup(row->identity) : NULL);
         p->changed = false;
         LIST_INSERT_HEAD(&a->parts, p, link);
         return 0;
@@ -209,23 +211,20 @@ size_t gw_array_handed(const struct array *a)
         return count_tasks(a, at_backend);
 }
 
-/* Only the newest part can have more tasks than may run: another is claimed when there is room
- * beside those before it. So what they leave is its own, and they have enough. */
+/* The limit is handed out from the oldest part on. One whose turn does not come is told 1, for
+ * there is no word for none: it was claimed when there was room, and the limit has fallen since. */
 uint32_t gw_array_parallel(const struct array *a, const struct part *p)
 {
-        uint32_t others = 0;
-        bool newest = true;
+        uint32_t before = 0;
         const struct part *other;
         if (a->max_parallel == 0)
                 return 0;
         LIST_FOREACH(other, &a->parts, link)
         {
-                newest = newest && other->number <= p->number;
-                others += other == p ? 0 : other->left;
+                if (other->number < p->number)
+                        before += other->left;
         }
-        if (!newest)
-                return a->max_parallel;
-        return others < a->max_parallel ? a->max_parallel - others : 1;
+        return before < a->max_parallel ? a->max_parallel - before : 1;
 }
 
 bool gw_array_unwanted(const struct array *a, const struct part *p)

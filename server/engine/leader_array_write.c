@@ -18,11 +18,17 @@
 
 /* ---- what may be handed over --------------------------------------------------------------- */
 
-/* How many tasks a submission may have, of at most `room` that the window has. */
+/* How many tasks a submission may have, of at most `room` that the window has, as far as it is not
+ * the backend that says so. */
 static size_t most_of_one(const struct gw_leader *l, const struct live *v, size_t room)
 {
+        return l->backend->type->whole_arrays && room > 0 ? v->array->tasks.total : room;
+}
+
+/* How many the backend takes in one; 0: it does not know yet. */
+static size_t most_it_takes(const struct gw_leader *l, size_t most)
+{
         const struct gw_backend_type *type = l->backend->type;
-        size_t most = type->whole_arrays && room > 0 ? v->array->tasks.total : room;
         size_t limit = type->most_tasks ? type->most_tasks(l->backend) : most;
         return limit < most ? limit : most;
 }
@@ -222,7 +228,10 @@ static void put_away(struct gw_leader *l, struct live *v)
 static void settle(struct gw_leader *l, struct live *v)
 {
         struct array *a = v->array;
+        struct part *newest = gw_live_part(v, v->job.submission);
         v->version = a->command.new_version;
+        if (newest)
+                gw_part_identity(newest, GW_TAKE(a->command.identity));
         a->recorded_state = v->job.state;
         a->recorded_reason = v->job.reason;
         l->more_tasks = l->more_tasks || a->command.claimable;
@@ -316,7 +325,7 @@ size_t gw_array_claim(struct gw_leader *l, struct live *v, size_t room, size_t g
         size_t taken = 0;
         bool whole = l->backend->type->whole_arrays;
         bool wait_for_room = !whole && room < good && gw_array_waiting(v->array, false) > 0;
-        size_t most = wait_for_room ? 0 : most_to_claim(l, v, room);
+        size_t most = wait_for_room ? 0 : most_it_takes(l, most_to_claim(l, v, room));
         l->more_tasks = l->more_tasks || wait_for_room;
         if (most > 0 && gw_tasks_claimable(&v->array->tasks, gw_clock_wall_us(), (uint32_t)most,
                                            &spans, NULL) < 0)

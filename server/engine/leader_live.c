@@ -26,7 +26,7 @@ static int copy_texts(struct live *v, const struct gw_record_row *row)
         v->spec_len = row->spec_len;
         if (copy_text(&v->project, row->project) < 0 || copy_text(&v->name, row->name) < 0 ||
             copy_text(&v->spec, row->spec) < 0 || copy_text(&v->part.ref, row->ref) < 0 ||
-            copy_text(&v->identity, row->identity) < 0 ||
+            copy_text(&v->part.identity, row->identity) < 0 ||
             copy_text(&v->index_set, row->index_set) < 0)
                 return -1;
         return 0;
@@ -72,7 +72,7 @@ void gw_live_free(struct live *v)
         free(v->spec);
         free(v->part.ref);
         free(v->part.error);
-        free(v->identity);
+        free(v->part.identity);
         free(v->index_set);
         gw_array_free(v->array);
         free(v);
@@ -177,6 +177,14 @@ void gw_part_ref(struct part *p, const char *ref)
         p->changed = true;
 }
 
+void gw_part_identity(struct part *p, char *identity)
+{
+        if (!identity)
+                return;
+        free(p->identity);
+        p->identity = identity;
+}
+
 static void plain_submission(const struct live *v, struct gw_submission *ret)
 {
         static const struct gw_span plain = {0, 0};
@@ -211,7 +219,7 @@ void gw_live_submission(const struct live *v, const struct part *p, struct gw_su
                 .spec_len = v->spec_len,
                 .name = v->name,
                 .project = v->project,
-                .identity = v->identity,
+                .identity = p->identity,
                 .held = v->job.held,
                 .ref = p->ref,
                 .send_before = p->send_before_us,

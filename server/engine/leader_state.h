@@ -44,6 +44,7 @@
  * tasks. */
 struct part {
         char *ref, *error; /* owned, or NULL: the scheduler's id; why it was refused */
+        char *identity;    /* owned: whom it is for, fixed when it was recorded; or NULL: nobody */
         unsigned asked;    /* gw_job_action bits that are out, or done and not to be repeated */
         bool told_held;    /* what the backend was last told, where CHANGE is asked */
         bool said_hold;    /* the last CHANGE was about that */
@@ -78,7 +79,7 @@ struct live {
         int32_t version;
         char *project, *name, *spec; /* owned */
         size_t spec_len;
-        char *identity, *index_set; /* owned, or NULL; of an array: its indices */
+        char *index_set;   /* owned: of an array: its indices; or NULL */
         bool hold;         /* of a plain job that waits: people want it held, as far as was read */
         bool writing;      /* in the write batch: no event before it is flushed. An array takes more
                               events until then, unless it is being claimed */
@@ -111,6 +112,8 @@ struct part *gw_live_part(struct live *v, uint32_t number);
 struct part *gw_live_next_part(struct live *v, const struct part *p);
 /* Keeps the scheduler's id; NULL is nothing. */
 void gw_part_ref(struct part *p, const char *ref);
+/* Keeps whom it was recorded for, which it takes; NULL is nothing. */
+void gw_part_identity(struct part *p, char *identity);
 /* A submission, as the backend is told of it. Borrows from v and p. */
 void gw_live_submission(const struct live *v, const struct part *p, struct gw_submission *ret);
 

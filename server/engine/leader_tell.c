@@ -69,9 +69,10 @@ static int tell_change(struct gw_leader *l, struct live *v, struct part *p)
                                           parallel);
         if (p->said_hold)
                 p->told_held = p->hold = hold;
-        p->told_parallel = parallel;
-        if (rc == 0)
+        if (rc == 0) {
+                p->told_parallel = parallel;
                 p->changes = false;
+        }
         return rc;
 }
 

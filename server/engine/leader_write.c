@@ -19,11 +19,12 @@
 /* ---- recording ---- */
 
 /* The record is as the job: now the rest of the world follows. */
-static void settle(struct gw_leader *l, const struct write *w)
+static void settle(struct gw_leader *l, struct write *w)
 {
         struct live *v = w->live;
         v->writing = false;
         v->version = w->command.new_version;
+        gw_part_identity(&v->part, GW_TAKE(w->command.identity));
         if (gw_job_step_handed_over(v->job.step)) {
                 if (!v->kept)
                         gw_live_keep(&l->live, v);
@@ -66,7 +67,7 @@ static void turned_down(struct gw_leader *l, const struct write *w)
                 gw_leader_check_lease(l);
 }
 
-static void conclude(struct gw_leader *l, const struct write *w)
+static void conclude(struct gw_leader *l, struct write *w)
 {
         if (w->command.cmd.error.code != GW_OK) {
                 gw_log_error("leader.write_failed", &w->command.cmd.error);

@@ -152,6 +152,31 @@ def test_a_restart_of_the_gateway_finds_them_again(made):
     assert made.output(job) == "whole\n" and len(made.numbers(job)) == 1
 
 
+def test_another_user_for_the_project_leaves_what_runs_alone(made):
+    name, users = f"moved-{time.monotonic_ns()}", made.slurm.users
+    made.gateway.cli("user", "create", name)
+    made.gateway.cli("project", "create", name, "--default-backend", "slurm", "--member", f"{name}:submitter")
+    made.gateway.cli("project", "identity", name, "slurm", users[0])
+    token = made.gateway.token(name)
+    api = made.gateway.client(token)
+    wait = ["sh", "-c", "until [ -e ~/moved ]; do sleep 0.1; done"]
+    jobs = [api.submit(command=wait), api.submit(command=wait, array={"indices": "5-6"})]
+    for job in jobs:
+        system.wait_until(lambda: api.get(f"/v1/jobs/{job['id']}").json()["state"] == "running", 60, "its start")
+    made.gateway.cli("project", "identity", name, "slurm", users[1])
+    made.gateway.kill()
+    made.gateway.start()
+    api = made.gateway.client(token)
+    later = api.wait(api.submit(command=["sh", "-c", "id -un >~/moved"])["id"], seconds=60)
+    assert outcome(later)[:2] == ("succeeded", "completed")
+    assert (made.home(1) / "moved").read_text() == f"{users[1]}\n"
+    assert {api.get(f"/v1/jobs/{job['id']}").json()["state"] for job in jobs} == {"running"}
+    (made.home() / "moved").touch()
+    assert {outcome(api.wait(job["id"], seconds=60))[:2] for job in jobs} == {("succeeded", "completed")}
+    for number in (0, 1):
+        (made.home(number) / "moved").unlink()
+
+
 def test_a_controller_that_is_away_delays_and_loses_nothing(made):
     made.slurm.kill("slurmctld")
     jobs = [made.api.submit(command=["sh", "-c", f"echo {number}"]) for number in range(5)]
