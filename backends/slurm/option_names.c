@@ -10,13 +10,13 @@
 static const char *const known[] = {
         "account", "acctg-freq", "batch", "bb", "begin", "cluster-constraint", "constraint",
         "container", "contiguous", "core-spec", "cores-per-socket", "cpus-per-gpu", "cpus-per-task",
-        "deadline", "dependency", "exclude", "exclusive", "gpus", "gpus-per-node",
+        "deadline", "dependency", "distribution", "exclude", "exclusive", "gpus", "gpus-per-node",
         "gpus-per-socket", "gpus-per-task", "gres", "gres-flags", "kill-on-invalid-dep", "licenses",
         "mail-type", "mail-user", "mcs-label", "mem", "mem-per-cpu", "mem-per-gpu", "mincpus",
         "network", "nice", "no-kill", "nodelist", "nodes", "ntasks", "ntasks-per-core",
         "ntasks-per-node", "ntasks-per-socket", "open-mode", "overcommit", "oversubscribe",
         "partition", "prefer", "qos", "reservation", "signal", "sockets-per-node", "spread-job",
-        "switches", "threads-per-core", "time", "time-min", "tmp", "use-min-nodes",
+        "switches", "thread-spec", "threads-per-core", "time", "time-min", "tmp", "use-min-nodes",
         "wait-all-nodes", "wckey",
 };
 /* clang-format on */

@@ -281,6 +281,38 @@ static int set_switches(struct gw_agent_order *o, const struct option *option, c
         return 0;
 }
 
+/* How tasks follow each other over nodes, over the sockets of one, and over the cores of one of
+ * these: a word for each, four bits wide. */
+static int set_distribution(struct gw_agent_order *o, const struct option *option, const char *text,
+                            struct gw_error *err)
+{
+        gw_autofree char *copy = strdup(text);
+        if (!copy)
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        char *rest = copy, *part;
+        uint32_t all = 0;
+        for (unsigned shift = 0; (part = strsep(&rest, ":")); shift += 4) {
+                const struct word *word = find_word(option->words, part);
+                if (!word || shift > 8 || (shift == 0 && word->value == SLURM_DIST_BLOCK + 1))
+                        return gw_fail(err, GW_ERR_INVALID,
+                                       "must be block or cyclic, and behind a colon each the same "
+                                       "or fcyclic, for sockets and for cores");
+                all |= (uint32_t)word->value << shift;
+        }
+        o->desc.task_dist = all;
+        return 0;
+}
+
+static int set_thread_spec(struct gw_agent_order *o, const struct option *option, const char *text,
+                           struct gw_error *err)
+{
+        int64_t n;
+        if (gw_agent_read_number(text, option->lo, option->hi, &n, err))
+                return -1;
+        o->desc.core_spec = (uint16_t)(n | CORE_SPEC_THREAD);
+        return 0;
+}
+
 static int add_mail_type(struct gw_agent_order *o, const struct option *option, const char *part,
                          struct gw_error *err)
 {
@@ -318,6 +350,12 @@ static int set_image(struct gw_agent_order *o, const struct option *option, cons
 
 /* -- the table ------------------------------------------------------------------------------- */
 
+static const struct word distribution_words[] = {
+        {"cyclic", SLURM_DIST_CYCLIC},
+        {"block", SLURM_DIST_BLOCK},
+        {"fcyclic", SLURM_DIST_BLOCK + 1},
+        {NULL, 0},
+};
 static const struct word exclusive_words[] = {
         {"", JOB_SHARED_NONE},
         {"exclusive", JOB_SHARED_NONE},
@@ -411,6 +449,11 @@ static const struct option options[] = {
         {"threads-per-core", set_number, AT(desc.threads_per_core), .lo = 1, .hi = MAX16,
          .variable = "SLURM_THREADS_PER_CORE"},
         NUMBER("core-spec", desc.core_spec, 0, CORE_SPEC_THREAD - 1),
+        {.name = "thread-spec", .set = set_thread_spec, .lo = 0, .hi = CORE_SPEC_THREAD - 1},
+        {.name = "distribution",
+         .set = set_distribution,
+         .words = distribution_words,
+         .variable = "SLURM_DISTRIBUTION"},
         {.name = "nice", .set = set_nice, .lo = 0, .hi = (int64_t)NICE_OFFSET - 3},
         {.name = "switches", .set = set_switches, .lo = 1, .hi = INT32_MAX},
 

@@ -46,6 +46,7 @@ OPTIONS = [
     {"kill-on-invalid-dep": "no"}, {"signal": "B:USR1@120"}, {"signal": "sigterm"}, {"signal": "R:10@5"},
     {"signal": "BR:HUP"}, {"mail-type": "BEGIN,END"}, {"mail-type": "ALL", "mail-user": "a@example.org"},
     {"mail-type": "none"}, {"no-kill": ""}, {"open-mode": "append"}, {"switches": "1@10"}, {"switches": "2"},
+    {"thread-spec": "1"}, {"distribution": "cyclic"}, {"distribution": "block:cyclic:fcyclic", "ntasks": "2"},
     {"wait-all-nodes": "1"}, {"network": "any"}, {"mcs-label": "any"}, {"bb": "any"}, {"container": "/any"},
     # Refused by the controller, in the same words.
     {"partition": "nowhere"}, {"licenses": "any:1"}, {"reservation": "any"}, {"array": "5-"}, {"array": "30000"},
@@ -185,6 +186,7 @@ ENVIRONMENTS = [
      "open-mode": "append"},
     {"nodes": "2", "ntasks-per-node": "2", "gpus-per-node": "a100:1", "mem-per-cpu": "100", "threads-per-core": "1"},
     {"ntasks": "2", "gpus-per-task": "a100:1", "cpus-per-gpu": "1", "mem": "500"},
+    {"ntasks": "2", "distribution": "cyclic:block"}, {"ntasks": "2", "distribution": "block"},
 ]
 OWN_VARIABLES = {"SLURM_JOBID", "SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_TASK_PID",
                  "SLURM_SUBMIT_HOST", "SLURM_PRIO_PROCESS", "SLURM_CONF", "SLURM_JOB_START_TIME", "SLURM_JOB_END_TIME"}
@@ -258,6 +260,8 @@ def test_what_was_given_is_what_the_controller_has(cluster, worker, people):
         ("gres", ""), ("cpus-per-gpu", "x"), ("exclusive", "maybe"), ("contiguous", "yes"), ("spread-job", "1"),
         ("mail-type", "SOMETIMES"), ("open-mode", "x"), ("begin", "then"), ("deadline", ""), ("signal", "NOISE"),
         ("signal", "X:TERM"), ("signal", "TERM@x"), ("signal", "BB:TERM"), ("signal", ""), ("switches", "x"),
+        ("distribution", "fcyclic"), ("distribution", ""), ("distribution", "block:block:block:block"),
+        ("distribution", "x"), ("thread-spec", "x"),
         ("switches", "1@x"), ("nice", "-1"), ("nice", "x"), ("nodelist", "/etc/passwd"), ("nodelist", "n[9-1]"),
         ("nodelist", "n" * 70000), ("exclude", "./x"),
         ("kill-on-invalid-dep", "perhaps"), ("gres-flags", "x"))),
