@@ -84,6 +84,9 @@ struct gw_fact {
         const char *node;                         /* where it runs, or NULL */
         const char *raw;   /* the backend's own words, for `message`, or NULL */
         const char *usage; /* JSON text: {"max_memory": bytes, "cpu_seconds": n}, or NULL */
+        /* What the scheduler has made of the submission, JSON text of a job's `scheduler` in the
+         * contract: with one of the first facts, and when it has changed. NULL: as it was said. */
+        const char *about;
 };
 
 enum gw_answer {

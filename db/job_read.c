@@ -6,11 +6,16 @@
 
 #include "db/job_filter.h"
 
-#define JOB_COLUMNS(spec_and_indices)                                                              \
+#define JOB_COLUMNS(cold)                                                                          \
         "j.id, j.project_id, j.user_id, p.name, u.name, j.backend, j.name, j.labels::text,"        \
         " j.version, j.state, j.reason, j.message, j.exit_code::int, j.signal::int, j.task_count," \
         " j.priority, j.attempt, to_json(j.counts)::text, j.held, j.not_before,"                   \
-        " j.cancel_requested_at, j.started_at, j.ended_at, j.retry_of, " spec_and_indices
+        " j.cancel_requested_at, j.started_at, j.ended_at, j.retry_of, " cold
+
+/* What the scheduler has made of the latest submission. */
+#define ABOUT                                                                                      \
+        "(SELECT x.about FROM submissions x WHERE x.job_id = j.id AND x.no = j.submission"         \
+        "  LIMIT 1)::text, "
 
 /* LIMIT makes it a look-up for each job, never a join that reads the whole table. */
 #define SPEC_OF(id) "LATERAL (SELECT * FROM job_specs s WHERE s.job_id = " id " LIMIT 1) s"
@@ -41,6 +46,7 @@ enum {
         C_STARTED,
         C_ENDED,
         C_RETRY_OF,
+        C_SCHEDULER,
         C_SPEC,
         C_INDEX_SET
 };
@@ -73,6 +79,7 @@ static void read_job(const struct gw_db_row *row, struct gw_job_row *ret)
                 .ended_us = gw_db_get_time(row, C_ENDED),
                 .retry_of = gw_db_get_uuid(row, C_RETRY_OF),
         };
+        ret->scheduler = gw_db_get_text(row, C_SCHEDULER, NULL);
         ret->spec = gw_db_get_text(row, C_SPEC, &ret->spec_len);
         ret->index_set = gw_db_get_text(row, C_INDEX_SET, NULL);
         /* The column holds only what gw_state_name() wrote. */
@@ -101,7 +108,7 @@ static void get_row(struct gw_db_command *cmd, const struct gw_db_row *row)
 /* clang-format off */
 static const struct gw_db_kind get_kind = {
         .name = "job_get",
-        .sql = "SELECT d.ord, " JOB_COLUMNS("s.spec::text, s.index_set") " FROM {input} d"
+        .sql = "SELECT d.ord, " JOB_COLUMNS(ABOUT "s.spec::text, s.index_set") " FROM {input} d"
                " JOIN LATERAL (SELECT * FROM jobs j WHERE j.id = d.id LIMIT 1) j ON true"
                " JOIN " SPEC_OF("d.id") " ON true"
                " JOIN projects p ON p.id = j.project_id JOIN users u ON u.id = j.user_id",
@@ -170,8 +177,8 @@ int gw_db_job_list_init(struct gw_db_job_list *c)
 {
         struct gw_buf sql = GW_BUF_INIT(GW_JOB_FILTER_SQL);
         gw_buf_str(&sql, "SELECT d.ord, ");
-        gw_buf_str(&sql, c->with_spec ? JOB_COLUMNS("s.spec::text, NULL::text")
-                                      : JOB_COLUMNS("NULL::text, NULL::text"));
+        gw_buf_str(&sql, c->with_spec ? JOB_COLUMNS(ABOUT "s.spec::text, NULL::text")
+                                      : JOB_COLUMNS("NULL::text, NULL::text, NULL::text"));
         gw_buf_str(&sql, " FROM {input} d JOIN ");
         gw_job_filter_walk(&c->filter, c->limit, &sql);
         gw_buf_str(&sql, " ON true");

@@ -71,7 +71,9 @@ struct gw_job_row {
         bool held;
         int64_t not_before_us, cancel_requested_us, started_us, ended_us;
         struct gw_id retry_of;
-        const char *spec; /* this and the next only where they were asked for */
+        const char *scheduler; /* JSON object or NULL; this and the next ones only where they
+                                  were asked for */
+        const char *spec;
         size_t spec_len;
         const char *index_set; /* of an array, or NULL */
 };

@@ -96,6 +96,18 @@ struct gw_db_record_write {
 int gw_db_record_write_init(struct gw_db_record_write *c);
 void gw_db_record_write_done(struct gw_db_record_write *c);
 
+/* What the scheduler has made of a submission of a living job. rows is 0 when that is recorded
+ * already, or the lease is lost. */
+struct gw_db_about_write {
+        struct gw_db_command cmd;
+        const char *lease;
+        int64_t epoch;
+        struct gw_id job;
+        uint32_t no;
+        const char *about; /* JSON text */
+};
+void gw_db_about_write_init(struct gw_db_about_write *c);
+
 /* ---- arrays -------------------------------------------------------------------------------- */
 
 /* A submission of an array, as recorded. */

@@ -173,6 +173,11 @@ static void put_ended(struct gw_buf *out, const struct gw_job_row *row)
         gw_buf_json_time(out, row->ended_us);
 }
 
+static void put_scheduler(struct gw_buf *out, const struct gw_job_row *row)
+{
+        gw_buf_str(out, row->scheduler ? row->scheduler : "null");
+}
+
 static void put_spec(struct gw_buf *out, const struct gw_job_row *row)
 {
         gw_buf_add(out, row->spec, row->spec_len);
@@ -211,11 +216,13 @@ static const struct field fields_of_job[] = {
         FIELD("created_at", put_created),
         FIELD("started_at", put_started),
         FIELD("ended_at", put_ended),
+        FIELD("scheduler", put_scheduler),
         FIELD("spec", put_spec),
 };
 
 static_assert((1u << GW_COUNT(fields_of_job)) - 1 == GW_JOB_ALL_FIELDS, "a bit for each member");
 static_assert(1u << (GW_COUNT(fields_of_job) - 1) == GW_JOB_FIELD_SPEC, "the spec comes last");
+static_assert(1u << (GW_COUNT(fields_of_job) - 2) == GW_JOB_FIELD_SCHEDULER, "and this before it");
 
 /* ---- the interface ------------------------------------------------------------------------ */
 

@@ -12,8 +12,10 @@
 
 /* Members of a job, as bits: 1 << their place in the answer. */
 #define GW_JOB_FIELD_ID 0x1u
-#define GW_JOB_FIELD_SPEC 0x200000u
-#define GW_JOB_ALL_FIELDS 0x3fffffu
+#define GW_JOB_FIELD_SCHEDULER 0x200000u
+#define GW_JOB_FIELD_SPEC 0x400000u
+#define GW_JOB_COLD_FIELDS (GW_JOB_FIELD_SCHEDULER | GW_JOB_FIELD_SPEC) /* of other tables */
+#define GW_JOB_ALL_FIELDS 0x7fffffu
 
 /* Most bytes of one job's JSON: a spec, and all the rest. */
 #define GW_MAX_JOB_JSON (9 * 1024 * 1024)

@@ -171,9 +171,9 @@ static enum gw_next begin(struct gw_call *call)
 {
         struct list *l = call->state;
         l->fields = gw_job_fields(gw_call_value(call, "fields"),
-                                  GW_JOB_ALL_FIELDS & ~GW_JOB_FIELD_SPEC);
+                                  GW_JOB_ALL_FIELDS & ~GW_JOB_COLD_FIELDS);
         l->limit = (int32_t)gw_call_int(call, "limit", 0);
-        l->list.with_spec = l->fields & GW_JOB_FIELD_SPEC;
+        l->list.with_spec = l->fields & GW_JOB_COLD_FIELDS;
         if (l->list.with_spec && l->limit > MAX_WITH_SPEC)
                 l->limit = MAX_WITH_SPEC;
         l->filter = hash_criteria(call);

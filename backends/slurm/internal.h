@@ -53,6 +53,8 @@ struct gw_slurm_job {
         char *refusal; /* words of an answer that may be one: true when it never shows up */
         struct gw_backend_ask *cancel; /* waits for the answer to the submit; or NULL */
         struct gw_slurm_quest quest;
+        char *about;     /* what slurmctld has made of it, to be told; or NULL: it was */
+        uint64_t known;  /* a digest of what was; 0: nothing was */
         bool unreported; /* there is something to tell */
 
         LIST_ENTRY(gw_slurm_job) by_mark, by_number;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/slurm/about.h"
 #include "backends/slurm/internal.h"
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
@@ -57,6 +58,7 @@ static void release(struct gw_slurm_job *job)
         gw_slurm_array_done(&job->array);
         gw_backend_ask_free(job->cancel);
         free(job->refusal);
+        free(job->about);
         free(job->user);
         free(job);
 }
@@ -166,7 +168,16 @@ static size_t facts_of(const struct gw_slurm *b, const struct gw_slurm_job *job,
                 facts[i].seen = b->seen;
                 facts[i].ref = job->number ? ref : NULL;
         }
+        if (count > 0)
+                facts[0].about = job->about;
         return count;
+}
+
+static void about_told(struct gw_slurm_job *job)
+{
+        if (job->about)
+                job->known = gw_slurm_about_digest(job->about);
+        free(GW_TAKE(job->about));
 }
 
 /* Of the first submissions in line the facts were told. */
@@ -177,6 +188,8 @@ static void told(struct gw_slurm *b, const size_t *counts, size_t jobs)
                 TAILQ_REMOVE(&b->report, job, report);
                 job->unreported = false;
                 gw_slurm_tasks_told(&job->tasks, counts[i]);
+                if (counts[i] > 0)
+                        about_told(job);
                 if (gw_slurm_tasks_untold(&job->tasks))
                         gw_slurm_job_changed(b, job); /* and then the rest */
         }

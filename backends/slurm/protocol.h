@@ -35,6 +35,13 @@
  *    "exit": 768, "derived": 0, "restart": 0, "uid": 1001, "comment": "…", "node": "n1",
  *    "submit": T, "eligible": T, "start": T, "end": T, "preempt": T, "priority": 1}
  *
+ * and, with the first record of a job and when it has changed, what the controller has made of it:
+ *
+ *    "about": {"partition": "main", "account", "qos", "reservation", "time_limit_s", "nodes",
+ *     "tasks", "cpus", "memory_mib" or "memory_per_cpu_mib", "tres": "cpu=1,mem=200M,node=1",
+ *     "tres_allocated" (since it began), "features", "nice", "work_dir", "stdout", "stderr" (these
+ *     with its patterns)}
+ *
  * state is job_state whole, flags too; exit is the raw exit_code (a wait status); `task` is there
  * (0 too) for a task that has a record of its own, `tasks` (whole, never cut) for those that have
  * none. node is the list of nodes. start and end of what has not started or ended are when

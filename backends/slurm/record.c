@@ -8,6 +8,7 @@
 
 enum kind {
         TEXT,   /* const char * */
+        OBJECT, /* const json_t * */
         NUMBER, /* uint32_t */
         INDEX,  /* int64_t, a uint32_t or -1 */
         TIME,   /* int64_t, seconds */
@@ -32,6 +33,7 @@ static const struct field {
         {"by", INDEX, offsetof(struct gw_slurm_record, by)},
         {"comment", TEXT, offsetof(struct gw_slurm_record, comment)},
         {"node", TEXT, offsetof(struct gw_slurm_record, node)},
+        {"about", OBJECT, offsetof(struct gw_slurm_record, about)},
         {"submit", TIME, offsetof(struct gw_slurm_record, submit_s)},
         {"eligible", TIME, offsetof(struct gw_slurm_record, eligible_s)},
         {"start", TIME, offsetof(struct gw_slurm_record, start_s)},
@@ -54,6 +56,12 @@ static int set_text(const json_t *value, const char **ret)
         return *ret ? 0 : -1;
 }
 
+static int set_object(const json_t *value, const json_t **ret)
+{
+        *ret = json_is_object(value) ? value : NULL;
+        return *ret ? 0 : -1;
+}
+
 static int set_number(const json_t *value, json_int_t most, json_int_t *ret)
 {
         json_int_t n = json_integer_value(value);
@@ -69,6 +77,8 @@ static int set_field(const struct field *f, const json_t *value, struct gw_slurm
         json_int_t n;
         if (f->kind == TEXT)
                 return set_text(value, at);
+        if (f->kind == OBJECT)
+                return set_object(value, at);
         if (set_number(value, f->kind == TIME ? INT64_MAX : UINT32_MAX, &n))
                 return -1;
         if (f->kind == NUMBER)

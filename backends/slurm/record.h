@@ -9,7 +9,8 @@
 
 #include "server/base/error.h"
 
-/* Strings are borrowed from the JSON. What is missing there is 0 or NULL here, but for task and by.
+/* Strings and about are borrowed from the JSON. What is missing there is 0 or NULL here, but for
+ * task and by.
  */
 struct gw_slurm_record {
         uint32_t job, array; /* array: of a task or of what is left of an array; 0: a plain job */
@@ -18,6 +19,7 @@ struct gw_slurm_record {
         uint32_t state, reason, exit, derived, restart, uid, priority; /* Slurm's own numbers */
         int64_t by; /* accounting's: the uid of who cancelled it, or -1 */
         const char *desc, *comment, *node;
+        const json_t *about; /* what the controller has made of it (about.h), or NULL: as before */
         int64_t submit_s, eligible_s, start_s, end_s, preempt_s; /* since 1970 */
 };
 

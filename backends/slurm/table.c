@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/slurm/about.h"
 #include "backends/slurm/hosts.h"
 #include "backends/slurm/internal.h"
 #include "backends/slurm/offer.h"
@@ -258,11 +259,27 @@ static int take_own(struct gw_slurm *b, struct gw_slurm_job *job, const struct g
         return rc ? gw_fail(err, GW_ERR_NOMEM, "out of memory") : 0;
 }
 
+/* Of an array what is said of all that waits, or of whichever task was first: each task has a
+ * record of its own, and they differ in little. */
+static void take_about(struct gw_slurm_job *job, const struct gw_slurm_record *r)
+{
+        if (!r->about || (r->task >= 0 && (job->known || job->about)))
+                return;
+        char *about = gw_slurm_about(number_of(r), r->about);
+        if (!about)
+                return;
+        free(job->about);
+        job->about = about;
+        if (gw_slurm_about_digest(about) == job->known)
+                free(GW_TAKE(job->about));
+}
+
 void gw_slurm_take(struct gw_slurm *b, struct gw_slurm_job *job, const struct gw_slurm_record *r)
 {
         struct gw_error err = {0};
         int rc = r->array && r->task < 0 ? take_rest(job, r, &err) : take_own(b, job, r, &err);
         note_submit(job, r);
+        take_about(job, r);
         if (rc && err.code == GW_ERR_NOMEM)
                 b->short_of_memory = true;
         else if (rc)

@@ -71,6 +71,7 @@ static void on_fact(struct gw_leader *l, const struct gw_fact *f)
 
 static void on_facts(struct gw_leader *l, const struct message *m)
 {
+        gw_leader_keep_abouts(l, m);
         for (size_t i = 0; i < m->fact_count && !l->lost; i++)
                 on_fact(l, &m->facts[i]);
         gw_leader_flush(l); /* the effects borrow from the message */

@@ -17,6 +17,7 @@
 #include "server/base/str.h"
 
 #define USAGE_MAX 4096
+#define ABOUT_MAX (32 * 1024)
 #define SIGNAL_MAX 127
 #define TIME_MAX_US (INT64_C(4102444800) * GW_SECOND) /* the year 2100 */
 
@@ -59,9 +60,9 @@ void gw_message_free(struct message *m)
 
 /* ---- facts the record can keep ---- */
 
-static const char *usable_json(const char *text)
+static const char *usable_json(const char *text, size_t most)
 {
-        if (!text || strlen(text) > USAGE_MAX)
+        if (!text || strlen(text) > most)
                 return NULL;
         json_auto_t *value = json_loads(text, 0, NULL);
         return value ? text : NULL;
@@ -80,7 +81,8 @@ static struct gw_fact usable(const struct gw_fact *f)
         r.pending_us = usable_time(f->pending_us);
         r.started_us = usable_time(f->started_us);
         r.ended_us = usable_time(f->ended_us);
-        r.usage = usable_json(f->usage);
+        r.usage = usable_json(f->usage, USAGE_MAX);
+        r.about = usable_json(f->about, ABOUT_MAX);
         return r;
 }
 
@@ -107,7 +109,8 @@ static int on_facts(void *self, uint64_t epoch, const struct gw_fact *facts, siz
         size_t size = count * sizeof *facts;
         for (size_t i = 0; i < count; i++)
                 size += text_size(facts[i].ref) + text_size(facts[i].node) +
-                        text_size(facts[i].raw) + text_size(facts[i].usage);
+                        text_size(facts[i].raw) + text_size(facts[i].usage) +
+                        text_size(facts[i].about);
         struct message *m = message_new(MESSAGE_FACTS, epoch, size);
         if (m) {
                 m->facts = (struct gw_fact *)(void *)(m + 1);
@@ -119,6 +122,7 @@ static int on_facts(void *self, uint64_t epoch, const struct gw_fact *facts, siz
                         f.node = pack_text(&space, f.node);
                         f.raw = pack_text(&space, f.raw);
                         f.usage = pack_text(&space, f.usage);
+                        f.about = pack_text(&space, f.about);
                         m->facts[i] = f;
                 }
         }

@@ -10,6 +10,7 @@
  *   leader_read.c     questions to the record: wishes, timers, claims
  *   leader_write.c    an event to a job, and its record
  *   leader_tell.c     what the backend must be told then
+ *   leader_about.c    what its scheduler has made of what it was told
  */
 #ifndef GW_ENGINE_LEADER_STATE_H
 #define GW_ENGINE_LEADER_STATE_H
@@ -226,6 +227,9 @@ void gw_leader_apply_part(struct gw_leader *l, struct live *v, struct part *p,
 void gw_leader_note_part(struct gw_leader *l, struct live *v, struct part *p);
 /* A new time until which the part may be sent; recorded before it is used. */
 void gw_leader_renew(struct gw_leader *l, struct live *v, struct part *p);
+
+/* leader_about.c. Sets l->lost when it could not be kept. */
+void gw_leader_keep_abouts(struct gw_leader *l, const struct message *m);
 
 /* leader_tell.c */
 void gw_leader_act(struct gw_leader *l, struct live *v); /* tells the backend what is due */

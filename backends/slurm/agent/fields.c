@@ -60,18 +60,42 @@ static int put_number(json_t *object, const char *name, uint64_t n)
         return json_object_set_new(object, name, json_integer((json_int_t)n));
 }
 
+static int put_text(const struct gw_agent_field *f, const char *text, json_t *object)
+{
+        return *text ? json_object_set_new(object, f->name, gw_agent_text(text)) : 0;
+}
+
+/* The unit of a job's memory is a bit of it. */
+static int put_memory(const struct gw_agent_field *f, uint64_t n, json_t *object)
+{
+        bool per_cpu = n & MEM_PER_CPU;
+        bool is_said = is_limit(f, n) && per_cpu == (f->kind == GW_AGENT_MEMORY_PER_CPU);
+        uint64_t amount = n & ~MEM_PER_CPU;
+        return is_said && amount ? put_number(object, f->name, amount) : 0;
+}
+
 static int put(const struct gw_agent_field *f, const void *record, json_t *object)
 {
-        if (f->kind == GW_AGENT_TEXT) {
-                const char *text = text_of(f, record);
-                return *text ? json_object_set_new(object, f->name, gw_agent_text(text)) : 0;
-        }
-        uint64_t n = number_of(f, record);
-        if (f->kind == GW_AGENT_NUMBER)
+        uint64_t n = f->kind == GW_AGENT_TEXT ? 0 : number_of(f, record);
+        switch (f->kind) {
+        case GW_AGENT_TEXT:
+                return put_text(f, text_of(f, record), object);
+        case GW_AGENT_NUMBER:
                 return n ? put_number(object, f->name, n) : 0;
-        if (!is_limit(f, n))
-                return 0;
-        return put_number(object, f->name, f->kind == GW_AGENT_MINUTES ? n * 60 : n);
+        case GW_AGENT_MEMORY:
+        case GW_AGENT_MEMORY_PER_CPU:
+                return put_memory(f, n, object);
+        case GW_AGENT_NICE:
+                return is_limit(f, n) && n != NICE_OFFSET
+                               ? put_number(object, f->name, n - NICE_OFFSET)
+                               : 0;
+        case GW_AGENT_MINUTES:
+                return is_limit(f, n) ? put_number(object, f->name, n * 60) : 0;
+        case GW_AGENT_INDEX:
+        case GW_AGENT_LIMIT:
+                break;
+        }
+        return is_limit(f, n) ? put_number(object, f->name, n) : 0;
 }
 
 int gw_agent_fields_put(const struct gw_agent_field *fields, size_t count, const void *record,

@@ -7,11 +7,14 @@
 #include <stdint.h>
 
 enum gw_agent_kind {
-        GW_AGENT_TEXT,    /* char *; left out when NULL or "" */
-        GW_AGENT_NUMBER,  /* left out when 0 */
-        GW_AGENT_INDEX,   /* left out when NO_VAL, but not when 0 */
-        GW_AGENT_LIMIT,   /* left out when NO_VAL or INFINITE: there is none */
-        GW_AGENT_MINUTES, /* the same, said in seconds */
+        GW_AGENT_TEXT,           /* char *; left out when NULL or "" */
+        GW_AGENT_NUMBER,         /* left out when 0 */
+        GW_AGENT_INDEX,          /* left out when NO_VAL, but not when 0 */
+        GW_AGENT_LIMIT,          /* left out when NO_VAL or INFINITE: there is none */
+        GW_AGENT_MINUTES,        /* the same, said in seconds */
+        GW_AGENT_NICE,           /* less NICE_OFFSET; left out when that is 0, or NO_VAL */
+        GW_AGENT_MEMORY,         /* of a node; left out when 0, or of a CPU */
+        GW_AGENT_MEMORY_PER_CPU, /* the other way round */
 };
 
 struct gw_agent_field {

@@ -18,7 +18,7 @@
 
 struct gw_agent_known {
         uint32_t job, uid;
-        uint64_t digest;
+        uint64_t digest, about; /* of the record; of what was made of the job */
 };
 
 #define FIELD(name, kind, member) GW_AGENT_FIELD(name, kind, slurm_job_info_t, member)
@@ -43,6 +43,27 @@ static const struct gw_agent_field fields[] = {
         FIELD("end", NUMBER, end_time),
         FIELD("preempt", NUMBER, preempt_time),
         FIELD("priority", NUMBER, priority),
+};
+
+/* What does not change by itself. */
+static const struct gw_agent_field about_fields[] = {
+        FIELD("partition", TEXT, partition),
+        FIELD("account", TEXT, account),
+        FIELD("qos", TEXT, qos),
+        FIELD("reservation", TEXT, resv_name),
+        FIELD("time_limit_s", MINUTES, time_limit),
+        FIELD("nodes", LIMIT, num_nodes),
+        FIELD("tasks", LIMIT, num_tasks),
+        FIELD("cpus", LIMIT, num_cpus),
+        FIELD("memory_mib", MEMORY, pn_min_memory),
+        FIELD("memory_per_cpu_mib", MEMORY_PER_CPU, pn_min_memory),
+        FIELD("tres", TEXT, tres_req_str),
+        FIELD("tres_allocated", TEXT, tres_alloc_str),
+        FIELD("features", TEXT, features),
+        FIELD("nice", NICE, nice),
+        FIELD("work_dir", TEXT, work_dir),
+        FIELD("stdout", TEXT, std_out),
+        FIELD("stderr", TEXT, std_err),
 };
 
 void gw_agent_table_init(struct gw_agent_table *t)
@@ -201,9 +222,20 @@ json_t *gw_agent_table_record(const slurm_job_info_t *job)
         return NULL;
 }
 
-static int say(const slurm_job_info_t *job, json_t *jobs, struct gw_error *err)
+static int put_about(const slurm_job_info_t *job, json_t *record)
 {
-        if (json_array_append_new(jobs, gw_agent_table_record(job)))
+        json_t *about = json_object();
+        return json_object_set_new(record, "about", about) ||
+                               gw_agent_fields_put(about_fields, GW_COUNT(about_fields), job, about)
+                       ? -1
+                       : 0;
+}
+
+/* about: that too. */
+static int say(const slurm_job_info_t *job, bool about, json_t *jobs, struct gw_error *err)
+{
+        json_t *record = gw_agent_table_record(job);
+        if (json_array_append_new(jobs, record) || (about && put_about(job, record)))
                 return gw_fail(err, GW_ERR_NOMEM, "no memory for the table of jobs");
         return 0;
 }
@@ -222,8 +254,10 @@ static int compare_job(const struct gw_agent_table *before, struct gw_agent_tabl
                 .job = job->job_id,
                 .uid = job->user_id,
                 .digest = gw_agent_fields_digest(fields, GW_COUNT(fields), job),
+                .about = gw_agent_fields_digest(about_fields, GW_COUNT(about_fields), job),
         };
-        return old && old->digest == place->digest ? 0 : say(job, jobs, err);
+        bool about = !old || old->about != place->about;
+        return about || old->digest != place->digest ? say(job, about, jobs, err) : 0;
 }
 
 static int say_gone(const struct gw_agent_table *before, const struct gw_agent_table *after,

@@ -215,6 +215,51 @@ def test_a_dry_run_says_what_the_controllers_test_passes_over(made, spec, pointe
     assert not pointer or answer.json()["errors"][0]["pointer"] == pointer
 
 
+def scheduler_of(api, job, **members):
+    """What slurmctld has made of a job, once it has these members."""
+    def read():
+        found = api.get(f"/v1/jobs/{job['id']}").json()["scheduler"]
+        return found if found and members.items() <= found.items() else None
+    return system.wait_until(read, 60, f"the scheduler's {members or 'word'}")
+
+
+def test_what_slurmctld_makes_of_a_job_is_shown(made):
+    api = made.members[0]
+    job = api.submit(command=["sleep", "300"], queue="low", resources={"cpus": 2, "memory": "300Mi", "gpus": 1},
+                     time_limit="10m", priority=-3)
+    system.wait_until(lambda: "gpu:a100" in scheduler_of(api, job)["resources"], 60, "what it was given")
+    found = scheduler_of(api, job)
+    theirs = made.slurm.job(found["id"])
+    assert [int(found["id"])] == made.numbers(job)
+    assert (found["queue"], found["account"], found["qos"]) == (theirs["Partition"], theirs["Account"], theirs["QOS"])
+    assert (found["queue"], found["account"], found["qos"]) == ("low", "research", "normal")
+    assert found["time_limit"] == seconds(theirs["TimeLimit"]) == 600
+    assert (found["nodes"], found["cpus"], found["memory"]) == (1, 2, 300 * MIB)
+    assert found["resources"] == theirs["TRES"] and "gres/gpu=1" in found["resources"]
+    assert found["nice"] == int(theirs["Nice"].split("=")[0]) == 3
+    assert (found["working_directory"], found["stdout"]) == (theirs["WorkDir"], theirs["StdOut"])
+    tag = api.get(f"/v1/jobs/{job['id']}").headers["ETag"]
+    made.slurm.run("scontrol", "update", f"jobid={found['id']}", "timelimit=7")
+    assert scheduler_of(api, job, time_limit=420) == {**found, "time_limit": 420}
+    assert api.get(f"/v1/jobs/{job['id']}").headers["ETag"] != tag
+    api.post(f"/v1/jobs/{job['id']}/cancel")
+    ended = api.wait(job["id"], seconds=60)
+    assert ended["terminal"] and ended["scheduler"]["time_limit"] == 420
+    [listed] = api.get("/v1/jobs", ids=job["id"], fields="scheduler").json()["items"]
+    assert listed == {"id": job["id"], "scheduler": ended["scheduler"]}
+    assert "scheduler" not in api.get("/v1/jobs", ids=job["id"]).json()["items"][0]
+
+
+def test_an_array_has_one_such_record(made):
+    api = made.members[1]
+    job = api.submit(command=["true"], array={"indices": "1-5"}, queue="low")
+    found = scheduler_of(api, job, queue="low", account="research")
+    assert set(made.slurm.run("squeue", "-h", "-a", "-t", "all", "-o", "%F", "-j", found["id"]).stdout.split()) == {
+        found["id"]}
+    ended = api.wait(job["id"], seconds=90)
+    assert ended["state"] == "succeeded" and ended["scheduler"]["id"] == found["id"]
+
+
 def requests(made):
     """How often slurmctld was asked for partitions."""
     found = re.search(r"REQUEST_PARTITION_INFO .*count:(\d+)", made.slurm.run("sdiag").stdout)

@@ -58,14 +58,33 @@ def test_a_job_is_said_from_its_submit_until_it_is_gone(cluster, watch):
     number = held(cluster, user, comment=f"{comment} and their own", script=SCRIPT + "exit 3\n")
     watch.record(lambda record: record["job"] == number)
     [first] = watch.jobs.values()
+    about = first.pop("about")
     uid = pathlib.Path(os.path.expanduser(f"~{user}")).stat().st_uid
     assert first == {"job": number, "reason": HELD_BY_USER, "uid": uid, "comment": f"{comment} and their own",
                      "submit": first["submit"]}
+    assert about == {"partition": "main", "time_limit_s": 600, "nodes": 1, "cpus": 1, "tasks": 1,
+                     "memory_per_cpu_mib": 100, "tres": about["tres"], "work_dir": about["work_dir"],
+                     "stdout": "/dev/null"}
     assert cluster.run("scontrol", "release", number).returncode == 0
     last = watch.record(lambda record: record.get("state") == 5, "its end")
     assert (last["job"], last["exit"], last["reason"]) == (number, 3 << 8, NON_ZERO)
     assert last["start"] <= last["end"] and last["node"].startswith(cluster.name) and "task" not in last
     assert watch.find(lambda frame: frame.get("gone"), "that it is gone")["gone"] == [number]
+
+
+def test_what_was_made_of_a_job_is_said_once_and_when_it_changes(cluster, watch):
+    number = held(cluster, cluster.users[0], "--mem=300", "--nice=7", "--time=5", comment=agent.comment())
+    about = watch.record(lambda record: record["job"] == number)["about"]
+    assert (about["memory_mib"], about["nice"], about["time_limit_s"]) == (300, 7, 300)
+    cluster.run("scontrol", "update", f"jobid={number}", "timelimit=9")
+    later = watch.record(lambda record: record["job"] == number and record.get("about") != about)
+    assert later["about"] == {**about, "time_limit_s": 540}
+    cluster.run("scontrol", "update", f"jobid={number}", "comment=mine")
+    assert "about" not in watch.record(lambda record: record["job"] == number and record["comment"] == "mine")
+    cluster.run("scontrol", "release", number)
+    begun = watch.record(lambda record: record["job"] == number and "tres_allocated" in record.get("about", ()))
+    assert begun["about"]["tres_allocated"].startswith("cpu=1,mem=300M")
+    watch.find(lambda frame: number in frame.get("gone", ()), "that it is gone")
 
 
 def test_tables_are_numbered_and_say_differences_only(cluster, watch):

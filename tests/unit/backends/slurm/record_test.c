@@ -28,7 +28,7 @@ static void reads_every_member(void **state)
         const char *text =
                 "{\"job\": 88, \"array\": 85, \"task\": 3, \"tasks\": \"4-9%2\", \"state\": 32773, "
                 "\"reason\": 24, \"desc\": \"é\", \"exit\": 4294967294, \"derived\": 1280, "
-                "\"restart\": 2, \"uid\": 1001, \"by\": 0, \"comment\": \"jobgate:x y\", \"node\": \"n[1-2]\", "
+                "\"restart\": 2, \"uid\": 1001, \"by\": 0, \"comment\": \"jobgate:x y\", \"about\": {\"cpus\": 2}, \"node\": \"n[1-2]\", "
                 "\"submit\": 1700000000, \"eligible\": 1700000001, \"start\": 1700000002, "
                 "\"end\": 1700000003, \"preempt\": 1700000004, \"priority\": 4294901757}";
         assert_int_equal(read_text(text, &json, &r, NULL), 0);
@@ -46,6 +46,7 @@ static void reads_every_member(void **state)
         assert_int_equal(r.by, 0);
         assert_string_equal(r.comment, "jobgate:x y");
         assert_string_equal(r.node, "n[1-2]");
+        assert_int_equal(json_integer_value(json_object_get(r.about, "cpus")), 2);
         assert_int_equal(r.submit_s, 1700000000);
         assert_int_equal(r.eligible_s, 1700000001);
         assert_int_equal(r.start_s, 1700000002);
