@@ -66,6 +66,8 @@ copy_key() {
 
 # The settings of the backend, as an item of the list `backends`.
 slurm_section() {
+        local life
+        life=$(sed -n 's/^AuthInfo=.*,ttl=\([0-9]*\).*/\1/p' "$slurm_state/etc/slurm.conf" | tail -n 1)
         # shellcheck disable=SC2154
         cat <<END_OF_SECTION
 - name: slurm
@@ -74,6 +76,7 @@ slurm_section() {
   jwt_key: $state/slurm.key
   directory: $state/agents
   as_user: $as_user_socket
+  munge_life: ${life:-300}s
   users: [$(paste -sd , "$slurm_state/etc/users")]
 END_OF_SECTION
 }
