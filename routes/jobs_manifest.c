@@ -75,6 +75,13 @@ static struct gw_submission describe(const struct manifest *m, const struct gw_s
 /* ---- what it is given --------------------------------------------------------------------------
  */
 
+/* As it is now: it may have been changed since. */
+static uint32_t max_parallel(const struct gw_submission *s)
+{
+        const json_t *array = json_object_get(s->json, "array");
+        return (uint32_t)json_integer_value(json_object_get(array, "max_parallel"));
+}
+
 /* All tasks when it was not handed over. Returns 0 or -1. */
 static int read_spans(const struct manifest *m, struct gw_spans *ret, struct gw_error *err)
 {
@@ -92,6 +99,9 @@ static enum gw_next render(struct gw_call *call, const struct manifest *m,
         int rc = read_spans(m, &spans, &err);
         if (rc == 0) {
                 struct gw_submission s = describe(m, &spans);
+                json_auto_t *spec = json_loadb(s.spec, s.spec_len, 0, NULL);
+                s.json = spec;
+                s.max_parallel = max_parallel(&s);
                 rc = b->type->render(b, &s, &out, &err);
         }
         gw_spans_done(&spans);

@@ -231,6 +231,15 @@ def test_the_script_that_was_handed_over(made):
     made.api.post(f"/v1/jobs/{job['id']}/cancel")
 
 
+def test_the_script_of_an_array(made):
+    job = made.api.submit(command=["sleep", "300"], array={"indices": "2-9:3", "max_parallel": 2}, queue="low")
+    system.wait_until(lambda: made.numbers(job), 60, "its number")
+    theirs = made.slurm.run("scontrol", "write", "batch_script", made.numbers(job)[0], "-").stdout
+    assert "#SBATCH --array=2,5,8%2\n" in theirs.replace("2-8:3", "2,5,8")
+    assert made.api.get(f"/v1/jobs/{job['id']}/manifest").text == theirs
+    made.api.post(f"/v1/jobs/{job['id']}/cancel")
+
+
 def test_what_the_cluster_offers(made):
     system.wait_until(lambda: made.backend()["offer"], 60, "the offer")
     found = made.backend()
