@@ -108,6 +108,7 @@ static void take_due(void *arg, const struct gw_log_due_row *row)
                 .index_set = copy(row->index_set),
                 .spec = copy(row->spec),
                 .node = copy(row->node),
+                .sources = {{.fd = -1}, {.fd = -1}},
         };
 }
 
@@ -255,28 +256,30 @@ static int open_session(struct gw_keeper *k, struct gw_error *err)
         return k->session ? say_wanted(k, err) : -1;
 }
 
+static int work_on(struct gw_keeper *k, const char *names, struct gw_error *err)
+{
+        if (find_due(k, names, err) < 0)
+                return -1;
+        ask_all(k);
+        return record_all(k, err);
+}
+
 /* Returns whether there may be more to do at once. */
 static bool work(struct gw_keeper *k)
 {
         struct gw_error err = {0};
         char names[NAMES];
-        if (!k->session && open_session(k, &err) < 0)
-                goto away;
+        int rc = k->session ? 0 : open_session(k, &err);
         list_backends(k, names);
-        if (!names[0])
-                return false;
-        if (find_due(k, names, &err) < 0)
-                goto away;
-        bool full = k->count == AT_ONCE;
-        ask_all(k);
-        int rc = record_all(k, &err);
+        if (rc == 0 && names[0])
+                rc = work_on(k, names, &err);
+        bool full = rc == 0 && k->count == AT_ONCE;
         forget_items(k);
-        if (rc == 0)
-                return full;
-away:
-        gw_log_error("keeper.put_off", &err);
-        gw_db_session_close(GW_TAKE(k->session));
-        return false;
+        if (rc < 0) {
+                gw_log_error("keeper.put_off", &err);
+                gw_db_session_close(GW_TAKE(k->session));
+        }
+        return full;
 }
 
 static void *run(void *arg)

@@ -147,6 +147,7 @@ def test_it_is_kept_when_whoever_reads_it_is_back_also_after_a_crash(made, servi
     made.gateway.kill()
     made.gateway.start()
     service.__enter__()
+    rows(made, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'jobgate keeper'")
     kept(made, slow, job)
     remove(made, slow, job)
     gate.unlink()
