@@ -234,13 +234,44 @@ static void drop_late(struct gw_as_user *a, int64_t now)
         }
 }
 
+static const char *user_of(const struct gw_as_user_call *call)
+{
+        const char *user = json_string_value(json_object_get(call->request, "user"));
+        return user ? user : "";
+}
+
+static bool has_enough(const struct gw_as_user *a, const char *user)
+{
+        size_t count = 0;
+        const struct gw_as_user_call *call;
+        TAILQ_FOREACH(call, &a->calls, link)
+        {
+                count += strcmp(user_of(call), user) == 0;
+        }
+        return count >= GW_AS_USER_CALLS_OF_ONE;
+}
+
+/* The first in line that may begin, or NULL. */
+static struct gw_as_user_call *next_call(const struct gw_as_user *a)
+{
+        struct gw_as_user_call *call;
+        if (a->count >= GW_AS_USER_CALLS)
+                return NULL;
+        TAILQ_FOREACH(call, &a->line, link)
+        {
+                if (!has_enough(a, user_of(call)))
+                        return call;
+        }
+        return NULL;
+}
+
 static void serve_line(struct gw_as_user *a, int64_t now)
 {
         struct gw_as_user_call *call;
         if (now < a->again_us)
                 return;
         a->again_us = 0;
-        while (a->count < GW_AS_USER_CALLS && (call = TAILQ_FIRST(&a->line)))
+        while ((call = next_call(a)))
                 if (!begin(a, call)) {
                         a->again_us = now + AGAIN_US;
                         return;
@@ -263,7 +294,7 @@ int64_t gw_as_user_wake_at(const struct gw_as_user *a)
 {
         int64_t at = INT64_MAX;
         const struct gw_as_user_call *call;
-        if (!TAILQ_EMPTY(&a->line) && a->count < GW_AS_USER_CALLS)
+        if (next_call(a))
                 return a->again_us;
         TAILQ_FOREACH(call, &a->line, link)
         {

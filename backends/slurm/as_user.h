@@ -14,7 +14,8 @@
 #include "backends/slurm/frame.h"
 #include "server/base/error.h"
 
-#define GW_AS_USER_CALLS 32 /* under way at a time; more wait in line */
+#define GW_AS_USER_CALLS 32       /* under way at a time; more wait in line */
+#define GW_AS_USER_CALLS_OF_ONE 8 /* as one user */
 
 struct gw_as_user;
 

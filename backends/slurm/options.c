@@ -11,6 +11,7 @@
 #include "backends/slurm/option_names.h"
 #include "server/base/cleanup.h"
 #include "server/base/str.h"
+#include "server/model/directives.h"
 #include "server/model/pointer.h"
 #include "server/model/spec_text.h"
 
@@ -326,8 +327,12 @@ static int put_option(const char *name, const json_t *value, json_t *to, struct 
                 rc = fail_option(name, err, why.message);
         else if (write_value(value, &text))
                 rc = fail_option(name, err, "must be one line");
+        else if (json_is_false(value))
+                rc = 0;
+        else if (text.len == 0 && gw_directives_needs_value(name))
+                rc = fail_option(name, err, "needs a value");
         else
-                rc = json_is_false(value) ? 0 : put(to, name, &text, err);
+                rc = put(to, name, &text, err);
         gw_buf_done(&text);
         return rc;
 }

@@ -12,6 +12,7 @@
 #include "backends/slurm/options.h"
 #include "backends/slurm/output.h"
 #include "backends/slurm/protocol.h"
+#include "backends/slurm/raw.h"
 #include "server/base/cleanup.h"
 #include "server/base/limits.h"
 #include "server/model/directives.h"
@@ -38,6 +39,11 @@ int gw_slurm_identity_read(const char *text, struct gw_slurm_identity *ret, json
 /* ---- what Slurm cannot carry ------------------------------------------------------------------
  */
 
+static const char *text_of(const json_t *object, const char *name)
+{
+        return json_string_value(json_object_get(object, name));
+}
+
 /* A script for sbatch goes as it is: nothing can stand in front of it. */
 static int refuse_raw(const struct gw_spec *spec, const struct gw_slurm_site *site,
                       struct gw_error *err)
@@ -61,12 +67,7 @@ static int refuse_raw(const struct gw_spec *spec, const struct gw_slurm_site *si
                 return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/array/matrix",
                                   "cannot reach a script that has lines for sbatch: use indices, "
                                   "and SLURM_ARRAY_TASK_ID in the script");
-        return 0;
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-        return json_string_value(json_object_get(object, name));
+        return gw_slurm_raw_check(text_of(spec->json, "script"), err);
 }
 
 /* ---- the script --------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ static int add_options(json_t *list, const json_t *options)
 }
 
 static int add_all(json_t *list, const struct gw_slurm_plan *plan, const struct gw_submission *s,
-                   const struct gw_directives *said, const char *output)
+                   const struct gw_directives *said, const char *output, bool test)
 {
         const char *name = json_string_value(json_object_get(plan->spec.json, "name"));
         const char *folder =
@@ -53,11 +53,9 @@ static int add_all(json_t *list, const struct gw_slurm_plan *plan, const struct 
                 const char *name, *value;
                 bool there;
         } more[] = {
-                {"no-requeue", NULL, true},
-                {"hold", NULL, s->held},
-                {"job-name", name, name != NULL},
-                {"chdir", folder, folder != NULL},
-                {"output", output, output && !said->output},
+                {"test-only", NULL, test},         {"no-requeue", NULL, true},
+                {"hold", NULL, s->held},           {"job-name", name, name != NULL},
+                {"chdir", folder, folder != NULL}, {"output", output, output && !said->output},
         };
         if (add(list, "parsable", NULL) || add_comment(list, plan, said))
                 return -1;
@@ -74,13 +72,29 @@ json_t *gw_slurm_raw_arguments(const struct gw_slurm_plan *plan, const struct gw
         if (gw_directives_read(plan->script, &said))
                 return NULL;
         json_t *list = json_array();
-        if (!list || add_all(list, plan, s, &said, output) ||
-            (test && add(list, "test-only", NULL))) {
+        if (!list || add_all(list, plan, s, &said, output, test)) {
                 json_decref(list);
                 list = NULL;
         }
         gw_directives_done(&said);
         return list;
+}
+
+/* What sbatch would do that keeps it, or takes the job out of sight. */
+int gw_slurm_raw_check(const char *script, struct gw_error *err)
+{
+        struct gw_directives said;
+        int rc = 0;
+        if (gw_directives_read(script, &said))
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        if (said.waits)
+                rc = gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/script",
+                                "has --wait: ask for the job with ?wait= instead");
+        else if (said.clusters)
+                rc = gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/script",
+                                "has --clusters: the cluster is the backend's");
+        gw_directives_done(&said);
+        return rc;
 }
 
 /* ---- the request

@@ -19,6 +19,10 @@
 json_t *gw_slurm_raw_arguments(const struct gw_slurm_plan *plan, const struct gw_submission *s,
                                const char *output, bool test);
 
+/* Whether the gateway can hand a script to sbatch. Returns 0; or -1 with GW_ERR_UNPROCESSABLE:
+ * sbatch would wait for the job's end, or give it to another cluster; or GW_ERR_NOMEM. */
+int gw_slurm_raw_check(const char *script, struct gw_error *err);
+
 /* The request to jobgate-slurm-as-user. deadline_us: monotonic. The rest as in
  * gw_slurm_plan_request(). NULL without memory. */
 json_t *gw_slurm_raw_request(const struct gw_slurm_plan *plan, const struct gw_submission *s,

@@ -171,14 +171,25 @@ static enum gw_slurm_sbatch_verdict verdict_of(const char *text, bool *ret_known
         return GW_SBATCH_UNKNOWN;
 }
 
-/* It sends one request, and says so when that fails; before it, it only reads. Where it cannot even
- * read its own settings, that is the site's to mend. */
+/* Whether it ended because of what the site has to mend: its settings, or a plugin. */
+static bool is_the_sites(const char *errors)
+{
+        static const char fatal[] = "sbatch: fatal: ";
+        static const char *const words[] = {"configuration", "plugin", "slurm.conf"};
+        const char *line = strstr(errors, fatal);
+        for (size_t i = 0; line && i < GW_COUNT(words); i++)
+                if (strstr(line, words[i]))
+                        return true;
+        return false;
+}
+
+/* It sends one request, and says so when that fails; before it, it only reads. */
 static enum gw_slurm_sbatch_verdict verdict_of_failure(const char *errors, bool *ret_known)
 {
         const char *line = strstr(errors, failed);
         if (line)
                 return verdict_of(line + strlen(failed), ret_known);
-        return strstr(errors, "sbatch: fatal: ") ? GW_SBATCH_NOT_SENT : GW_SBATCH_REFUSED;
+        return is_the_sites(errors) ? GW_SBATCH_NOT_SENT : GW_SBATCH_REFUSED;
 }
 
 static void read_end(const json_t *answer, struct gw_slurm_sbatch_answer *ret)
@@ -187,16 +198,16 @@ static void read_end(const json_t *answer, struct gw_slurm_sbatch_answer *ret)
         const char *errors = text_of(answer, "stderr");
         bool known = true;
         copy_words(errors, ret->words, sizeof ret->words);
-        if (!WIFEXITED(status))
+        if (find_number(text_of(answer, "stdout"), ret))
+                ret->verdict = GW_SBATCH_DONE; /* whatever came then */
+        else if (!WIFEXITED(status))
                 ret->verdict = GW_SBATCH_UNKNOWN;
         else if (WEXITSTATUS(status) == USAGE_STATUS)
                 ret->verdict = GW_SBATCH_REFUSED;
         else if (WEXITSTATUS(status) != 0)
                 ret->verdict = verdict_of_failure(errors, &known);
-        else if (!find_number(text_of(answer, "stdout"), ret))
-                ret->verdict = GW_SBATCH_REFUSED; /* --test-only, --help: no job was meant */
         else
-                ret->verdict = GW_SBATCH_DONE;
+                ret->verdict = GW_SBATCH_REFUSED; /* --test-only, --help: no job was meant */
         ret->may_be_refusal = !known;
         if (ret->words[0] == '\0' && ret->verdict == GW_SBATCH_REFUSED)
                 gw_str_copy(ret->words, sizeof ret->words, "sbatch made no job of it");

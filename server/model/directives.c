@@ -181,6 +181,8 @@ enum wanted {
         WANTED_ERROR,
         WANTED_DIRECTORY,
         WANTED_COMMENT,
+        WANTED_CLUSTERS,
+        WANTED_WAIT,
         WANTED_IGNORE_PBS
 };
 
@@ -194,7 +196,7 @@ struct dialect {
                 const char *name;
                 char letter; /* 0: none */
                 enum wanted is;
-        } wanted[8];
+        } wanted[12];
 };
 
 static const struct dialect sbatch = {
@@ -208,6 +210,9 @@ static const struct dialect sbatch = {
                    {"error", 'e', WANTED_ERROR},
                    {"chdir", 'D', WANTED_DIRECTORY},
                    {"comment", 0, WANTED_COMMENT},
+                   {"clusters", 'M', WANTED_CLUSTERS},
+                   {"cluster", 0, WANTED_CLUSTERS},
+                   {"wait", 'W', WANTED_WAIT},
                    {"ignore-pbs", 0, WANTED_IGNORE_PBS}},
 };
 
@@ -367,9 +372,12 @@ static void keep(struct reader *r, enum wanted wanted, const char *value)
                 [WANTED_NAME] = &into->name,           [WANTED_ARRAY] = &into->array,
                 [WANTED_OUTPUT] = &into->output,       [WANTED_ERROR] = &into->error,
                 [WANTED_DIRECTORY] = &into->directory, [WANTED_COMMENT] = &into->comment,
+                [WANTED_CLUSTERS] = &into->clusters,
         };
         if (wanted == WANTED_IGNORE_PBS)
                 r->ignores_others = true;
+        else if (wanted == WANTED_WAIT)
+                into->waits = true;
         else
                 replace(r, places[wanted], value);
 }
@@ -416,6 +424,8 @@ static void read_letters(struct reader *r, const char *word)
 {
         for (; *word; word++) {
                 const char *known = strchr(r->lines.dialect->letters, *word);
+                if (known && *known != ':' && known[1] != ':')
+                        keep_wanted(r, NULL, *known, NULL);
                 if (!known || *known == ':' || known[1] != ':')
                         continue;
                 const char letter = *known, *value = word[1] ? word + 1 : NULL;
@@ -448,6 +458,12 @@ static struct reader read_dialect(const struct dialect *dialect, const char *scr
         read_options(&r);
         gw_buf_done(&r.word);
         return r;
+}
+
+bool gw_directives_needs_value(const char *option)
+{
+        const struct option *o = find_option(sbatch_options, option, strlen(option));
+        return o && o->value == HAS_VALUE;
 }
 
 static bool has_lines(const struct dialect *dialect, const char *script)
@@ -488,6 +504,7 @@ void gw_directives_done(struct gw_directives *d)
         free(d->error);
         free(d->directory);
         free(d->comment);
+        free(d->clusters);
         *d = (struct gw_directives){0};
 }
 

@@ -1,7 +1,7 @@
 /*
  * What sbatch reads in a script, as far as the gateway has to know it: whether there is anything
- * for it to read, the job's name and array, where its output goes, and its comment. All else is
- * sbatch's own to read.
+ * for it to read, the job's name and array, where its output goes, its comment, and what would take
+ * it from here. All else is sbatch's own to read.
  *
  * Options stand in lines that begin with #SBATCH (or #SLURM) before the first command, and in
  * lines that begin with #BSUB, or where there is none of those #PBS, further down too. The last of
@@ -24,6 +24,8 @@ struct gw_directives {
         char *error;     /* --error, likewise: NULL: it goes to the output */
         char *directory; /* --chdir, or NULL */
         char *comment;   /* --comment, or NULL */
+        char *clusters;  /* --clusters, or NULL */
+        bool waits;      /* --wait */
 };
 
 /* Whether a script has lines for sbatch. */
@@ -31,6 +33,10 @@ bool gw_directives_any(const char *script);
 
 /* Returns 0, or -1 without memory. */
 int gw_directives_read(const char *script, struct gw_directives *ret);
+
+/* Whether an option of sbatch's, by its long name, takes what follows as its value where it has
+ * none. */
+bool gw_directives_needs_value(const char *option);
 
 /* Accepts one that is all zero or done already. */
 void gw_directives_done(struct gw_directives *d);

@@ -10,12 +10,13 @@
 
 /* Slurm's own; and what the C library leaves out for programs that have more rights than their
  * callers (ld.so(8), "secure-execution mode"), with MUNGE's and what finds programs for a shell. */
-static const char *const begin[] = {"SLURM", "SBATCH_", "SPANK_", "LD_", "MALLOC_", "MUNGE"};
+static const char *const begin[] = {"SLURM",   "SBATCH_", "SPANK_", "LD_",
+                                    "MALLOC_", "MUNGE",   "LUA_"};
 static const char *const whole[] = {
-        "GCONV_PATH",   "GETCONF_DIR", "GLIBC_TUNABLES", "HOSTALIASES",     "LOCALDOMAIN",
-        "LOCPATH",      "NIS_PATH",    "NLSPATH",        "PATH_LOCALE",     "RESOLV_HOST_CONF",
-        "RES_OPTIONS",  "TMPDIR",      "TZDIR",          "BASH_ENV",        "ENV",
-        "OPENSSL_CONF", "LUA_PATH",    "LUA_CPATH",      "OPENSSL_MODULES", "LUA_INIT",
+        "GCONV_PATH",   "GETCONF_DIR",     "GLIBC_TUNABLES", "HOSTALIASES", "LOCALDOMAIN",
+        "LOCPATH",      "NIS_PATH",        "NLSPATH",        "PATH_LOCALE", "RESOLV_HOST_CONF",
+        "RES_OPTIONS",  "TMPDIR",          "TZDIR",          "BASH_ENV",    "ENV",
+        "OPENSSL_CONF", "OPENSSL_MODULES",
 };
 
 static bool steers(const char *variable)

@@ -171,7 +171,8 @@ static _Noreturn void become_sbatch(const struct run *run, pid_t parent)
         _exit(1);
 }
 
-/* Returns 0, or the error's number: then it was not run. */
+/* Returns 0, also where it runs and cannot be watched (pidfd -1); or the error's number: then it
+ * was not run. */
 static int start(struct run *run)
 {
         int error = 0;
@@ -186,10 +187,8 @@ static int start(struct run *run)
                 close(GW_TAKE_FD(run->outputs[i][1]));
         ssize_t n = read(run->failure[0], &error, sizeof error);
         run->pidfd = pidfd_open(run->pid, 0);
-        if (n == 0 && run->pidfd >= 0)
-                return 0;
         if (n == 0)
-                error = errno;
+                return 0;
         kill(run->pid, SIGKILL);
         waitpid(run->pid, NULL, 0);
         return error;
@@ -219,7 +218,7 @@ static bool await(struct run *run, int64_t deadline_us, int connection)
 {
         for (int i = 0; i < 2; i++)
                 (void)fcntl(run->outputs[i][0], F_SETFL, O_NONBLOCK);
-        for (;;) {
+        while (run->pidfd >= 0) {
                 int64_t left_us = deadline_us - gw_clock_mono_us();
                 struct pollfd polls[] = {{.fd = run->pidfd, .events = POLLIN},
                                          {.fd = run->outputs[0][0], .events = POLLIN},
@@ -235,6 +234,7 @@ static bool await(struct run *run, int64_t deadline_us, int connection)
                 if (polls[3].revents)
                         return false;
         }
+        return false;
 }
 
 static json_t *words_of(struct gw_buf *words)

@@ -60,9 +60,9 @@ static int listen_on(const struct gw_as_user_options *o, struct gw_error *err)
         if (make_room(&address, err))
                 return -1;
         gw_autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        umask(0177); /* the socket is nobody's but the client's */
+        umask(0111); /* who connects is looked at; its path may be somebody else's by now */
         if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) ||
-            lchown(address.sun_path, o->client, (gid_t)-1) || listen(fd, BACKLOG))
+            listen(fd, BACKLOG))
                 return gw_fail(err, GW_ERR_IO, "%s: %s", o->socket, strerrordesc_np(errno));
         umask(077);
         return GW_TAKE_FD(fd);

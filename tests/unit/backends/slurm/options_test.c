@@ -234,6 +234,16 @@ static void values_are_one_line(void **state)
         }
 }
 
+/* Else sbatch would take the next word of its command line for it. */
+static void an_option_that_needs_a_value_has_one(void **state)
+{
+        (void)state;
+        check_refused("{\"options\": {\"slurm\": {\"mail-user\": true}}}", NULL,
+                      "/options/slurm/mail-user", "needs a value");
+        check_refused("{\"options\": {\"slurm\": {\"qos\": \"\"}}}", NULL, "/options/slurm/qos",
+                      "needs a value");
+}
+
 static void an_account_is_the_projects_where_it_has_one(void **state)
 {
         (void)state;
@@ -297,6 +307,7 @@ static void what_is_left_out_is_told(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(an_option_that_needs_a_value_has_one),
                 cmocka_unit_test(fields_become_options),
                 cmocka_unit_test(a_priority_is_nice_or_a_qos),
                 cmocka_unit_test(what_a_script_may_say_is_left_to_it),

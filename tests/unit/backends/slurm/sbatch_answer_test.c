@@ -64,7 +64,12 @@ static void ends_are_told_apart(void **state)
                  false},
                 {0, "0\n", "", GW_SBATCH_REFUSED, false},
                 {0, "4294967296\n", "", GW_SBATCH_REFUSED, false},
-                {1 << 8, "87\n", "sbatch: error: what now\n", GW_SBATCH_REFUSED, false},
+                {1 << 8, "87\n", "sbatch: error: what now\n", GW_SBATCH_DONE, false},
+                {3 << 8, "87\n", "", GW_SBATCH_DONE, false},
+                {255 << 8, "87\n", "", GW_SBATCH_DONE, false},
+                {1 << 8, "",
+                 "sbatch: fatal: --gpus-per-task is mutually exclusive with --ntasks-per-gpu\n",
+                 GW_SBATCH_REFUSED, false},
         };
         (void)state;
         for (size_t i = 0; i < GW_COUNT(cases); i++) {

@@ -94,6 +94,40 @@ static void test_whether_there_is_anything(void **state)
                 assert_false(gw_directives_any(without[i]));
 }
 
+static void what_takes_a_job_from_here_is_seen(void **state)
+{
+        static const struct {
+                const char *line, *clusters;
+                bool waits;
+        } cases[] = {
+                {"#SBATCH -W", NULL, true},
+                {"#SBATCH -OWH -J x", NULL, true},
+                {"#SBATCH --wait", NULL, true},
+                {"#SBATCH --wait-all-nodes=1", NULL, false},
+                {"#SBATCH -M blue", "blue", false},
+                {"#SBATCH --clusters=blue,red", "blue,red", false},
+                {"#SBATCH --cluster blue -W", "blue", true},
+                {"#SBATCH -c 2 -J W", NULL, false},
+        };
+        (void)state;
+        for (size_t i = 0; i < GW_COUNT(cases); i++) {
+                char script[128];
+                struct gw_directives d;
+                snprintf(script, sizeof script, "#!/bin/sh\n%s\ntrue\n", cases[i].line);
+                assert_int_equal(gw_directives_read(script, &d), 0);
+                assert_int_equal(d.waits, cases[i].waits);
+                if (cases[i].clusters)
+                        assert_string_equal(d.clusters, cases[i].clusters);
+                else
+                        assert_null(d.clusters);
+                gw_directives_done(&d);
+        }
+        assert_true(gw_directives_needs_value("mail-user"));
+        assert_false(gw_directives_needs_value("nice"));
+        assert_false(gw_directives_needs_value("exclusive"));
+        assert_false(gw_directives_needs_value("overcommit"));
+}
+
 /* #PBS is looked for until behind the hundredth line that is no comment. */
 static void test_other_lines_end_too(void **state)
 {
@@ -170,6 +204,7 @@ static void test_arrays(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(what_takes_a_job_from_here_is_seen),
                 cmocka_unit_test(test_scripts),
                 cmocka_unit_test(test_whether_there_is_anything),
                 cmocka_unit_test(test_other_lines_end_too),
