@@ -1,6 +1,7 @@
 /* Questions to the record: what is open, wished, due and claimable. Leader's thread only. */
 #include "server/engine/leader_state.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "server/base/cleanup.h"
@@ -9,6 +10,8 @@
 #include "server/base/str.h"
 
 #define BUSY_MAX (4 * 1024 * 1024)
+#define FIRSTS 8                  /* projects that get a place beyond the window at a time … */
+#define FIRSTS_US (GW_SECOND / 4) /* … and how often at most */
 
 /* Rows are copied while the question runs, for what follows from them are writes on the same
  * session. An array that the leader has not is read by itself when its turn comes. */
@@ -332,6 +335,35 @@ static void claim(struct gw_leader *l, int32_t limit, size_t room, const char *b
         release(&a);
 }
 
+/* Whether a project is in a list ("1,1,7"). */
+static bool is_in(const char *list, int64_t project)
+{
+        for (char *end; list && *list; list = *end ? end + 1 : end)
+                if (strtoll(list, &end, 10) == project)
+                        return true;
+        return false;
+}
+
+/* The window is full of what others wait for, maybe for long: a project that has nothing in it gets
+ * a place all the same. They come first in the answer. */
+static void claim_firsts(struct gw_leader *l, const char *busy)
+{
+        struct gw_db_record_read c = {
+                .limit = FIRSTS, .busy = busy, .last_project = l->last_project};
+        struct answer a;
+        l->firsts_us = gw_clock_mono_us() + FIRSTS_US;
+        ask(l, GW_RECORD_CLAIM, &c, &a);
+        for (size_t i = 0; i < a.count && !l->lost; i++) {
+                struct found *f = &a.rows[i];
+                bool again = i > 0 && a.rows[i - 1].project_id == f->project_id;
+                if (again || is_in(busy, f->project_id))
+                        continue;
+                (void)(f->is_array ? claim_tasks(l, f, 1, 1, (size_t)f->weight) : claim_job(l, f));
+        }
+        gw_leader_flush(l);
+        release(&a);
+}
+
 void gw_leader_claim(struct gw_leader *l)
 {
         struct gw_buf busy = GW_BUF_INIT(BUSY_MAX);
@@ -342,6 +374,8 @@ void gw_leader_claim(struct gw_leader *l)
                 l->lost = true; /* no memory */
         else if (room > 0 && (l->more || room >= l->settings.window / 4))
                 claim(l, (int32_t)(l->room ? LEADER_READS : room), room, busy.data);
+        else if (room == 0 && gw_clock_mono_us() >= l->firsts_us)
+                claim_firsts(l, busy.data);
         gw_buf_done(&busy);
 }
 

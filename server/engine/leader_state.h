@@ -200,6 +200,7 @@ struct gw_leader {
         bool more;                   /* there may be more to claim … */
         bool more_tasks;             /* … of arrays, when there is room for a good part */
         bool room;                   /* … and was room for it */
+        int64_t firsts_us;           /* monotonic: no look before for projects without a place */
         int64_t last_project;        /* the one that was served last */
         size_t idle_runs;            /* of arrays that are kept without a part */
         int64_t looked_us, asked_us; /* monotonic: the last look at the record; the last time that

@@ -246,6 +246,28 @@ static void projects_take_turns(void **state)
         assert_int_equal(calls_made(), 0); /* the window is full */
 }
 
+/* What one project has waiting there, maybe for ever, is not in another's way. */
+static void a_full_window_has_a_place_for_who_has_none(void **state)
+{
+        (void)state;
+        int64_t other = test_project("late");
+        end_leader(leader);
+        for (int i = 0; i < 6; i++)
+                test_submit(project, SPEC);
+        leader = start_leader(&backend, 4);
+        for (int i = 0; i < 4; i++)
+                answer(await_call(GW_REQUEST_SUBMIT), GW_ANSWER_DONE);
+        struct gw_id first = test_submit(other, SPEC), second = test_submit(other, SPEC);
+        gw_leader_hint(leader);
+        struct call c = await_call(GW_REQUEST_SUBMIT);
+        assert_true(gw_id_equal(c.mark.job, first));
+        answer(c, GW_ANSWER_DONE);
+        test_await(first, GW_PENDING, NULL);
+        gw_leader_hint(leader);
+        test_await(second, GW_QUEUED, NULL);
+        assert_int_equal(calls_made(), 0); /* it has one now */
+}
+
 static void one_leads_at_a_time(void **state)
 {
         (void)state;
@@ -302,6 +324,7 @@ int main(void)
                 STAGE_TEST(a_start_deadline_ends_what_waits),
                 STAGE_TEST(a_held_job_waits_for_its_release),
                 STAGE_TEST(projects_take_turns),
+                STAGE_TEST(a_full_window_has_a_place_for_who_has_none),
                 STAGE_TEST(one_leads_at_a_time),
                 STAGE_TEST(a_broken_connection_ends_leadership),
         };
