@@ -342,6 +342,15 @@ enum gw_slurm_absence gw_slurm_absence_of(bool listed, enum gw_slurm_head head, 
         return GW_SLURM_LOST;
 }
 
+/* Success is believed of a task's own record alone. */
+static enum gw_slurm_absence absence_in(const struct gw_slurm_tasks *t, bool listed, bool begun,
+                                        bool unbroken)
+{
+        enum gw_slurm_absence absence = gw_slurm_absence_of(listed, t->head, begun, unbroken);
+        bool with_rest = absence == GW_SLURM_ENDED_WITH_THE_REST;
+        return with_rest && t->rest.reason == GW_REASON_COMPLETED ? GW_SLURM_LOST : absence;
+}
+
 /* These wait no more, and nothing will be heard of them: there may be very many, so they leave the
  * others at once. Returns 0, or -1 without memory. */
 static int end_spans(struct gw_slurm_tasks *t, const struct gw_spans *spans,
@@ -425,9 +434,9 @@ static int settle_waiting(struct gw_slurm_tasks *t, bool unbroken)
         struct waiting w;
         if (waiting_init(&w, t))
                 return -1;
-        int rc = conclude(t, &w.listed, gw_slurm_absence_of(true, t->head, false, unbroken)) ||
-                 conclude(t, &w.begun, gw_slurm_absence_of(false, t->head, true, unbroken)) ||
-                 conclude(t, &w.others, gw_slurm_absence_of(false, t->head, false, unbroken));
+        int rc = conclude(t, &w.listed, absence_in(t, true, false, unbroken)) ||
+                 conclude(t, &w.begun, absence_in(t, false, true, unbroken)) ||
+                 conclude(t, &w.others, absence_in(t, false, false, unbroken));
         waiting_done(&w);
         return rc ? -1 : 0;
 }
@@ -450,12 +459,9 @@ static bool misses_waiting(const struct gw_slurm_tasks *t, bool unbroken)
         struct waiting w;
         if (waiting_init(&w, t))
                 return false;
-        bool misses = (w.listed.count &&
-                       gw_slurm_absence_of(true, t->head, false, unbroken) == GW_SLURM_LOST) ||
-                      (w.begun.count &&
-                       gw_slurm_absence_of(false, t->head, true, unbroken) == GW_SLURM_LOST) ||
-                      (w.others.count &&
-                       gw_slurm_absence_of(false, t->head, false, unbroken) == GW_SLURM_LOST);
+        bool misses = (w.listed.count && absence_in(t, true, false, unbroken) == GW_SLURM_LOST) ||
+                      (w.begun.count && absence_in(t, false, true, unbroken) == GW_SLURM_LOST) ||
+                      (w.others.count && absence_in(t, false, false, unbroken) == GW_SLURM_LOST);
         waiting_done(&w);
         return misses;
 }
@@ -523,9 +529,16 @@ static struct gw_fact fact_of(const struct gw_slurm_view *v, struct gw_span span
         };
 }
 
+/* What waits is known when all was read: until then some of it may have records of its own, and
+ * the view of the rest may be true of the others only. */
+static bool may_tell_rest(const struct gw_slurm_tasks *t)
+{
+        return t->rest_untold && !t->changed;
+}
+
 bool gw_slurm_tasks_untold(const struct gw_slurm_tasks *t)
 {
-        if (t->rest_untold)
+        if (may_tell_rest(t))
                 return true;
         for (size_t i = 0; i < t->count; i++)
                 if (t->items[i]->untold)
@@ -536,7 +549,7 @@ bool gw_slurm_tasks_untold(const struct gw_slurm_tasks *t)
 /* The first span of what waits that is to be told; NULL: none. */
 static const struct gw_span *untold_rest(const struct gw_slurm_tasks *t, uint64_t from)
 {
-        return t->rest_untold ? gw_spans_from(&t->waiting, from) : NULL;
+        return may_tell_rest(t) ? gw_spans_from(&t->waiting, from) : NULL;
 }
 
 size_t gw_slurm_tasks_facts(const struct gw_slurm_tasks *t, struct gw_fact *facts, size_t room)
@@ -582,7 +595,7 @@ void gw_slurm_tasks_told(struct gw_slurm_tasks *t, size_t count)
         }
         for (; count > 0 && (span = untold_rest(t, t->rest_from)); count--)
                 t->rest_from = (uint64_t)span->last + 1;
-        if (t->rest_untold && !untold_rest(t, t->rest_from))
+        if (may_tell_rest(t) && !untold_rest(t, t->rest_from))
                 t->rest_untold = false;
         drop_ended(t);
 }

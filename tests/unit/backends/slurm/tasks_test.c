@@ -235,6 +235,32 @@ static void the_rest_may_end_otherwise(void **state)
         end(&p);
 }
 
+static void what_waits_is_not_told_before_all_was_read(void **state)
+{
+        struct place p;
+        (void)state;
+        begin(&p, "0-3", NULL);
+        say(&p, WAITS("0-3"));
+        assert_int_equal(gw_slurm_tasks_settle(&p.tasks, UNBROKEN), 0);
+        say(&p, "{\"job\": 1, \"array\": 1, \"tasks\": \"1-3\", \"state\": 4}");
+        assert_string_equal(tell(&p), "");
+        say(&p, ENDS("2", "0"));
+        assert_string_equal(tell(&p), "0-0 ended completed");
+        assert_string_equal(settle(&p, UNBROKEN), "1-3 ended cancelled_externally");
+        end(&p);
+}
+
+static void the_rest_does_not_succeed_as_a_whole(void **state)
+{
+        struct place p;
+        (void)state;
+        begin(&p, "0-3", NULL);
+        say(&p, "{\"job\": 1, \"array\": 1, \"tasks\": \"0-3\", \"state\": 3}");
+        assert_true(gw_slurm_tasks_misses(&p.tasks, UNBROKEN));
+        assert_string_equal(settle(&p, UNBROKEN), "0-3 ended lost");
+        end(&p);
+}
+
 static void the_last_that_waits_is_cancelled_before_its_neighbour_begins(void **state)
 {
         struct place p;
@@ -470,6 +496,8 @@ int main(void)
                 cmocka_unit_test(the_rest_is_cancelled_as_a_whole),
                 cmocka_unit_test(very_many_vanish_at_once),
                 cmocka_unit_test(the_rest_may_end_otherwise),
+                cmocka_unit_test(what_waits_is_not_told_before_all_was_read),
+                cmocka_unit_test(the_rest_does_not_succeed_as_a_whole),
                 cmocka_unit_test(the_last_that_waits_is_cancelled_before_its_neighbour_begins),
                 cmocka_unit_test(what_is_asked_for_is_not_taken_for_a_failure),
                 cmocka_unit_test(absences),
