@@ -120,6 +120,7 @@ void gw_slurm_job_number(struct gw_slurm *b, struct gw_slurm_job *job, uint32_t 
         unnumber(job);
         job->number = number;
         job->accepted_us = gw_clock_wall_us();
+        job->tasks.changed = true; /* a table that lacks it says something of it */
         LIST_INSERT_HEAD(&b->by_number[number % GW_SLURM_BUCKETS], job, by_number);
 }
 

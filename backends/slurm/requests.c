@@ -244,6 +244,7 @@ void gw_slurm_submitted(struct gw_slurm *b, const struct gw_backend_ask *a, cons
         if (verdict == GW_ANSWER_DONE) {
                 gw_slurm_job_number(b, job, (uint32_t)number);
                 job->since_us = job->accepted_us;
+                gw_slurm_watch_know(b, job); /* its owner may rewrite the comment at once */
                 answer_done(b, a, job);
         } else {
                 answer(b, a, verdict, NULL, what->text);

@@ -1,0 +1,115 @@
+/* What is known of a submission from the moment slurmctld has taken it. */
+#include "backends/slurm/internal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server/base/cleanup.h"
+
+#define NUMBER 7
+#define UID 1001
+
+static const struct gw_mark mark = {.number = 1};
+
+struct place {
+        struct gw_slurm *backend;
+        struct gw_slurm_job *job;
+        int agent; /* its end of the link */
+        enum gw_answer answered;
+};
+
+static void on_answer(void *self, uint64_t epoch, enum gw_request request, struct gw_mark of,
+                      enum gw_answer answer, const char *ref, const char *raw, int64_t retry_at)
+{
+        struct place *p = self;
+        (void)epoch, (void)request, (void)of, (void)ref, (void)raw, (void)retry_at;
+        p->answered = answer;
+}
+
+/* A submission is on its way, and an agent watches. */
+static void begin(struct place *p)
+{
+        static const struct gw_slurm_job_settings settings = {.user = "ada", .uid = UID};
+        int pair[2];
+        *p = (struct place){.backend = calloc(1, sizeof *p->backend)};
+        assert_non_null(p->backend);
+        TAILQ_INIT(&p->backend->report);
+        p->backend->host = (struct gw_backend_host){.self = p, .answer = on_answer};
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+        p->backend->watch.fd = pair[0];
+        gw_buf_init(&p->backend->watch.out, GW_FRAME_MAX);
+        p->agent = pair[1];
+        assert_int_equal(fcntl(p->agent, F_SETFL, O_NONBLOCK), 0);
+        p->job = gw_slurm_job_add(p->backend, mark, &settings);
+        assert_non_null(p->job);
+}
+
+static void end(struct place *p)
+{
+        gw_slurm_jobs_clear(p->backend);
+        gw_buf_done(&p->backend->watch.out);
+        close(p->backend->watch.fd);
+        close(p->agent);
+        free(p->backend);
+}
+
+/* What the agent was sent, the caller's; NULL: nothing. */
+static json_t *sent(struct place *p)
+{
+        char piece[1024];
+        struct gw_frames in;
+        json_t *object = NULL;
+        ssize_t n = read(p->agent, piece, sizeof piece);
+        gw_frames_init(&in);
+        if (n > 0) {
+                assert_int_equal(gw_frames_add(&in, piece, (size_t)n, NULL), 0);
+                assert_int_equal(gw_frames_next(&in, &object, NULL), 0);
+        }
+        gw_frames_done(&in);
+        return object;
+}
+
+static void what_has_a_number_is_missed_where_a_table_lacks_it(void **state)
+{
+        struct place p;
+        (void)state;
+        begin(&p);
+        assert_false(p.job->tasks.changed);
+        gw_slurm_job_number(p.backend, p.job, NUMBER);
+        assert_true(p.job->tasks.changed);
+        end(&p);
+}
+
+static void the_agent_knows_what_was_taken(void **state)
+{
+        const struct gw_backend_ask submit = {.kind = GW_ASK_SUBMIT, .mark = mark};
+        const struct gw_slurm_submitted taken = {.verdict = GW_ANSWER_DONE, .number = NUMBER};
+        struct place p;
+        (void)state;
+        begin(&p);
+        gw_slurm_submitted(p.backend, &submit, "ada", &taken);
+        assert_int_equal(p.answered, GW_ANSWER_DONE);
+        json_auto_t *told = sent(&p);
+        json_auto_t *wanted =
+                json_pack("{s:i, s:s, s:[[i, i]]}", "id", 0, "op", "know", "jobs", NUMBER, UID);
+        assert_true(told && json_equal(told, wanted));
+        end(&p);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(what_has_a_number_is_missed_where_a_table_lacks_it),
+                cmocka_unit_test(the_agent_knows_what_was_taken),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
