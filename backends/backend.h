@@ -57,6 +57,8 @@ struct gw_submission {
         const struct gw_span
                 *begun; /* at lead: of the spans, what was told to run, and not to end */
         size_t begun_count;
+        const struct gw_span *open; /* at lead: of an array's spans, what has not ended; or NULL */
+        size_t open_count;
         bool accepted;   /* at lead: known to have been handed over */
         bool cancelling; /* at lead: a cancel was asked for */
 };

@@ -55,6 +55,8 @@ static struct gw_submission *copy_submission(const struct gw_submission *s)
         copy->json = NULL;
         copy->begun = NULL;
         copy->begun_count = 0;
+        copy->open = NULL;
+        copy->open_count = 0;
         return copy;
 }
 
@@ -84,9 +86,11 @@ static int copy_live(const struct gw_submission *s, struct gw_live *ret)
                                 .held = s->held,
                                 .send_before = s->send_before,
                                 .span_count = s->span_count,
-                                .begun_count = s->begun_count};
+                                .begun_count = s->begun_count,
+                                .open_count = s->open_count};
         return copy_spans(s->spans, s->span_count, &ret->spans) ||
                                copy_spans(s->begun, s->begun_count, &ret->begun) ||
+                               copy_spans(s->open, s->open_count, &ret->open) ||
                                copy_text(s->identity, &ret->identity) ||
                                copy_text(s->ref, &ret->ref) ||
                                copy_text(s->index_set, &ret->index_set)
@@ -243,6 +247,7 @@ void gw_leadership_done(struct gw_leadership *l)
         for (size_t i = 0; i < l->live_count; i++) {
                 free(l->live[i].spans);
                 free(l->live[i].begun);
+                free(l->live[i].open);
                 free(l->live[i].identity);
                 free(l->live[i].ref);
                 free(l->live[i].index_set);

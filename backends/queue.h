@@ -45,7 +45,8 @@ struct gw_live {
         int64_t send_before;
         char *identity, *ref, *index_set; /* or NULL */
         struct gw_span *spans, *begun;    /* or NULL: a plain job; none */
-        size_t span_count, begun_count;
+        struct gw_span *open;             /* or NULL: all */
+        size_t span_count, begun_count, open_count;
 };
 
 struct gw_leadership {

@@ -118,6 +118,8 @@ struct gw_slurm_job_settings {
         const char *index_set; /* or NULL: a plain job */
         const struct gw_span *spans, *begun;
         size_t span_count, begun_count; /* without spans: ordinal 0 */
+        const struct gw_span *open;     /* of them, what has not ended; or NULL: all */
+        size_t open_count;
 };
 /* NULL: no memory, or these are no tasks of the job. */
 struct gw_slurm_job *gw_slurm_job_add(struct gw_slurm *b, struct gw_mark mark,

@@ -49,7 +49,11 @@ static int fill(struct gw_slurm_job *job, const struct gw_slurm_job_settings *s,
             gw_slurm_array_init(&job->array, s->index_set, s->span_count ? s->spans : &plain,
                                 s->span_count ? s->span_count : 1, most, NULL))
                 return -1;
-        return gw_slurm_tasks_init(&job->tasks, &job->array.ordinals, s->begun, s->begun_count);
+        return gw_slurm_tasks_init(&job->tasks, &job->array.ordinals, s->begun, s->begun_count) ||
+                               (s->open_count &&
+                                gw_slurm_tasks_open_only(&job->tasks, s->open, s->open_count))
+                       ? -1
+                       : 0;
 }
 
 static void release(struct gw_slurm_job *job)

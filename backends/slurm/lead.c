@@ -39,6 +39,8 @@ static int take_over(struct gw_slurm *b, const struct gw_live *live)
                 .span_count = live->span_count,
                 .begun = live->begun,
                 .begun_count = live->begun_count,
+                .open = live->open,
+                .open_count = live->open_count,
         };
         struct gw_slurm_job *job = gw_slurm_job_add(b, live->mark, &settings);
         gw_account_done(&account);

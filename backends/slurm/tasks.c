@@ -107,6 +107,17 @@ int gw_slurm_tasks_init(struct gw_slurm_tasks *t, const struct gw_spans *ordinal
         return -1;
 }
 
+int gw_slurm_tasks_open_only(struct gw_slurm_tasks *t, const struct gw_span *open, size_t count)
+{
+        const struct gw_spans only = {.items = (struct gw_span *)(uintptr_t)open, .count = count};
+        struct gw_spans waiting = GW_SPANS_INIT;
+        if (gw_spans_intersect(&t->waiting, &only, &waiting, NULL))
+                return -1;
+        gw_spans_done(&t->waiting);
+        t->waiting = waiting;
+        return 0;
+}
+
 static void task_free(struct gw_slurm_task *task)
 {
         if (task->number)

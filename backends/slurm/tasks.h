@@ -74,6 +74,8 @@ struct gw_slurm_tasks {
 /* All of the ordinals wait; copies. Returns 0, or -1 without memory. */
 int gw_slurm_tasks_init(struct gw_slurm_tasks *t, const struct gw_spans *ordinals,
                         const struct gw_span *begun, size_t begun_count);
+/* Of those that wait the others have ended, and were told before. Likewise. */
+int gw_slurm_tasks_open_only(struct gw_slurm_tasks *t, const struct gw_span *open, size_t count);
 void gw_slurm_tasks_done(struct gw_slurm_tasks *t);
 
 /* Nothing is left to be known or told. */

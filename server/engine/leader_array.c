@@ -29,6 +29,7 @@ void gw_part_free(struct part *p)
                 return;
         gw_spans_done(&p->spans);
         gw_spans_done(&p->begun);
+        gw_spans_done(&p->open);
         free(p->ordinals);
         free(p->ref);
         free(p->error);
@@ -472,12 +473,13 @@ bool gw_array_apply_all(struct gw_leader *l, struct live *v, const struct gw_job
         return apply_sliced(l, v, &all, event);
 }
 
-static int note_begun(const struct array *a, struct part *p)
+static int note_open(const struct array *a, struct part *p)
 {
         const struct gw_run *run = NULL;
         while ((run = next_run(a, p, run)))
-                if (run->task.step == GW_STEP_RUNNING &&
-                    gw_spans_append(&p->begun, run->lo, run->hi, NULL) < 0)
+                if (gw_spans_append(&p->open, run->lo, run->hi, NULL) < 0 ||
+                    (run->task.step == GW_STEP_RUNNING &&
+                     gw_spans_append(&p->begun, run->lo, run->hi, NULL) < 0))
                         return -1;
         return 0;
 }
@@ -508,7 +510,7 @@ void gw_array_recover(struct gw_leader *l, struct live *v)
         {
                 p->again_us = INT64_MAX; /* nothing is asked before the backend is led */
                 p->cancels = true;
-                if (note_begun(v->array, p) < 0)
+                if (note_open(v->array, p) < 0)
                         l->lost = true;
         }
         LIST_FOREACH(p, &v->array->parts, link)

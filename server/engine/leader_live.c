@@ -208,6 +208,8 @@ static void array_submission(const struct live *v, const struct part *p, struct 
         ret->accepted = p->state == GW_SUBMISSION_ACCEPTED;
         ret->begun = p->begun.items;
         ret->begun_count = p->begun.count;
+        ret->open = p->open.items;
+        ret->open_count = p->open.count;
         ret->cancelling = gw_array_unwanted(v->array, p);
 }
 

@@ -64,6 +64,7 @@ struct part {
         uint32_t left; /* tasks of it that may still run */
         struct gw_spans spans;
         struct gw_spans begun; /* what ran when this leader began */
+        struct gw_spans open;  /* what had not ended then */
         char *ordinals;        /* owned: the spans as text */
         enum gw_submission_state state;
         bool cancels; /* the backend is to be told which tasks are to end */

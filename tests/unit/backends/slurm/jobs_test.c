@@ -105,11 +105,34 @@ static void the_agent_knows_what_was_taken(void **state)
         end(&p);
 }
 
+static void only_what_has_not_ended_is_looked_for(void **state)
+{
+        static const struct gw_span whole = {0, 9}, open = {4, 5};
+        static const struct gw_mark array = {.number = 2};
+        const struct gw_slurm_job_settings settings = {.user = "ada",
+                                                       .uid = UID,
+                                                       .index_set = "0-9",
+                                                       .spans = &whole,
+                                                       .span_count = 1,
+                                                       .open = &open,
+                                                       .open_count = 1};
+        struct place p;
+        (void)state;
+        begin(&p);
+        p.backend->max_array_size = 1001;
+        struct gw_slurm_job *job = gw_slurm_job_add(p.backend, array, &settings);
+        assert_non_null(job);
+        assert_int_equal(gw_spans_total(&job->array.ordinals), 10);
+        assert_int_equal(gw_spans_total(&job->tasks.waiting), 2);
+        end(&p);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_has_a_number_is_missed_where_a_table_lacks_it),
                 cmocka_unit_test(the_agent_knows_what_was_taken),
+                cmocka_unit_test(only_what_has_not_ended_is_looked_for),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -420,6 +420,21 @@ static void what_would_be_lost_is_known_before(void **state)
         end(&p);
 }
 
+static void what_was_told_before_is_not_missed(void **state)
+{
+        static const struct gw_span open[] = {{2, 2}, {9, 12}};
+        struct place p;
+        (void)state;
+        begin(&p, "0-9", "2,9");
+        assert_int_equal(gw_slurm_tasks_open_only(&p.tasks, open, GW_COUNT(open)), 0);
+        say(&p, ENDS("2", "0")); /* it is there still */
+        say(&p, RUNS("3", "2"));
+        say(&p, RUNS("1", "9"));
+        assert_false(gw_slurm_tasks_misses(&p.tasks, BROKEN));
+        assert_string_equal(settle(&p, BROKEN), "2-2 running none, 9-9 running none");
+        end(&p);
+}
+
 static struct gw_slurm_record cancelled(int64_t by)
 {
         return (struct gw_slurm_record){
@@ -507,6 +522,7 @@ int main(void)
                 cmocka_unit_test(a_silent_node_keeps_its_tasks),
                 cmocka_unit_test(a_plain_job_has_one_record),
                 cmocka_unit_test(what_would_be_lost_is_known_before),
+                cmocka_unit_test(what_was_told_before_is_not_missed),
                 cmocka_unit_test(an_end_waits_for_who_cancelled_it),
                 cmocka_unit_test(an_end_that_nobody_explains_is_told_all_the_same),
                 cmocka_unit_test(what_may_still_run),
