@@ -27,6 +27,22 @@ struct gw_slurm_folder {
         LIST_ENTRY(gw_slurm_folder) entry;
 };
 
+/* NULL: no memory. */
+static struct gw_slurm_folder *make(struct gw_slurm *b, const struct gw_account *account)
+{
+        struct gw_slurm_folder *f = calloc(1, sizeof *f);
+        if (!f || !(f->user = strdup(account->name))) {
+                free(f);
+                return NULL;
+        }
+        f->backend = b;
+        f->path = gw_slurm_output_folder(account->home);
+        f->last = &f->first;
+        LIST_INSERT_HEAD(&b->folders, f, entry);
+        return f;
+}
+
+/* Likewise. */
 static struct gw_slurm_folder *find(struct gw_slurm *b, const struct gw_account *account)
 {
         struct gw_slurm_folder *f;
@@ -35,15 +51,7 @@ static struct gw_slurm_folder *find(struct gw_slurm *b, const struct gw_account 
                 if (strcmp(f->user, account->name) == 0)
                         return f;
         }
-        f = calloc(1, sizeof *f);
-        if (f) {
-                f->backend = b;
-                f->user = strdup(account->name);
-                f->path = gw_slurm_output_folder(account->home);
-                f->last = &f->first;
-                LIST_INSERT_HEAD(&b->folders, f, entry);
-        }
-        return f;
+        return make(b, account);
 }
 
 /* What to do with those that wait, by what came of it. */
@@ -99,9 +107,9 @@ static void on_made(struct gw_as_user_call *call)
 
 static int ask(struct gw_slurm_folder *f)
 {
-        json_t *request = f->user && f->path ? json_pack("{s:s, s:s, s:s}", "verb", "folder",
-                                                         "user", f->user, "path", f->path)
-                                             : NULL;
+        json_t *request = f->path ? json_pack("{s:s, s:s, s:s}", "verb", "folder", "user", f->user,
+                                              "path", f->path)
+                                  : NULL;
         if (!request)
                 return -1;
         f->call = (struct gw_as_user_call){.request = request,
