@@ -1,12 +1,13 @@
 /*
  * Submissions that are closed, the latest of them. One that appears again, after nobody waits for
  * it any more, is ended on sight: it came late, or a controller took up an older state of its own.
- * It is ours beyond doubt: this leader had it open, and its owner is whom it was made for; of
- * another gateway's or of somebody's copy that is not true.
+ * It is ours beyond doubt: this leader had it open, its owner is whom it was made for, and its
+ * number is what it was; of another gateway's or of a copy that somebody runs that is not true.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/slurm/claim.h"
 #include "backends/slurm/internal.h"
 #include "server/base/cleanup.h"
 #include "server/base/log.h"
@@ -14,7 +15,9 @@
 struct gw_slurm_closed {
         struct gw_mark mark;
         uid_t uid;
-        char *user; /* NULL: a free place */
+        uint32_t number;        /* slurmctld's; 0: it was never known */
+        int64_t send_before_us; /* wall: not sent later than this */
+        char *user;             /* NULL: a free place */
 };
 
 int gw_slurm_closed_init(struct gw_slurm *b)
@@ -44,7 +47,11 @@ void gw_slurm_closed_add(struct gw_slurm *b, const struct gw_slurm_job *job)
         if (!user)
                 return;
         free(place->user);
-        *place = (struct gw_slurm_closed){.mark = job->mark, .uid = job->uid, .user = user};
+        *place = (struct gw_slurm_closed){.mark = job->mark,
+                                          .uid = job->uid,
+                                          .number = job->number,
+                                          .send_before_us = job->send_before_us,
+                                          .user = user};
         b->closed_next = (b->closed_next + 1) % GW_SLURM_CLOSED;
 }
 
@@ -61,10 +68,11 @@ static const struct gw_slurm_closed *find(const struct gw_slurm *b, struct gw_ma
 void gw_slurm_closed_see(struct gw_slurm *b, struct gw_mark mark, const struct gw_slurm_record *r)
 {
         const struct gw_slurm_closed *c = find(b, mark);
-        if (!c || c->uid != r->uid || gw_slurm_meaning(r).phase >= GW_PHASE_ENDING)
+        if (!c || c->uid != r->uid || gw_slurm_meaning(r).phase >= GW_PHASE_ENDING ||
+            !gw_slurm_is_again(mark, c->number, c->send_before_us, r))
                 return;
         gw_log(GW_LOG_WARN, "slurm.closed_runs", "{s:s, s:I, s:s}", "backend", b->base.head.name,
                "job", (json_int_t)r->job, "message",
                "a job whose submission is closed is there again; it is cancelled");
-        gw_slurm_drop(b, c->user, r->array ? r->array : r->job);
+        gw_slurm_drop(b, c->user, gw_slurm_number_of(r));
 }

@@ -48,6 +48,7 @@ struct gw_slurm_job {
         uint32_t number;             /* slurmctld's, of an array that of the whole; 0: not known */
         int64_t accepted_us;         /* wall: when we learned that slurmctld has it */
         int64_t since_us;            /* wall: when surely all of it was there; 0: not known */
+        int64_t send_before_us;      /* wall: not sent later than this */
         int64_t submit_s;            /* slurmctld's time of the submit; 0: not known */
         bool asked;                  /* a submit is on its way */
         char *refusal; /* words of an answer that may be one: true when it never shows up */
@@ -115,6 +116,7 @@ struct gw_slurm_job *gw_slurm_job_numbered(struct gw_slurm *b, uint32_t number);
 struct gw_slurm_job_settings {
         const char *user;
         uid_t uid;
+        int64_t send_before_us;
         const char *index_set; /* or NULL: a plain job */
         const struct gw_span *spans, *begun;
         size_t span_count, begun_count; /* without spans: ordinal 0 */

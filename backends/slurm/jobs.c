@@ -45,6 +45,7 @@ static int fill(struct gw_slurm_job *job, const struct gw_slurm_job_settings *s,
         static const struct gw_span plain = {0, 0};
         job->user = strdup(s->user);
         job->uid = s->uid;
+        job->send_before_us = s->send_before_us;
         if (!job->user ||
             gw_slurm_array_init(&job->array, s->index_set, s->span_count ? s->spans : &plain,
                                 s->span_count ? s->span_count : 1, most, NULL))

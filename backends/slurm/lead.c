@@ -34,6 +34,7 @@ static int take_over(struct gw_slurm *b, const struct gw_live *live)
         struct gw_slurm_job_settings settings = {
                 .user = identity.user,
                 .uid = account.uid,
+                .send_before_us = live->send_before,
                 .index_set = live->index_set,
                 .spans = live->spans,
                 .span_count = live->span_count,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "backends/slurm/accounted.h"
+#include "backends/slurm/claim.h"
 #include "backends/slurm/internal.h"
 #include "backends/slurm/protocol.h"
 #include "server/base/cleanup.h"
@@ -154,7 +155,7 @@ static void on_found(struct gw_slurm *b, struct gw_slurm_job *job, const struct 
         const json_t *first = json_array_get(records, 0);
         bool answered = ask->outcome == GW_SLURM_DONE;
         if (answered && first && gw_slurm_record_read(first, &r, NULL) == 0 && r.uid == job->uid) {
-                gw_slurm_job_number(b, job, r.array ? r.array : r.job);
+                gw_slurm_job_number(b, job, gw_slurm_number_of(&r));
                 take_all(b, job, records, gw_slurm_accounted);
                 gw_slurm_quest_end(b, job);
         } else if (is_over(job, answered ? LATE_US : AWAY_US)) {

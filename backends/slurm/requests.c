@@ -264,6 +264,7 @@ static struct gw_slurm_job *job_of_submission(struct gw_slurm *b, const struct g
         struct gw_slurm_job_settings settings = {
                 .user = account->name,
                 .uid = account->uid,
+                .send_before_us = s->send_before,
                 .index_set = s->index_set,
                 .spans = s->spans,
                 .span_count = s->span_count,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "backends/slurm/about.h"
+#include "backends/slurm/claim.h"
 #include "backends/slurm/hosts.h"
 #include "backends/slurm/internal.h"
 #include "backends/slurm/offer.h"
@@ -141,26 +142,6 @@ static void start(struct gw_slurm *b)
 /* ---- records
  * ---------------------------------------------------------------------------------------- */
 
-static int mark_of(const char *comment, struct gw_mark *ret)
-{
-        char text[GW_MARK_TEXT];
-        size_t len = strlen(GW_SLURM_COMMENT);
-        if (!comment || strncmp(comment, GW_SLURM_COMMENT, len) != 0)
-                return -1;
-        size_t mark_len = strcspn(comment + len, " ");
-        if (mark_len >= sizeof text)
-                return -1;
-        memcpy(text, comment + len, mark_len);
-        text[mark_len] = '\0';
-        return gw_mark_parse(text, ret);
-}
-
-/* Of an array that of the whole. */
-static uint32_t number_of(const struct gw_slurm_record *r)
-{
-        return r->array ? r->array : r->job;
-}
-
 /* Whether it is the record that had this number before: only a requeue changes the time of
  * submission. */
 static bool is_same(struct gw_slurm *b, const struct gw_slurm_job *job,
@@ -172,14 +153,16 @@ static bool is_same(struct gw_slurm *b, const struct gw_slurm_job *job,
         if (task && task->view.pending_us)
                 return task->view.restart != r->restart ||
                        task->view.pending_us == r->submit_s * GW_SECOND;
-        return job->submit_s == 0 || r->restart > 0 || job->submit_s == r->submit_s;
+        if (job->submit_s == 0)
+                return gw_slurm_claims(job->mark, job->send_before_us, r);
+        return r->restart > 0 || job->submit_s == r->submit_s;
 }
 
 /* A job that had its number before was submitted before this one was made. */
 bool gw_slurm_is_of(struct gw_slurm *b, const struct gw_slurm_job *job,
                     const struct gw_slurm_record *r)
 {
-        bool shape = job->array.is_array == (r->array != 0) && job->number == number_of(r);
+        bool shape = job->array.is_array == (r->array != 0) && job->number == gw_slurm_number_of(r);
         int64_t made_s = gw_id_time_us(job->mark.job) / GW_SECOND;
         return shape && r->submit_s + CLOCKS_S >= made_s && is_same(b, job, r);
 }
@@ -188,7 +171,7 @@ bool gw_slurm_is_of(struct gw_slurm *b, const struct gw_slurm_job *job,
  * numbers anew. */
 static struct gw_slurm_job *job_by_number(struct gw_slurm *b, const struct gw_slurm_record *r)
 {
-        struct gw_slurm_job *job = gw_slurm_job_numbered(b, number_of(r));
+        struct gw_slurm_job *job = gw_slurm_job_numbered(b, gw_slurm_number_of(r));
         if (!job || is_same(b, job, r))
                 return job;
         gw_slurm_job_lost(b, job, gone_words);
@@ -199,7 +182,7 @@ static struct gw_slurm_job *job_by_number(struct gw_slurm *b, const struct gw_sl
 static struct gw_slurm_job *job_of(struct gw_slurm *b, const struct gw_slurm_record *r)
 {
         struct gw_mark mark;
-        bool marked = mark_of(r->comment, &mark) == 0;
+        bool marked = gw_slurm_mark_read(r->comment, &mark) == 0;
         struct gw_slurm_job *job = marked ? gw_slurm_job_find(b, mark) : NULL;
         if (marked && !job)
                 gw_slurm_closed_see(b, mark, r);
@@ -208,8 +191,8 @@ static struct gw_slurm_job *job_of(struct gw_slurm *b, const struct gw_slurm_rec
         if (!job || job->array.is_array != (r->array != 0))
                 return NULL; /* else the user's own, with our mark */
         if (job->number == 0)
-                gw_slurm_job_number(b, job, number_of(r));
-        return job->number == number_of(r) ? job : NULL; /* else the user's copy of it */
+                gw_slurm_job_number(b, job, gw_slurm_number_of(r));
+        return job->number == gw_slurm_number_of(r) ? job : NULL; /* else the user's copy of it */
 }
 
 /* All of a submission was there when slurmctld took it. */
@@ -265,7 +248,7 @@ static void take_about(struct gw_slurm_job *job, const struct gw_slurm_record *r
 {
         if (!r->about || (r->task >= 0 && (job->known || job->about)))
                 return;
-        char *about = gw_slurm_about(number_of(r), r->about);
+        char *about = gw_slurm_about(gw_slurm_number_of(r), r->about);
         if (!about)
                 return;
         free(job->about);
