@@ -132,7 +132,7 @@ void gw_slurm_job_remove(struct gw_slurm *b, struct gw_slurm_job *job); /* frees
 void gw_slurm_jobs_clear(struct gw_slurm *b);
 /* It is to be told as it is now. */
 void gw_slurm_job_changed(struct gw_slurm *b, struct gw_slurm_job *job);
-/* The record of that number is this task's. */
+/* The record of that number is this task's, and nobody else's any more. */
 void gw_slurm_job_task(struct gw_slurm *b, struct gw_slurm_job *job, struct gw_slurm_task *task,
                        uint32_t number);
 struct gw_slurm_task *gw_slurm_task_numbered(struct gw_slurm *b, uint32_t number);

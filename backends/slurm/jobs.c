@@ -94,13 +94,30 @@ struct gw_slurm_task *gw_slurm_task_numbered(struct gw_slurm *b, uint32_t number
         return NULL;
 }
 
+static void unlist(struct gw_slurm_task *task)
+{
+        if (task->number)
+                LIST_REMOVE(task, by_number);
+        task->number = 0;
+}
+
+/* The task whose record had the number: slurmctld gave it to another. */
+static void displace(struct gw_slurm_task *former)
+{
+        if (!former)
+                return;
+        former->found = false;
+        former->job->tasks.changed = true;
+        unlist(former);
+}
+
 void gw_slurm_job_task(struct gw_slurm *b, struct gw_slurm_job *job, struct gw_slurm_task *task,
                        uint32_t number)
 {
         if (task->number == number)
                 return;
-        if (task->number)
-                LIST_REMOVE(task, by_number);
+        displace(gw_slurm_task_numbered(b, number));
+        unlist(task);
         task->job = job;
         task->number = number;
         LIST_INSERT_HEAD(&b->tasks[number % GW_SLURM_BUCKETS], task, by_number);

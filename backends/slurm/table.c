@@ -150,7 +150,7 @@ static bool is_same(struct gw_slurm *b, const struct gw_slurm_job *job,
         const struct gw_slurm_task *task = gw_slurm_task_numbered(b, r->job);
         if (job->uid != r->uid)
                 return false;
-        if (task && task->view.pending_us)
+        if (task && task->job == job && task->view.pending_us)
                 return task->view.restart != r->restart ||
                        task->view.pending_us == r->submit_s * GW_SECOND;
         if (job->submit_s == 0)

@@ -75,6 +75,49 @@ static void a_first_record_is_ours_by_its_mark_or_its_time(void **state)
         }
 }
 
+static struct gw_slurm_job *made(struct gw_slurm *b, uint32_t number)
+{
+        struct gw_slurm_job_settings settings = {
+                .user = "user", .uid = UID, .send_before_us = SEND_BEFORE_US};
+        struct gw_mark its = mark();
+        its.number = number;
+        struct gw_slurm_job *job = gw_slurm_job_add(b, its, &settings);
+        assert_non_null(job);
+        gw_slurm_job_number(b, job, number);
+        return job;
+}
+
+static struct gw_slurm_task *task_of(struct gw_slurm *b, struct gw_slurm_job *job, uint32_t record)
+{
+        struct gw_slurm_task *task;
+        struct gw_slurm_record r = {.job = record, .task = -1, .uid = UID, .submit_s = MADE_S};
+        gw_slurm_take(b, job, &r);
+        assert_int_equal(gw_slurm_tasks_own(&job->tasks, 0, &task), 0);
+        return task;
+}
+
+/* slurmctld has lost its state, and gives the numbers of tasks anew. */
+static void a_record_of_another_s_task_is_no_more_of_it(void **state)
+{
+        (void)state;
+        static struct gw_slurm b;
+        TAILQ_INIT(&b.report);
+        struct gw_slurm_job *former = made(&b, 7), *job = made(&b, 8);
+        struct gw_slurm_task *lost = task_of(&b, former, 9);
+        lost->view.pending_us = (MADE_S - 1) * GW_SECOND;
+        former->tasks.changed = false;
+        struct gw_slurm_record r = {
+                .job = 9, .array = 8, .task = 0, .uid = UID, .submit_s = MADE_S};
+        job->array.is_array = true;
+        assert_true(gw_slurm_is_of(&b, job, &r));
+        job->array.is_array = false;
+
+        struct gw_slurm_task *task = task_of(&b, job, 9);
+        assert_ptr_equal(gw_slurm_task_numbered(&b, 9), task);
+        assert_true(task->found && !lost->found && lost->number == 0 && former->tasks.changed);
+        gw_slurm_jobs_clear(&b);
+}
+
 /* Its owner may run by hand what the gateway shows of it. */
 static void a_closed_job_is_there_again_by_its_number_or_its_time(void **state)
 {
@@ -100,6 +143,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_mark_is_the_first_word_of_a_comment),
                 cmocka_unit_test(a_first_record_is_ours_by_its_mark_or_its_time),
+                cmocka_unit_test(a_record_of_another_s_task_is_no_more_of_it),
                 cmocka_unit_test(a_closed_job_is_there_again_by_its_number_or_its_time),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
