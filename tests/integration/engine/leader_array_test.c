@@ -605,6 +605,22 @@ static void tell_runs(struct gw_mark mark, uint32_t ordinal, uint32_t restart)
         tell_fact(&f);
 }
 
+static void a_new_leader_says_what_has_not_ended(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-9\""));
+        struct gw_mark mark = part(id, "0-9");
+        tell_tasks(mark, 2, 2, GW_PHASE_RUNNING, GW_REASON_NONE, -1);
+        for (uint32_t i = 3; i < 6; i++)
+                tell_tasks(mark, i, i, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        await_text(id, COUNTS, "{0,6,1,3,0,0}");
+        restart_leader(64);
+        pthread_mutex_lock(&backend.lock);
+        assert_string_equal(backend.begun[0], "2");
+        assert_string_equal(backend.open[0], "0-2,6-9");
+        pthread_mutex_unlock(&backend.lock);
+}
+
 #define RUNS                                                                                       \
         "SELECT string_agg(concat_ws(' ', ordinal, no, restart, state, started_at), ', '"          \
         " ORDER BY ordinal, no) FROM attempts a WHERE a.job_id = j.id AND ordinal < 3"
@@ -778,6 +794,7 @@ int main(void)
                 STAGE_TEST(a_hold_is_told_by_who_leads_next),
                 STAGE_TEST(what_fails_in_a_held_array_is_held),
                 STAGE_TEST(what_ran_and_is_gone_has_ended),
+                STAGE_TEST(a_new_leader_says_what_has_not_ended),
                 STAGE_TEST(a_new_leader_changes_nothing_of_what_runs),
                 STAGE_TEST(an_array_ended_with_its_last_task),
                 STAGE_TEST(a_wide_cancel_comes_in_steps),

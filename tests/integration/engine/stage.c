@@ -90,6 +90,7 @@ static void do_lead(struct gw_backend *b, uint64_t epoch, const struct gw_submis
                 s->live[i] = live[i].mark;
                 s->accepted[i] = live[i].accepted;
                 write_spans(s->begun[i], sizeof s->begun[i], live[i].begun, live[i].begun_count);
+                write_spans(s->open[i], sizeof s->open[i], live[i].open, live[i].open_count);
         }
         pthread_mutex_unlock(&s->lock);
 }

@@ -49,6 +49,7 @@ struct scripted {
         struct gw_mark live[MAX_LIVE]; /* as the last lead() said */
         bool accepted[MAX_LIVE];
         char begun[MAX_LIVE][32]; /* as gw_spans_format() writes it */
+        char open[MAX_LIVE][32];  /* likewise */
         size_t live_count;
         unsigned leads;
         bool led;       /* by the leader that was started last … */
