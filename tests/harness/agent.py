@@ -130,11 +130,6 @@ class Agent:
             self.jobs.pop(number, None)
 
 
-def cluster_name(prefix):
-    """One that no other process of the tests has: nodes are named after it, and their control groups."""
-    return prefix + os.environ.get("PYTEST_XDIST_WORKER", "") + "n"
-
-
 def conf(cluster, *lines):
     """An agent's own settings: the cluster's, and some lines over them."""
     path = cluster.folder / f"agent-{uuid.uuid4().hex}.conf"

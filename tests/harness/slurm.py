@@ -23,14 +23,20 @@ def enter():
     return debian13.enter()
 
 
+def own_name(prefix):
+    """One that no other process of the tests has: nodes are named after it, and their control groups."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    return prefix + worker + "n" if worker else prefix
+
+
 class Slurm:
     """A cluster in a folder of its own. Its users' homes hold what jobs write."""
 
     def __init__(self, name="jgtest", accounting=False, append="", slurm_user=None):
-        self.name = name
-        self.folder = pathlib.Path("/tmp") / f"jg-slurm-{name}-{os.getpid()}"
+        self.name = own_name(name)
+        self.folder = pathlib.Path("/tmp") / f"jg-slurm-{self.name}-{os.getpid()}"
         self.port = system.free_ports(6)  # slurmctld's
-        self.options = ["--name", name, "--port", str(self.port)]
+        self.options = ["--name", self.name, "--port", str(self.port)]
         if not accounting:
             self.options.append("--no-accounting")
         if slurm_user:

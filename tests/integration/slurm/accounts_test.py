@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.harness import agent, slurm, system
+from tests.harness import slurm, system
 from tests.harness.site import gateway_on, outcome
 
 NO_ACCOUNT = "Invalid account or account/partition combination specified"
@@ -11,7 +11,7 @@ NO_ACCOUNT = "Invalid account or account/partition combination specified"
 @pytest.fixture(scope="module")
 def site():
     """The second user has an account that the first has not, and the first a QOS."""
-    with slurm.Slurm(agent.cluster_name("jgacct"), accounting=True) as made:
+    with slurm.Slurm("jgacct", accounting=True) as made:
         first, second = made.users[:2]
         for words in ("add account teaching Description=teaching Organization=trial", "add qos high Priority=100",
                       "add qos urgent Priority=200", f"add user {second} Account=teaching",

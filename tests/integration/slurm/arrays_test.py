@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.harness import agent, as_user, slurm, system
+from tests.harness import as_user, slurm, system
 from tests.harness.site import gateway_on
 
 MAX_ARRAY_SIZE = 40  # of this cluster
@@ -22,7 +22,7 @@ def counts(**states):
 @pytest.fixture(scope="module")
 def site():
     more = f"SlurmdTimeout=300\nMaxArraySize={MAX_ARRAY_SIZE}\n"
-    with slurm.Slurm(agent.cluster_name("jgarray"), append=more) as made:
+    with slurm.Slurm("jgarray", append=more) as made:
         yield made
 
 

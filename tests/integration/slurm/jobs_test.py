@@ -154,6 +154,8 @@ def test_a_restart_of_the_gateway_finds_them_again(made):
 
 def test_another_user_for_the_project_leaves_what_runs_alone(made):
     name, users = f"moved-{time.monotonic_ns()}", made.slurm.users
+    for number in (0, 1):
+        (made.home(number) / "moved").unlink(missing_ok=True)
     made.gateway.cli("user", "create", name)
     made.gateway.cli("project", "create", name, "--default-backend", "slurm", "--member", f"{name}:submitter")
     made.gateway.cli("project", "identity", name, "slurm", users[0])
@@ -167,6 +169,8 @@ def test_another_user_for_the_project_leaves_what_runs_alone(made):
     made.gateway.kill()
     made.gateway.start()
     api = made.gateway.client(token)
+    for member in made.members:
+        member.get("/v1/me")  # a new connection, for those who come after
     later = api.wait(api.submit(command=["sh", "-c", "id -un >~/moved"])["id"], seconds=60)
     assert outcome(later)[:2] == ("succeeded", "completed")
     assert (made.home(1) / "moved").read_text() == f"{users[1]}\n"
@@ -261,18 +265,18 @@ def test_a_cancel_that_the_job_turns_into_success_is_a_cancel(made):
 
 def test_a_silent_node_is_waited_for(made):
     """NODE_FAIL does not mean that it stopped: not until slurmd is there again."""
-    made.slurm.run("scontrol", "update", "nodename=jgjobs2", "state=drain", "reason=test")
+    made.slurm.run("scontrol", "update", f"nodename={made.slurm.name}2", "state=drain", "reason=test")
     job = made.api.submit(command=["sleep", "300"], retry={"limit": 0})
     system.wait_until(lambda: made.api.get(f"/v1/jobs/{job['id']}").json()["state"] == "running", 60, "its start")
-    made.slurm.kill("slurmd-jgjobs1")
-    assert made.slurm.run("scontrol", "update", "nodename=jgjobs1", "state=down", "reason=test").returncode == 0
+    made.slurm.kill(f"slurmd-{made.slurm.name}1")
+    assert made.slurm.run("scontrol", "update", f"nodename={made.slurm.name}1", "state=down", "reason=test").returncode == 0
     system.wait_until(lambda: made.api.get(f"/v1/jobs/{job['id']}").json()["reason"] == "node_unavailable", 60,
                       "the silence")
     for _ in range(2):  # what is told of the nodes was asked for since
         before = made.backend()["observed_at"]
         system.wait_until(lambda: made.backend()["observed_at"] != before, 60, "word of the nodes")
     assert made.api.get(f"/v1/jobs/{job['id']}").json()["state"] == "running"
-    for name in ("jgjobs1", "jgjobs2"):
+    for name in (f"{made.slurm.name}1", f"{made.slurm.name}2"):
         made.slurm.run("scontrol", "update", f"nodename={name}", "state=resume")
     assert made.slurm.up().returncode == 0
     assert outcome(made.api.wait(job["id"], seconds=60))[:2] == ("failed", "node_failure")
@@ -280,6 +284,8 @@ def test_a_silent_node_is_waited_for(made):
 
 def test_a_controller_that_lost_its_state_gives_a_number_anew(folder, binaries, contract, cluster):
     with slurm.Slurm("jglost") as site, gateway_on(site, folder, binaries, contract, cluster) as made:
+        once = made.home() / "once"
+        once.unlink(missing_ok=True)
         first = made.api.submit(command=["sleep", "300"])
         system.wait_until(lambda: made.api.get(f"/v1/jobs/{first['id']}").json()["state"] == "running", 60, "its start")
         number = made.numbers(first)[0]
@@ -294,6 +300,5 @@ def test_a_controller_that_lost_its_state_gives_a_number_anew(folder, binaries, 
         assert outcome(made.api.wait(second["id"], seconds=90))[:2] == ("succeeded", "completed")
         assert outcome(made.api.wait(first["id"], seconds=60))[:2] == ("failed", "lost")
         assert made.numbers(second) == [number]
-        once = made.home() / "once"
         assert once.read_text() == "once\n"
         once.unlink()

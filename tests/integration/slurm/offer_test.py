@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.harness import agent, slurm, system
+from tests.harness import slurm, system
 from tests.harness.site import gateway_on
 
 MIB = 1024 ** 2
@@ -35,8 +35,8 @@ def grant(cluster):
 
 @pytest.fixture(scope="module")
 def site():
-    name = agent.cluster_name("jgoffer")
-    with slurm.Slurm(name, accounting=True, append=MORE.format(name)) as made:
+    name = slurm.own_name("jgoffer")
+    with slurm.Slurm("jgoffer", accounting=True, append=MORE.format(name)) as made:
         grant(made)
         yield made
 

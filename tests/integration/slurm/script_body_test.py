@@ -43,7 +43,8 @@ def at_slurmctld(made, job):
 
 
 def test_it_goes_as_it_is(made):
-    script = HEAD + "#SBATCH --job-name=own -c 2 --mem=100M # enough\n#SBATCH --time=5\nid -un; echo $SLURM_CPUS_PER_TASK\n"
+    script = (HEAD + "#SBATCH --job-name=own -c 2 --mem=100M # enough\n#SBATCH --time=5\n"
+              "id -un; echo $SLURM_CPUS_PER_TASK\n")
     answer = post(made, script, headers={"Idempotency-Key": "as it is"}, wait=60)
     assert answer.status == 201, answer.text
     job = answer.json()

@@ -73,7 +73,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    name = agent.cluster_name("jgstate")
+    name = slurm.own_name("jgstate")
     nodes = f"{name}[1-2]"
     prolog = system.own_file(tmp_path_factory.mktemp("slurm") / "prolog", PROLOG)
     prolog.chmod(0o755)
@@ -81,7 +81,7 @@ def place(tmp_path_factory):
             f"PartitionName=small Nodes={nodes} MaxTime=5 MaxNodes=1 State=UP",
             f"PartitionName=closed Nodes={nodes} State=DOWN", f"PartitionName=broken Nodes={name}2 State=UP"]
     meanings = Meanings()
-    with slurm.Slurm(name, append="".join(line + "\n" for line in more)) as cluster:
+    with slurm.Slurm("jgstate", append="".join(line + "\n" for line in more)) as cluster:
         with agent.Agent("watch", agent.conf(cluster, "MessageTimeout=2"), user="nobody") as watch:
             assert "hello" in watch.receive()
             yield Place(cluster, watch, meanings)

@@ -17,7 +17,7 @@ CONNECT_FAILED, TIMED_OUT, HELD_BY_USER, NON_ZERO = 1800, 5004, 16, 24
 
 @pytest.fixture(scope="module")
 def cluster():
-    with slurm.Slurm(agent.cluster_name("jgwatch"), append="MinJobAge=2\n") as found:
+    with slurm.Slurm("jgwatch", append="MinJobAge=2\n") as found:
         yield found
 
 

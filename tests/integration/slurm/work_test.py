@@ -60,7 +60,7 @@ OWN = {"JobId", "ArrayJobId", "SubmitTime", "EligibleTime", "AccrueTime", "Alloc
 
 @pytest.fixture(scope="module")
 def cluster():
-    with slurm.Slurm(agent.cluster_name("jgwork")) as found:
+    with slurm.Slurm("jgwork") as found:
         yield found
 
 
@@ -324,7 +324,7 @@ def test_a_dry_run_tells_when_and_leaves_nothing(cluster, worker, people):
 
 
 def test_a_full_controller_is_busy(people):
-    with slurm.Slurm(agent.cluster_name("jgfull"), append="MaxJobCount=2\n") as full:
+    with slurm.Slurm("jgfull", append="MaxJobCount=2\n") as full:
         with agent.Agent("work", agent.conf(full)) as worker:
             worker.receive()
             outcomes = [worker.ask("submit", **job_of(people[0])) for _ in range(4)]
