@@ -269,7 +269,8 @@ def test_a_silent_node_is_waited_for(made):
     job = made.api.submit(command=["sleep", "300"], retry={"limit": 0})
     system.wait_until(lambda: made.api.get(f"/v1/jobs/{job['id']}").json()["state"] == "running", 60, "its start")
     made.slurm.kill(f"slurmd-{made.slurm.name}1")
-    assert made.slurm.run("scontrol", "update", f"nodename={made.slurm.name}1", "state=down", "reason=test").returncode == 0
+    down = made.slurm.run("scontrol", "update", f"nodename={made.slurm.name}1", "state=down", "reason=test")
+    assert down.returncode == 0
     system.wait_until(lambda: made.api.get(f"/v1/jobs/{job['id']}").json()["reason"] == "node_unavailable", 60,
                       "the silence")
     for _ in range(2):  # what is told of the nodes was asked for since
