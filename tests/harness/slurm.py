@@ -1,6 +1,7 @@
 """A real Slurm of one machine, by deploy/slurm/up: this Debian's, or with JOBGATE_TEST_SLURM=debian13 that of the next.
 """
 
+import fcntl
 import os
 import pathlib
 import re
@@ -9,7 +10,6 @@ import subprocess
 
 from tests.harness import debian13, system
 
-USERS = ("jobgate-alice", "jobgate-bob")
 UP, DOWN = (system.ROOT / "deploy/slurm" / name for name in ("up", "down"))
 
 
@@ -17,10 +17,22 @@ def enter():
     """Words before a command that is to find the programs and libraries of the Slurm under test."""
     if os.environ.get("JOBGATE_TEST_SLURM") != "debian13":
         return []
-    for user in USERS:  # inside they are those of this machine, as it was when it was entered first
-        if subprocess.run(["id", user], capture_output=True).returncode != 0:
-            subprocess.run(["useradd", "--create-home", "--user-group", "--shell", "/bin/bash", user], check=True)
+    make_users()  # inside they are those of this machine, as it was when it was entered first
     return debian13.enter()
+
+
+def user_names():
+    """Each process of the tests has users of its own: what a test does in a home is in no other's way."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    return [f"jobgate-{name}{'-' if worker else ''}{worker}" for name in ("alice", "bob")]
+
+
+def make_users():
+    with open("/tmp/jobgate-tests-users.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for user in user_names():
+            if subprocess.run(["id", user], capture_output=True).returncode != 0:
+                subprocess.run(["useradd", "--create-home", "--user-group", "--shell", "/bin/bash", user], check=True)
 
 
 def own_name(prefix):
@@ -37,6 +49,9 @@ class Slurm:
         self.folder = pathlib.Path("/tmp") / f"jg-slurm-{self.name}-{os.getpid()}"
         self.port = system.free_ports(6)  # slurmctld's
         self.options = ["--name", self.name, "--port", str(self.port)]
+        make_users()
+        for user in user_names():
+            self.options += ["--user", user]
         if not accounting:
             self.options.append("--no-accounting")
         if slurm_user:

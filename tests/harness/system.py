@@ -87,11 +87,20 @@ def free_port():
     return free_ports(1)
 
 
+def worker():
+    """Which of the processes that share the tests this one is, and of how many."""
+    name = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    return int(name.removeprefix("gw")), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+
+
 def free_ports(count):
-    """The first of some such ports in a row."""
+    """The first of some such ports in a row. Each of the processes that share the tests has ports of its own: one
+    that was seen to be free is not bound yet."""
     lowest = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    number, workers = worker()
+    share = (max(2048, lowest) - 1024) // workers
     while True:
-        first = random.SystemRandom().randrange(1024, max(2048, lowest - count))
+        first = 1024 + number * share + random.SystemRandom().randrange(share - count)
         with contextlib.ExitStack() as probes:
             try:
                 for port in range(first, first + count):

@@ -80,7 +80,7 @@ def test_it_runs_as_if_by_hand(made):
                      "env | sort | grep -v -e '^SLURM_JOB_ID' -e '^JOBGATE' -e TIME= -e '^_=' -e ^SLURM_TASK_PID\n")
     script = script.replace(" -o /dev/stdout", "")
     job = made.api.wait(made.api.submit(script=script, environment={"COLOUR": "r\u00f8d"})["id"], seconds=60)
-    assert outcome(job) == ("succeeded", "completed", 0, None)
+    assert outcome(job) == ("succeeded", "completed", 0, None), job["message"]
     user = made.slurm.users[0]
     number = made.slurm.submit(user, "--output=by-hand.out", "--comment=x", script=script)
     system.wait_until(lambda: made.slurm.state(number) == "COMPLETED", 60, "the job by hand")
