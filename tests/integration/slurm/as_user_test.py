@@ -323,7 +323,7 @@ wait
         assert sbatch(site, slow, seconds=-1)["outcome"] == "busy"
         before = len(list(pids.iterdir()))
         request = {"verb": "sbatch", "user": site.users[0], "path": "/", "environment": [], "script": "",
-                   "deadline": as_user.deadline(60)}
+                   "deadline": as_user.deadline(25)}
         with slow.connection() as ours:
             as_user.send(ours, json.dumps(request | {"arguments": []}).encode())
             system.wait_until(lambda: len(list(pids.iterdir())) == before + 2, 30, "sbatch")
