@@ -1,7 +1,6 @@
 """jobgate-slurm-agent, spoken to as the gateway does: frames over a socketpair (backends/slurm/protocol.h)."""
 
 import json
-import os
 import select
 import socket
 import struct
