@@ -56,20 +56,6 @@ struct range {
         uint32_t index, step; /* of the first; to the next */
 };
 
-/* The run of the index set that has the ordinal. */
-static const struct gw_index_run *run_of(const struct gw_indexset *set, uint32_t ordinal)
-{
-        size_t low = 0, high = set->run_count;
-        while (high - low > 1) {
-                size_t middle = low + (high - low) / 2;
-                if (set->runs[middle].ordinal <= ordinal)
-                        low = middle;
-                else
-                        high = middle;
-        }
-        return &set->runs[low];
-}
-
 static uint32_t length_of(const struct gw_index_run *run)
 {
         return (run->last - run->first) / run->step + 1;
@@ -83,7 +69,7 @@ static void each_range(const struct gw_slurm_array *a, const struct gw_spans *or
         for (size_t i = 0; i < ordinals->count; i++) {
                 uint32_t at = ordinals->items[i].first, last = ordinals->items[i].last;
                 while (at <= last) {
-                        const struct gw_index_run *run = run_of(&a->indices, at);
+                        const struct gw_index_run *run = gw_indexset_run(&a->indices, at);
                         uint32_t left = length_of(run) - (at - run->ordinal);
                         struct range r = {
                                 .ordinal = at,

@@ -261,8 +261,7 @@ int gw_indexset_ordinal(const struct gw_indexset *set, uint32_t index, uint32_t 
         return 0;
 }
 
-/* The run that holds an ordinal below set->count. */
-static const struct gw_index_run *run_of(const struct gw_indexset *set, uint32_t ordinal)
+const struct gw_index_run *gw_indexset_run(const struct gw_indexset *set, uint32_t ordinal)
 {
         size_t lo = 0, hi = set->run_count;
         while (hi - lo > 1) {
@@ -279,7 +278,7 @@ int gw_indexset_index(const struct gw_indexset *set, uint32_t ordinal, uint32_t 
 {
         if (ordinal >= set->count)
                 return -1;
-        const struct gw_index_run *r = run_of(set, ordinal);
+        const struct gw_index_run *r = gw_indexset_run(set, ordinal);
         *ret = r->first + (ordinal - r->ordinal) * r->step;
         return 0;
 }
@@ -311,7 +310,7 @@ static int push_span(struct gw_index_builder *b, const struct gw_indexset *all, 
                      struct gw_error *err)
 {
         const struct gw_index_run *end = all->runs + all->run_count;
-        for (const struct gw_index_run *r = run_of(all, span.first);
+        for (const struct gw_index_run *r = gw_indexset_run(all, span.first);
              r < end && r->ordinal <= span.last; r++) {
                 uint32_t top = r->ordinal + (r->last - r->first) / r->step;
                 uint32_t lo = span.first > r->ordinal ? span.first : r->ordinal;

@@ -51,6 +51,9 @@ void gw_indexset_done(struct gw_indexset *set); /* frees; empty afterwards */
 /* Appends the set's one text, at most GW_MAX_INDEX_TEXT bytes; nothing for an empty set. */
 void gw_indexset_format(const struct gw_indexset *set, struct gw_buf *out);
 
+/* The run that holds an ordinal below set->count. */
+const struct gw_index_run *gw_indexset_run(const struct gw_indexset *set, uint32_t ordinal);
+
 /* Index to ordinal and back, in O(log runs). Return 0, or -1 when it is none of the set. */
 int gw_indexset_ordinal(const struct gw_indexset *set, uint32_t index, uint32_t *ret);
 int gw_indexset_index(const struct gw_indexset *set, uint32_t ordinal, uint32_t *ret);
