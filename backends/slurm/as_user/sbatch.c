@@ -118,7 +118,7 @@ static int run_init(struct run *run, const struct gw_as_user_options *o,
 /* ---- sbatch's process
  * ----------------------------------------------------------------------------- */
 
-static void lower(int resource, rlim_t most)
+static void lower(unsigned resource, rlim_t most)
 {
         struct rlimit limit;
         if (getrlimit(resource, &limit) == 0) {
