@@ -43,6 +43,12 @@ class Run:
         self.whole = not options.parts
         self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="jobgate-run-"))
         self.builds = {}
+        self.failures = []  # a line each, for the end of the output: all that some readers are shown
+
+    def failed(self, what, text):
+        """Says now what failed, and names it again at the end."""
+        self.failures.append(what)
+        print(f"FAILED {what}\n{text}", flush=True)
 
     def build(self, preset):
         """Configures and builds a preset once; its folder, or None when that failed."""
@@ -63,7 +69,7 @@ class Run:
             for step in steps:
                 if subprocess.run(step, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT,
                                   stdin=subprocess.DEVNULL).returncode != 0:
-                    print(f"the build {preset} failed:\n{tail(log, 60)}", flush=True)
+                    self.failed(f"build {preset}", tail(log, 60))
                     return None
         if time.monotonic() - started > 1:
             print(f"   built {preset} in {time.monotonic() - started:.0f} s", flush=True)
@@ -130,7 +136,7 @@ def run_c_test(run, test, environment):
         tally.passed = 1
     if tally.failed:
         failures = "\n".join(xml_failures(results))
-        print(f"FAILED {name} (exit {code})\n{failures}\n{output.decode(errors='replace')[-6000:]}", flush=True)
+        run.failed(f"{name} (exit {code})", f"{failures}\n{output.decode(errors='replace')[-6000:]}")
     return tally
 
 
@@ -208,9 +214,18 @@ def run_pytest(run, preset, *arguments, environment=None):
             failed = int(suite.get("failures")) + int(suite.get("errors"))
             skipped = int(suite.get("skipped"))
             tally.add(Tally(int(suite.get("tests")) - failed - skipped, failed, skipped))
+            run.failures += pytest_failures(suite)
     if done.returncode != 0 and tally.failed == 0:
         tally.failed = 1
+        run.failures.append(f"pytest {' '.join(map(str, arguments))} (exit {done.returncode})")
     return tally
+
+
+def pytest_failures(suite):
+    for case in suite.iter("testcase"):
+        for failure in (*case.findall("failure"), *case.findall("error")):
+            why = (failure.get("message") or "").partition("\n")[0]
+            yield f"{case.get('classname')}::{case.get('name')}: {why[:200]}"
 
 
 # -- the parts ----------------------------------------------------------------------------
@@ -231,7 +246,7 @@ def lint(run):
                 tally.passed += 1
             else:
                 tally.failed += 1
-                print(f"FAILED {rule.name}\n{done.stdout}", flush=True)
+                run.failed(rule.name, done.stdout)
     tally.add(run_pytest(run, "dev", "tests/lint/rules_test.py"))
     return tally
 
@@ -259,18 +274,18 @@ def integration(run, preset="dev"):
         c_tally = beside.submit(in_c)
         tally = run_pytest(run, preset, "tests/integration", *TOGETHER, environment=environment)
         tally.add(c_tally.result())
-    tally.add(coverage(exercised))
+    tally.add(coverage(run, exercised))
     return tally
 
 
-def coverage(exercised):
+def coverage(run, exercised):
     """Every documented answer was seen by some test; counts as one test."""
     contract = Contract()
     contract.read_exercised(exercised)
     missing, needless = contract.unexercised(read_exclusions())
     if missing or needless:
-        print(f"FAILED coverage of openapi.yaml\ndocumented, but never seen: {missing}\n"
-              f"excluded in unexercised.yaml, but seen: {needless}", flush=True)
+        run.failed("coverage of openapi.yaml", f"documented, but never seen: {missing}\n"
+                   f"excluded in unexercised.yaml, but seen: {needless}")
         return Tally(failed=1)
     return Tally(passed=1)
 
@@ -292,7 +307,7 @@ def ecosystem(run):
     try:
         install.install()
     except install.Failed as failure:
-        print(f"FAILED {failure}", flush=True)
+        run.failed(str(failure), "")
         return Tally(failed=1)
     return run_pytest(run, "dev", "tests/ecosystem", "--timeout=300", *([] if run.extra else ["-n", str(JOBS)]))
 
@@ -310,7 +325,7 @@ def newer_slurm(run):
     try:
         debian13.install()
     except install.Failed as failure:
-        print(f"FAILED {failure}", flush=True)
+        run.failed(str(failure), "")
         return Tally(failed=1)
     return run_pytest(run, "debian13", *(f"tests/integration/slurm/{name}_test.py" for name in ("watch", "work")),
                       environment={"JOBGATE_TEST_SLURM": "debian13"})
@@ -343,7 +358,7 @@ def fuzz(run):
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         if done.returncode == 0:
             return Tally(passed=1)
-        print(f"FAILED {target.name}\n{done.stdout.decode(errors='replace')[-4000:]}", flush=True)
+        run.failed(target.name, done.stdout.decode(errors="replace")[-4000:])
         return Tally(failed=1)
 
     tally = Tally()
@@ -414,6 +429,8 @@ def main():
         print(f"   {part.name}: {tally.passed} ok, {tally.failed} bad, {tally.skipped} left out, "
               f"{time.monotonic() - started:.1f} s", flush=True)
     shutil.rmtree(run.scratch, ignore_errors=True)
+    for what in run.failures:
+        print(f"FAILED {what}", flush=True)
     print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
     return 1 if total.failed or (IN_CI and total.skipped) or total == Tally() else 0
 

@@ -23,8 +23,7 @@ def enter():
 
 def user_names():
     """Each process of the tests has users of its own: what a test does in a home is in no other's way."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    return [f"jobgate-{name}{'-' if worker else ''}{worker}" for name in ("alice", "bob")]
+    return [f"jobgate-{name}-{system.slot()}" for name in ("alice", "bob")]
 
 
 def make_users():
@@ -37,8 +36,7 @@ def make_users():
 
 def own_name(prefix):
     """One that no other process of the tests has: nodes are named after it, and their control groups."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    return prefix + worker + "n" if worker else prefix
+    return f"{prefix}{system.slot()}n"
 
 
 class Slurm:

@@ -5,6 +5,8 @@ and jobs run as `nobody`; otherwise as whoever started them.
 """
 
 import contextlib
+import fcntl
+import functools
 import os
 import pathlib
 import pwd
@@ -24,6 +26,10 @@ SANITIZED = any(word in os.environ.get("JOBGATE_BUILD", "") for word in ("asan",
 # Freed memory that AddressSanitizer holds back (its quarantine is 256 MiB), in KiB.
 HELD_BACK_KIB = 512 * 1024 if SANITIZED else 0
 PATIENCE = 4.0 if SANITIZED else 1.0
+
+# Processes of tests that run at once on a machine, at most.
+SLOTS = 48
+_slots = []  # the lock of this one's, held as long as it lives
 
 
 def build_folder():
@@ -87,20 +93,28 @@ def free_port():
     return free_ports(1)
 
 
-def worker():
-    """Which of the processes that share the tests this one is, and of how many."""
-    name = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-    return int(name.removeprefix("gw")), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+@functools.cache
+def slot():
+    """Below SLOTS: a number that no other process of any run of the tests on this machine has while this one lives."""
+    for number in range(SLOTS):
+        lock = open(f"/tmp/jobgate-tests-{number}.lock", "w", encoding="ascii")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        _slots.append(lock)
+        return number
+    raise RuntimeError(f"{SLOTS} processes run tests already")
 
 
 def free_ports(count):
-    """The first of some such ports in a row. Each of the processes that share the tests has ports of its own: one
-    that was seen to be free is not bound yet."""
+    """The first of some such ports in a row. Each process of the tests has ports of its own: one that was seen to be
+    free is not bound yet."""
     lowest = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    number, workers = worker()
-    share = (max(2048, lowest) - 1024) // workers
+    share = (max(4096, lowest) - 1024) // SLOTS
     while True:
-        first = 1024 + number * share + random.SystemRandom().randrange(share - count)
+        first = 1024 + slot() * share + random.SystemRandom().randrange(share - count)
         with contextlib.ExitStack() as probes:
             try:
                 for port in range(first, first + count):
