@@ -146,12 +146,12 @@ static bool read_number(const char *line, size_t len, struct gw_slurm_sbatch_ans
         return true;
 }
 
-/* A plugin may print lines of its own. */
-static bool find_number(const char *text, struct gw_slurm_sbatch_answer *ret)
+/* A plugin may print lines of its own. Of what was cut off the last line may be half a number. */
+static bool find_number(const char *text, bool cut, struct gw_slurm_sbatch_answer *ret)
 {
         while (*text) {
                 size_t len = strcspn(text, "\n");
-                if (read_number(text, len, ret))
+                if ((text[len] == '\n' || !cut) && read_number(text, len, ret))
                         return true;
                 text += len + (text[len] == '\n');
         }
@@ -198,7 +198,7 @@ static void read_end(const json_t *answer, struct gw_slurm_sbatch_answer *ret)
         const char *errors = text_of(answer, "stderr");
         bool known = true;
         copy_words(errors, ret->words, sizeof ret->words);
-        if (find_number(text_of(answer, "stdout"), ret))
+        if (find_number(text_of(answer, "stdout"), false, ret))
                 ret->verdict = GW_SBATCH_DONE; /* whatever came then */
         else if (!WIFEXITED(status))
                 ret->verdict = GW_SBATCH_UNKNOWN;
@@ -211,6 +211,15 @@ static void read_end(const json_t *answer, struct gw_slurm_sbatch_answer *ret)
         ret->may_be_refusal = !known;
         if (ret->words[0] == '\0' && ret->verdict == GW_SBATCH_REFUSED)
                 gw_str_copy(ret->words, sizeof ret->words, "sbatch made no job of it");
+}
+
+/* It was killed; but what slurmctld had told it by then it may have said. */
+static void read_late(const json_t *answer, const char *text, struct gw_slurm_sbatch_answer *ret)
+{
+        if (find_number(text_of(answer, "stdout"), true, ret))
+                ret->verdict = GW_SBATCH_DONE;
+        else
+                gw_str_copy(ret->words, sizeof ret->words, text ? text : "");
 }
 
 void gw_slurm_sbatch_read(enum gw_as_user_outcome outcome, const json_t *answer, const char *text,
@@ -231,6 +240,8 @@ void gw_slurm_sbatch_read(enum gw_as_user_outcome outcome, const json_t *answer,
         *ret = (struct gw_slurm_sbatch_answer){.verdict = verdicts[outcome]};
         if (outcome == GW_AS_USER_DONE && json_is_integer(json_object_get(answer, "status")))
                 read_end(answer, ret);
+        else if (outcome == GW_AS_USER_LATE)
+                read_late(answer, text, ret);
         else
                 gw_str_copy(ret->words, sizeof ret->words, text ? text : "");
 }

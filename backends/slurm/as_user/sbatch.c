@@ -255,15 +255,17 @@ static enum gw_as_user_outcome end(struct run *run, bool ended, struct gw_as_use
         kill(-run->pid, SIGKILL);
         while (waitpid(run->pid, &status, 0) < 0 && errno == EINTR)
                 ;
-        if (!ended) {
-                gw_fail(err, GW_ERR_UNAVAILABLE, "sbatch did not end in time");
-                return GW_AS_USER_LATE;
-        }
         read_words(run, 0);
         read_words(run, 1);
-        ret->more = json_pack("{s:i, s:o, s:o}", "status", status, "stdout",
-                              words_of(&run->words[0]), "stderr", words_of(&run->words[1]));
-        return GW_AS_USER_DONE;
+        ret->more = json_pack("{s:o, s:o}", "stdout", words_of(&run->words[0]), "stderr",
+                              words_of(&run->words[1]));
+        if (ended) {
+                if (ret->more)
+                        json_object_set_new(ret->more, "status", json_integer(status));
+                return GW_AS_USER_DONE;
+        }
+        gw_fail(err, GW_ERR_UNAVAILABLE, "sbatch did not end in time");
+        return GW_AS_USER_LATE;
 }
 
 /* ---- the verb

@@ -94,12 +94,39 @@ static void what_did_not_run_is_not_unknown(void **state)
         assert_int_equal(a.verdict, GW_SBATCH_UNKNOWN);
 }
 
+/* Killed at its deadline, sbatch may have been told a number before; half a number is none. */
+static void a_number_said_in_time_counts(void **state)
+{
+        static const struct {
+                const char *out;
+                enum gw_slurm_sbatch_verdict verdict;
+                uint32_t number;
+        } cases[] = {
+                {"87\n", GW_SBATCH_DONE, 87},
+                {"87\n4", GW_SBATCH_DONE, 87},
+                {"87;blue\n", GW_SBATCH_DONE, 87},
+                {"87", GW_SBATCH_UNKNOWN, 0},
+                {"a word\n87;bl", GW_SBATCH_UNKNOWN, 0},
+                {"", GW_SBATCH_UNKNOWN, 0},
+        };
+        (void)state;
+        for (size_t i = 0; i < GW_COUNT(cases); i++) {
+                struct gw_slurm_sbatch_answer a;
+                json_auto_t *answer = json_pack("{s:s, s:s}", "stdout", cases[i].out, "stderr", "");
+                gw_slurm_sbatch_read(GW_AS_USER_LATE, answer, "late", &a);
+                assert_int_equal(a.verdict, cases[i].verdict);
+                assert_int_equal(a.number, cases[i].number);
+                assert_string_equal(a.words, a.verdict == GW_SBATCH_DONE ? "" : "late");
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(numbers_are_read),
                 cmocka_unit_test(ends_are_told_apart),
                 cmocka_unit_test(what_did_not_run_is_not_unknown),
+                cmocka_unit_test(a_number_said_in_time_counts),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
