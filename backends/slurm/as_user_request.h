@@ -9,13 +9,15 @@
  *   {"verb": "folder", "user": "ada", "path": "/home/ada/.jobgate"}
  *        makes a folder (mode 0700) in one that is there; done, too, when the user has it already
  *   {"verb": "open", "user": "ada", "path": "/home/ada/.jobgate/x.out"}
- *        opens a regular file for reading, that is no symbolic link itself
+ *        opens a regular file for reading, that is no symbolic link itself and not on a file
+ *        system that a user serves (FUSE): whoever reads there waits as long as that user likes
  *   {"verb": "sbatch", "user": "ada", "path": "/home/ada", "arguments": ["--parsable", …],
  *    "environment": ["HOME=/home/ada", …], "script": "#!/bin/bash…", "deadline": T}
  *        runs the site's sbatch in the folder `path` with these arguments (options only, as
  *        "--name" or "--name=value") and the script on its standard input. The job gets the
  *        environment as sbatch hands on its own. At T, monotonic microseconds of the machine that
- *        both run on, sbatch is killed; or when the connection is closed.
+ *        both run on, sbatch is killed; or when the connection is closed. GW_AS_USER_GRACE_US after
+ *        T it is dead, whatever its user does to it.
  *
  * An answer has an outcome, and words for people in "text" where it is not "done":
  *
@@ -29,9 +31,11 @@
  *   absent     it is not there; the folder that it would be in is
  *   unseen     that folder is not there either: perhaps it is on another machine
  *   forbidden  the user may not
- *   wrong      what is there is something else: a link, no regular file, another's folder
+ *   wrong      what is there is something else: a link, no regular file, another's folder, a
+ *              user's own file system
  *   busy       not now: no memory, too many processes, or the user cannot be looked up
- *   late       of sbatch: it was killed at its deadline. What it had sent by then may be done
+ *   late       of sbatch: it was killed at its deadline. What it had sent by then may be done;
+ *              what it had said by then is there, as of one that ended, without a status
  *   failed     all else
  *
  * Of sbatch all but done and late mean that it was not run.
@@ -49,6 +53,7 @@
 #define GW_AS_USER_LIST 4096                      /* arguments, or variables */
 #define GW_AS_USER_ITEM (128 * 1024 - 1)          /* bytes of one; the kernel's bound */
 #define GW_AS_USER_SECONDS 120                    /* of one sbatch, at most */
+#define GW_AS_USER_GRACE_US INT64_C(1000000)
 
 enum gw_as_user_verb { GW_AS_USER_FOLDER, GW_AS_USER_OPEN, GW_AS_USER_SBATCH };
 

@@ -138,11 +138,13 @@ static int64_t test_until(const struct gw_slurm *b)
         return gw_clock_wall_us() + b->settings.message_timeout_s * GW_SECOND;
 }
 
-/* Monotonic: when sbatch is killed, so that nothing is sent too late. */
+/* Monotonic: when sbatch is killed, so that nothing is sent too late even where that takes its
+ * time.
+ */
 static int64_t script_deadline(const struct gw_slurm *b, const struct gw_submission *s, bool test)
 {
         int64_t until = test ? test_until(b) : s->send_before;
-        return gw_clock_mono_us() + (until - gw_clock_wall_us());
+        return gw_clock_mono_us() + (until - gw_clock_wall_us()) - GW_AS_USER_GRACE_US;
 }
 
 /* The user of a submission. Returns 0, or -1. */

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backends/slurm/as_user/mount.h"
 #include "backends/slurm/as_user/verbs.h"
 #include "server/base/cleanup.h"
 #include "server/base/str.h"
@@ -85,6 +86,8 @@ enum gw_as_user_outcome gw_as_user_open(const struct gw_as_user_request *r,
                 return fail(r->path, errno, err);
         if (!S_ISREG(st.st_mode))
                 return wrong(err, "it is no regular file");
+        if (gw_as_user_is_served_by_user(fd))
+                return wrong(err, "it is on a file system that a user serves");
         ret->more = json_pack("{s:I}", "size", (json_int_t)st.st_size);
         if (!ret->more)
                 return fail(r->path, ENOMEM, err);

@@ -14,23 +14,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "backends/slurm/as_user/seats.h"
 #include "backends/slurm/as_user/session.h"
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/str.h"
 
-#define CONNECTION_FD 3
+#define NO_SEAT SIZE_MAX
 #define BACKLOG 128
 #define LOOK_MS 1000
 
 struct server {
         const struct gw_as_user_options *options;
+        struct gw_as_user_seats *seats;
         int listener, signals;
-        struct session {
-                pid_t pid; /* 0: free */
-                int64_t kill_us;
-        } sessions[GW_AS_USER_SESSIONS];
+        pid_t sessions[GW_AS_USER_SESSIONS]; /* by their seats; 0: free */
         bool stopping;
 };
 
@@ -82,21 +81,34 @@ static int open_signals(void)
 /* ---- sessions
  * --------------------------------------------------------------------------------------- */
 
-static struct session *find_session(struct server *s, pid_t pid)
+/* Its seat, or NO_SEAT; pid 0: a free one. */
+static size_t find_seat(const struct server *s, pid_t pid)
 {
         for (size_t i = 0; i < GW_COUNT(s->sessions); i++)
-                if (s->sessions[i].pid == pid)
-                        return &s->sessions[i];
-        return NULL;
+                if (s->sessions[i] == pid)
+                        return i;
+        return NO_SEAT;
 }
 
-static _Noreturn void become_session(const struct server *s, int connection)
+/* Nothing else that the parent has is a session's. Returns 0 or -1. */
+static int keep_only(int a, int b)
+{
+        unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
+        unsigned first = STDERR_FILENO + 1;
+        return (low > first && close_range(first, low - 1, 0)) ||
+                               (high > low + 1 && close_range(low + 1, high - 1, 0)) ||
+                               close_range(high + 1, ~0U, 0)
+                       ? -1
+                       : 0;
+}
+
+static _Noreturn void become_session(const struct server *s, int connection, size_t seat)
 {
         sigset_t none;
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
-        if (dup2(connection, CONNECTION_FD) >= 0 && close_range(CONNECTION_FD + 1, ~0U, 0) == 0)
-                gw_as_user_session(s->options, CONNECTION_FD);
+        if (keep_only(connection, gw_as_user_seats_fd(s->seats)) == 0)
+                gw_as_user_session(s->options, connection, s->seats, seat);
         _exit(0);
 }
 
@@ -113,37 +125,55 @@ static bool is_client(const struct server *s, int connection)
         return false;
 }
 
-static void accept_one(struct server *s, struct session *session)
+static void accept_one(struct server *s, size_t seat)
 {
         gw_autoclose int connection = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
         if (connection < 0 || !is_client(s, connection))
                 return;
+        gw_as_user_seat_begin(s->seats, seat,
+                              gw_clock_mono_us() + GW_AS_USER_SESSION_S * GW_SECOND);
         pid_t pid = fork();
         if (pid == 0)
-                become_session(s, connection);
+                become_session(s, connection, seat);
         if (pid < 0)
                 gw_log(GW_LOG_ERROR, "as_user.fork", "{s:s}", "message", strerrordesc_np(errno));
         else
-                *session = (struct session){pid,
-                                            gw_clock_mono_us() + GW_AS_USER_SESSION_S * GW_SECOND};
+                s->sessions[seat] = pid;
 }
 
 static void bury(struct server *s)
 {
         pid_t pid;
         while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
-                struct session *session = find_session(s, pid);
-                if (session)
-                        session->pid = 0;
+                size_t seat = find_seat(s, pid);
+                if (seat == NO_SEAT)
+                        continue;
+                s->sessions[seat] = 0;
+                gw_as_user_seat_end(s->seats, seat);
         }
 }
 
+/* What it has started dies with it. One that does not die, for a file system that does not answer,
+ * keeps its seat. */
 static void kill_those_due(const struct server *s)
 {
         int64_t now = gw_clock_mono_us();
         for (size_t i = 0; i < GW_COUNT(s->sessions); i++)
-                if (s->sessions[i].pid > 0 && (s->stopping || now >= s->sessions[i].kill_us))
-                        kill(s->sessions[i].pid, SIGKILL);
+                if (s->sessions[i] > 0 &&
+                    (s->stopping || now >= gw_as_user_seat_kill_us(s->seats, i)))
+                        kill(s->sessions[i], SIGKILL);
+}
+
+/* Until the next is due; those that were killed are looked at now and then. */
+static int next_look_ms(const struct server *s)
+{
+        int64_t now = gw_clock_mono_us(), left_us = LOOK_MS * INT64_C(1000);
+        for (size_t i = 0; i < GW_COUNT(s->sessions); i++) {
+                int64_t at = s->sessions[i] > 0 ? gw_as_user_seat_kill_us(s->seats, i) : INT64_MAX;
+                if (at > now && at - now < left_us)
+                        left_us = at - now;
+        }
+        return (int)(left_us / 1000) + 1;
 }
 
 /* ---- the loop
@@ -159,11 +189,13 @@ static void take_signals(struct server *s)
 
 static void turn(struct server *s)
 {
-        struct session *room = find_session(s, 0);
+        size_t room = find_seat(s, 0);
         struct pollfd polls[] = {{.fd = s->signals, .events = POLLIN},
-                                 {.fd = room ? s->listener : -1, .events = POLLIN}};
-        (void)poll(polls, GW_COUNT(polls), LOOK_MS);
+                                 {.fd = room != NO_SEAT ? s->listener : -1, .events = POLLIN},
+                                 {.fd = gw_as_user_seats_fd(s->seats), .events = POLLIN}};
+        (void)poll(polls, GW_COUNT(polls), next_look_ms(s));
         take_signals(s);
+        gw_as_user_seats_heard(s->seats);
         bury(s);
         kill_those_due(s);
         if (polls[1].revents && !s->stopping)
@@ -172,7 +204,9 @@ static void turn(struct server *s)
 
 int gw_as_user_serve(const struct gw_as_user_options *o, struct gw_error *err)
 {
-        struct server s = {.options = o};
+        struct server s = {.options = o, .seats = gw_as_user_seats_new(err)};
+        if (!s.seats)
+                return -1;
         s.listener = listen_on(o, err);
         if (s.listener < 0)
                 return -1;

@@ -7,8 +7,6 @@
 
 #include "backends/slurm/as_user/options.h"
 
-#define GW_AS_USER_SESSIONS 64 /* at a time; more wait to be accepted */
-
 /* Serves until SIGTERM or SIGINT. Returns 0 then, or -1 with GW_ERR_IO. */
 int gw_as_user_serve(const struct gw_as_user_options *o, struct gw_error *err);
 

@@ -19,6 +19,7 @@
 #define PIECE (64 * 1024)
 #define READ_US (10 * GW_SECOND)  /* for the request to arrive */
 #define WRITE_US (10 * GW_SECOND) /* for the answer to be taken */
+#define FILES_US (20 * GW_SECOND) /* for a folder, or to open a file; nobody waits as long */
 
 /* ---- the socket
  * ------------------------------------------------------------------------------------- */
@@ -114,9 +115,30 @@ static enum gw_as_user_outcome run(const struct gw_as_user_options *o,
         return GW_AS_USER_INVALID;
 }
 
-static enum gw_as_user_outcome serve(const struct gw_as_user_options *o, const json_t *request,
-                                     int connection, struct gw_as_user_result *ret,
-                                     struct gw_error *err)
+/* What the session was given by the parent. */
+struct given {
+        const struct gw_as_user_options *options;
+        int connection;
+        struct gw_as_user_seats *seats;
+        size_t seat;
+};
+
+static int64_t kill_us(const struct gw_as_user_request *r)
+{
+        return r->verb == GW_AS_USER_SBATCH ? r->deadline_us + GW_AS_USER_GRACE_US
+                                            : gw_clock_mono_us() + FILES_US;
+}
+
+static enum gw_as_user_outcome become(const struct given *g, const struct gw_as_user_request *r,
+                                      const struct gw_account *account, struct gw_error *err)
+{
+        if (gw_as_user_seat_take(g->seats, g->seat, account->uid, kill_us(r), err))
+                return GW_AS_USER_BUSY;
+        return gw_as_user_become(account, err) ? GW_AS_USER_FAILED : GW_AS_USER_DONE;
+}
+
+static enum gw_as_user_outcome serve(const struct given *g, const json_t *request,
+                                     struct gw_as_user_result *ret, struct gw_error *err)
 {
         struct gw_as_user_request r;
         struct gw_account account;
@@ -126,22 +148,23 @@ static enum gw_as_user_outcome serve(const struct gw_as_user_options *o, const j
                 gw_fail(err, GW_ERR_INVALID, "the deadline is too far away");
                 return GW_AS_USER_INVALID;
         }
-        if (gw_as_user_find(o, r.user, &account, err))
+        if (gw_as_user_find(g->options, r.user, &account, err))
                 return err->code == GW_ERR_FORBIDDEN ? GW_AS_USER_REFUSED : GW_AS_USER_BUSY;
-        enum gw_as_user_outcome outcome =
-                gw_as_user_become(&account, err) ? GW_AS_USER_FAILED : GW_AS_USER_DONE;
+        enum gw_as_user_outcome outcome = become(g, &r, &account, err);
         gw_account_done(&account);
-        return outcome == GW_AS_USER_DONE ? run(o, &r, connection, ret, err) : outcome;
+        return outcome == GW_AS_USER_DONE ? run(g->options, &r, g->connection, ret, err) : outcome;
 }
 
-void gw_as_user_session(const struct gw_as_user_options *o, int connection)
+void gw_as_user_session(const struct gw_as_user_options *o, int connection,
+                        struct gw_as_user_seats *seats, size_t seat)
 {
+        const struct given given = {o, connection, seats, seat};
         struct gw_error err = {0};
         struct gw_as_user_result result = {.fd = -1};
         enum gw_as_user_outcome outcome = GW_AS_USER_INVALID;
         json_auto_t *request = receive(connection, &err);
         if (request)
-                outcome = serve(o, request, connection, &result, &err);
+                outcome = serve(&given, request, &result, &err);
         json_auto_t *said = json_pack("{s:s, s:s*}", "outcome", gw_as_user_outcome_name(outcome),
                                       "text", outcome == GW_AS_USER_DONE ? NULL : err.message);
         if (said && result.more)

@@ -1,0 +1,114 @@
+"""Files of users that do not answer, processes of users that do not end, and what jobgate leaves with them."""
+
+import json
+import os
+import pwd
+import signal
+
+import pytest
+
+from tests.harness import as_user, fuse, slurm, system
+
+OF_ONE = 16  # requests as one user at a time (backends/slurm/as_user/seats.h)
+
+
+@pytest.fixture(scope="module")
+def site():
+    with slurm.Slurm("jgfiles") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def service(site):
+    with as_user.AsUser.of(site) as made:
+        yield made
+
+
+@pytest.fixture
+def place(site):
+    """A folder that the users may go through."""
+    folder = site.folder / f"place-{os.getpid()}"
+    folder.mkdir(mode=0o755)
+    yield folder
+    folder.rmdir()
+
+
+def uid_of(user):
+    return pwd.getpwnam(user).pw_uid
+
+
+def request(verb, user, path):
+    return json.dumps({"verb": verb, "user": user, "path": str(path)}).encode()
+
+
+# ---- file systems that users serve ----
+
+
+def test_what_a_user_serves_is_not_read(service, site, place):
+    """Whoever holds a descriptor of such a file waits as long as its user likes; root's own are as others."""
+    user = site.users[0]
+    with fuse.Fuse(place / "theirs", uid_of(user)) as theirs:
+        answer = service.ask(verb="open", user=user, path=str(theirs.file))
+        assert answer["outcome"] == "wrong" and "a user serves" in answer["text"] and "fd" not in answer
+    with fuse.Fuse(place / "sites", 0) as sites:
+        answer = service.ask(verb="open", user=user, path=str(sites.file))
+        assert answer["outcome"] == "done", answer
+        with os.fdopen(answer["fd"]) as opened:
+            assert opened.read() == "hello\n"
+
+
+def test_one_that_does_not_answer_holds_up_its_user_alone(service, site, place):
+    """Not even a signal ends what waits for it: its user has only so many places for it."""
+    user, other = site.users[:2]
+    with fuse.Fuse(place / "silent", uid_of(user), silent=[fuse.LOOKUP]) as silent:
+        waiting = [service.connection() for _ in range(OF_ONE)]
+        opened = [one.__enter__() for one in waiting]
+        for one in opened:
+            as_user.send(one, request("open", user, silent.file))
+        system.wait_until(lambda: silent.asked.count(fuse.LOOKUP) > 0, 60, "the first that waits")
+        system.wait_until(lambda: len(system.children(service.process.pid)) == OF_ONE, 60, "those that wait")
+        system.wait_until(lambda: service.ask(verb="open", user=user, path="/none")["outcome"] == "busy", 60,
+                          "no place for one more")
+        assert service.ask(verb="open", user=other, path="/none")["outcome"] == "absent"
+        for one in opened:
+            one.close()
+    system.wait_until(lambda: not system.children(service.process.pid), 60, "their end")
+    assert service.ask(verb="open", user=user, path="/none")["outcome"] == "absent"
+
+
+# ---- processes that users stop ----
+
+
+@pytest.fixture
+def slow(site):
+    """A service whose sbatch says a number and does not end."""
+    folder = site.folder / "slow"
+    folder.mkdir(mode=0o755, exist_ok=True)
+    program = folder / "sbatch"
+    program.write_text("#!/bin/sh\necho 123\nprintf 45\nexec sleep 600\n")
+    program.chmod(0o755)
+    with as_user.AsUser(folder, site.users, site.conf, program) as made:
+        yield made
+
+
+def run(user, seconds):
+    return {"verb": "sbatch", "user": user, "path": "/", "arguments": [], "environment": [], "script": "",
+            "deadline": as_user.deadline(seconds)}
+
+
+def test_what_sbatch_said_before_it_was_killed_is_told(slow, site):
+    answer = slow.ask(**run(site.users[0], 1))
+    assert (answer["outcome"], answer["stdout"]) == ("late", "123\n45") and "status" not in answer
+
+
+def test_who_stops_it_does_not_make_it_live_on(slow, site):
+    """A user may stop the process that has become him; its deadline is kept by one that has not."""
+    user = site.users[0]
+    with slow.connection() as ours:
+        as_user.send(ours, json.dumps(run(user, 5)).encode())
+        session = system.wait_until(lambda: system.children(slow.process.pid), 30, "the session")[0]
+        sbatch = system.wait_until(lambda: system.children(session), 30, "sbatch")[0]
+        for pid in (session, sbatch):
+            site.run("kill", f"-{signal.SIGSTOP.value}", pid, user=user)
+        assert as_user.receive(ours) is None
+    system.wait_until(lambda: not system.alive(session) and not system.alive(sbatch), 30, "their end")
