@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from tests.harness import house, system
+from tests.harness import house, slurm, system
 from tests.harness.contract import Contract
 from tests.harness.gateway import install_binaries
 
@@ -17,6 +17,14 @@ from tests.harness.gateway import install_binaries
 def pytest_collection_modifyitems(items):
     if not os.environ.get("JOBGATE_TEST_FULL"):
         items[:] = [item for item in items if not item.get_closest_marker("full")]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    report = yield
+    if report.failed:
+        report.sections += [(f"Slurm in {cluster.folder}", cluster.describe()) for cluster in slurm.RUNNING]
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import subprocess
 
 from tests.harness import debian13, system
 
+RUNNING = []  # the clusters of this process, for what a failed test shows
 UP, DOWN = (system.ROOT / "deploy/slurm" / name for name in ("up", "down"))
 
 
@@ -68,9 +69,11 @@ class Slurm:
         said = dict(line.split("=", 1) for line in done.stdout.splitlines())
         self.conf, self.users = pathlib.Path(said["SLURM_CONF"]), said["SLURM_USERS"].split()
         self.address = re.search(r"^SlurmctldHost=.*\((.*)\)$", self.conf.read_text(), re.M)[1]
+        RUNNING.append(self)
         return self
 
     def __exit__(self, *_):
+        RUNNING.remove(self)
         self.down("--purge")
         self.folder.with_suffix(".more").unlink(missing_ok=True)
 
@@ -113,6 +116,16 @@ class Slurm:
         text = self.run("sdiag").stdout
         requests = re.findall(r"^\t([A-Z_]+) +\( *\d+\) +count:(\d+)", text, re.M)
         return int(re.search(r"Jobs submitted: (\d+)", text)[1]), {name: int(count) for name, count in requests}
+
+    def describe(self):
+        """Nodes, jobs and the last words of the servers, for whoever reads why a test failed."""
+        def tail(path):
+            return "\n".join(path.read_text(errors="replace").splitlines()[-25:])
+
+        asked = ["sinfo -N -o '%N %T %H %E'", "squeue -a -o '%i %u %T %R %S'"]
+        logs = sorted((self.folder / "log").glob("slurm*.log"))
+        return "\n".join([*(f"$ {line}\n{self.run('sh', '-c', line).stdout}" for line in asked),
+                          *(f"-- {path.name}\n{tail(path)}" for path in logs)])
 
     def server_pid(self, name):
         return int((self.folder / "run" / f"{name}.pid").read_text())
