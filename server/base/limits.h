@@ -50,6 +50,11 @@
 #define GW_MAX_LOG_LANES 32       /* of them followed at a time */
 #define GW_MAX_USER_FOLLOWERS 500 /* of one user (setting max_user_followers) */
 
+/* Outgoing HTTP */
+#define GW_MAX_NET_REQUESTS 4096            /* out at a time, streams included */
+#define GW_MAX_NET_PIECE (64 * 1024)        /* bytes of a stream read ahead of its reader */
+#define GW_MAX_NET_HEADER_BYTES (16 * 1024) /* of an answer */
+
 /* Values */
 #define GW_MAX_NAME 63
 #define GW_MAX_IDEMPOTENCY_KEY 255
