@@ -106,12 +106,15 @@ static void identity_row(struct gw_db_command *cmd, const struct gw_db_row *row)
         struct gw_db_identity_get *c = GW_DB_COMMAND(cmd, struct gw_db_identity_get);
         const char *text = gw_db_get_text(row, 1, NULL);
         c->identity = text ? strdup(text) : NULL;
+        c->most_tasks = gw_db_get_int4(row, 2);
 }
 
 static const struct gw_db_kind identity_kind = {
         .name = "identity_get",
-        .sql = "SELECT d.ord, pb.identity::text FROM {input} d JOIN project_backends pb"
-               " ON pb.project_id = d.project_id AND pb.backend = d.backend",
+        .sql = "SELECT d.ord, pb.identity::text, coalesce((b.offer ->> 'max_array_size')::int, 0)"
+               " FROM {input} d"
+               " LEFT JOIN project_backends pb ON pb.project_id = d.project_id AND pb.backend = d.backend"
+               " LEFT JOIN backends b ON b.name = d.backend",
         .columns = identity_columns,
         .column_count = GW_COUNT(identity_columns),
         .encode = identity_encode,

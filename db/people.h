@@ -32,12 +32,13 @@ struct gw_db_token_used {
 };
 void gw_db_token_used_init(struct gw_db_token_used *c);
 
-/* Whom a project is on a backend. */
+/* Whom a project is on a backend, and what is known of that. rows is 1. */
 struct gw_db_identity_get {
         struct gw_db_command cmd;
         int64_t project_id;
         const char *backend;
         char *identity; /* out: JSON text, the caller's; NULL: it is nobody there (or no memory) */
+        int32_t most_tasks; /* out: of one array, as it has said; 0: it has not */
 };
 void gw_db_identity_get_init(struct gw_db_identity_get *c);
 

@@ -18,7 +18,8 @@ struct manifest {
         enum { JOB, SUBMISSION, IDENTITY } stage; /* what it waits for */
         struct gw_job_read read;
         struct gw_db_submission_get submission;
-        struct gw_db_identity_get identity; /* of a job that was not handed over yet */
+        struct gw_db_identity_get
+                identity; /* for a job that was not handed over yet; and the size */
 };
 
 /* ---- the job -----------------------------------------------------------------------------------
@@ -59,6 +60,7 @@ static struct gw_submission describe(const struct manifest *m, const struct gw_s
                 .spans = spans->items,
                 .span_count = spans->count,
                 .identity = m->identity.identity,
+                .most_tasks = (uint32_t)m->identity.most_tasks,
         };
         const char *index_set = take_text(&at);
         s.index_set = m->read.seen.is_array ? index_set : NULL;
@@ -154,7 +156,7 @@ static enum gw_next ask_submission(struct gw_call *call, struct manifest *m)
         return gw_call_read(call, &m->submission.cmd);
 }
 
-/* It would be handed over as the project is now. */
+/* What was not handed over yet would be as the project is now. */
 static enum gw_next ask_identity(struct gw_call *call, struct manifest *m)
 {
         m->stage = IDENTITY;
@@ -166,15 +168,11 @@ static enum gw_next ask_identity(struct gw_call *call, struct manifest *m)
 
 static enum gw_next take_submission(struct gw_call *call, struct manifest *m)
 {
-        const struct gw_backend *b;
         if (m->submission.cmd.error.code != GW_OK)
                 return gw_call_fail(call, &m->submission.cmd.error);
         if (m->submission.cmd.rows == 0 && gw_call_value(call, "submission"))
                 return gw_call_fail_code(call, GW_ERR_NOT_FOUND, "there is no such submission");
-        if (m->submission.cmd.rows == 0)
-                return ask_identity(call, m);
-        b = find_backend(call, m);
-        return b ? render(call, m, b) : GW_NEXT_RESPOND;
+        return ask_identity(call, m);
 }
 
 static enum gw_next take_identity(struct gw_call *call, struct manifest *m)

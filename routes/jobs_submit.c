@@ -44,6 +44,7 @@ static enum gw_next ask_backend(struct gw_call *call, struct create *c)
         gw_buf_init(&c->rendered, GW_MAX_JOB_JSON);
         c->submission = gw_submit_submission(&c->submit);
         c->submission.identity = c->identity.identity;
+        c->submission.most_tasks = (uint32_t)c->identity.most_tasks;
         if (b->type->render(b, &c->submission, &c->rendered, &err))
                 return gw_call_fail(call, &err);
         c->check.submission = &c->submission;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "backends/slurm/access.h"
 #include "server/base/cleanup.h"
 #include "server/base/str.h"
 #include "server/model/duration.h"
@@ -79,26 +80,6 @@ static struct job read_job(const json_t *offer, const char *user, const json_t *
 /* ---- one queue ----------------------------------------------------------------------------------
  */
 
-static bool has_name(const json_t *names, const char *name)
-{
-        size_t i;
-        const json_t *item;
-        json_array_foreach(names, i, item)
-        {
-                if (strcmp(json_string_value(item), name) == 0)
-                        return true;
-        }
-        return false;
-}
-
-/* name: NULL when it is not known. */
-static bool may_use(const json_t *queue, const char *what, const char *name)
-{
-        const json_t *allowed = json_object_get(json_object_get(queue, "allow"), what);
-        const json_t *denied = json_object_get(json_object_get(queue, "deny"), what);
-        return !name || ((!allowed || has_name(allowed, name)) && !has_name(denied, name));
-}
-
 static int check_queue(const json_t *queue, const struct job *job, struct gw_error *err)
 {
         const char *name = text_of(queue, "name"), *state = text_of(queue, "state");
@@ -111,10 +92,10 @@ static int check_queue(const json_t *queue, const struct job *job, struct gw_err
         if (most && job->time_limit_s > json_integer_value(most))
                 return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/time_limit",
                                   "the queue %s allows %s at most", name, limit);
-        if (!may_use(queue, "accounts", job->account))
+        if (!gw_slurm_may_use(queue, "accounts", job->account))
                 return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/queue",
                                   "the account %s may not use the queue %s", job->account, name);
-        if (!may_use(queue, "qos", job->qos))
+        if (!gw_slurm_may_use(queue, "qos", job->qos))
                 return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/queue",
                                   "the QOS %s may not use the queue %s", job->qos, name);
         return 0;

@@ -12,6 +12,9 @@
  * accounting, "users": {NAME: [{"account", "partition", "default", "qos", "default_qos"}]}, whom
  * the accounting knows, which is shown to each project of its own user only. NULL without memory.
  *
+ * Each queue has in "allow" and "deny" the lists of who may use it ({"accounts", "groups", "qos"}),
+ * which are not told as they are (access.h).
+ *
  * A node that takes no new jobs counts among what there is in total, and has nothing that is free.
  */
 json_t *gw_slurm_offer(const json_t *said);

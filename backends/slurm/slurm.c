@@ -31,11 +31,16 @@ static int op_render(const struct gw_backend *head, const struct gw_submission *
         struct gw_slurm_plan plan;
         json_auto_t *json = NULL;
         const struct gw_slurm *b = GW_CONTAINER((uintptr_t)head, const struct gw_slurm, base.head);
+        uint32_t most = s->most_tasks ? s->most_tasks : op_most_tasks(head);
         bool known =
                 s->identity && gw_slurm_identity_read(s->identity, &identity, &json, NULL) == 0;
-        if (gw_slurm_plan_init(&plan, s, known ? &identity : NULL, &b->settings.site,
-                               op_most_tasks(head), err))
+        if (gw_slurm_plan_init(&plan, s, known ? &identity : NULL, &b->settings.site, most, err))
                 return -1;
+        if (out && plan.array.is_array && most == 0) {
+                gw_slurm_plan_done(&plan);
+                return gw_fail(err, GW_ERR_UNAVAILABLE,
+                               "how large arrays may be on this cluster is not known yet");
+        }
         if (out && plan.spec.is_raw)
                 gw_slurm_raw_render(&plan, s, out);
         else if (out)

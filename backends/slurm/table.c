@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "backends/slurm/about.h"
+#include "backends/slurm/access.h"
 #include "backends/slurm/claim.h"
 #include "backends/slurm/hosts.h"
 #include "backends/slurm/internal.h"
@@ -454,8 +455,11 @@ static void on_offer(struct gw_slurm *b, const json_t *frame)
                 return;
         end_silent(b, json_object_get(frame, "nodes"));
         json_t *offer = gw_slurm_offer(frame);
-        bool whole = offer && gw_slurm_site_describe(&b->settings.site, offer) == 0;
-        gw_autofree char *text = whole ? json_dumps(offer, JSON_COMPACT) : NULL;
+        bool whole =
+                offer && gw_slurm_site_describe(&b->settings.site, offer) == 0 &&
+                json_object_set_new(offer, "max_array_size", json_integer(b->max_array_size)) == 0;
+        json_auto_t *told = whole ? gw_slurm_access_told(offer) : NULL;
+        gw_autofree char *text = told ? json_dumps(told, JSON_COMPACT) : NULL;
         if (!text) {
                 json_decref(offer);
                 return;

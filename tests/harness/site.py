@@ -58,16 +58,32 @@ class Site:
         return [int(line.split()[0]) for line in done.stdout.splitlines() if f"jobgate:{job['id']}." in line]
 
 
-@contextlib.contextmanager
-def gateway_on(site, folder, binaries, contract, cluster, logs=None, **changes):
-    """logs: what is kept of outputs; changes: of the backend's settings. None takes one away."""
+def start(gateway, site, folder, logs, changes):
     place = system.make_folder(folder / f"slurm{next(house.NAMES)}")
-    gateway = house.build_gateway(folder, binaries, cluster, contract)
     section = settings(site, place) | changes
     backend = {name: value for name, value in section.items() if value is not None}
     gateway.write_settings({"backends": [backend], **({"logs": logs} if logs else {})})
     gateway.start()
+
+
+@contextlib.contextmanager
+def gateway_on(site, folder, binaries, contract, cluster, logs=None, **changes):
+    """logs: what is kept of outputs; changes: of the backend's settings. None takes one away."""
+    gateway = house.build_gateway(folder, binaries, cluster, contract)
+    start(gateway, site, folder, logs, changes)
     yield Site(gateway, site)
+    house.end_gateway(gateway)
+
+
+@contextlib.contextmanager
+def gateway_beside(made, folder, binaries, contract, **changes):
+    """Another on the same record, which leads nothing as long as the first lives: the first's user there."""
+    first = made.gateway
+    gateway = house.build_gateway(folder, binaries, first.cluster, contract, database=first.database)
+    start(gateway, made.slurm, folder, None, changes)
+    other = gateway.client(None)
+    other.headers.update(made.api.headers)
+    yield other
     house.end_gateway(gateway)
 
 

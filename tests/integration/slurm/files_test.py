@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from tests.harness import as_user, fuse, slurm, system
+from tests.harness.site import gateway_beside, gateway_on, outcome
 
 OF_ONE = 16  # requests as one user at a time (backends/slurm/as_user/seats.h)
 
@@ -22,6 +23,12 @@ def site():
 def service(site):
     with as_user.AsUser.of(site) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def made(folder, binaries, contract, cluster, site, service):
+    with gateway_on(site, folder, binaries, contract, cluster, as_user=str(service.socket)) as gateway:
+        yield gateway
 
 
 @pytest.fixture
@@ -112,3 +119,22 @@ def test_who_stops_it_does_not_make_it_live_on(slow, site):
             site.run("kill", f"-{signal.SIGSTOP.value}", pid, user=user)
         assert as_user.receive(ours) is None
     system.wait_until(lambda: not system.alive(session) and not system.alive(sbatch), 30, "their end")
+
+
+# ---- what every replica says ----
+
+
+def test_every_replica_shows_what_was_submitted(made, folder, binaries, contract, service):
+    """How a task is numbered is known to whoever leads; the others have it from the record."""
+    far = {"command": ["true"], "array": {"indices": "7,30000"}}  # MaxArraySize is 20001
+    job = made.api.submit(**far, hold=True)
+    system.wait_until(lambda: "max_array_size" in made.backend()["offer"], 60, "what the cluster offers")
+    with gateway_beside(made, folder, binaries, contract, as_user=str(service.socket)) as other:
+        for at in range(2):
+            texts = [api.get(f"/v1/jobs/{job['id']}/manifest").text for api in (made.api, other)]
+            assert texts[0] == texts[1] and "jobgate_from 1 30000" in texts[0]
+            assert at or "#SBATCH --array=0-1\n" in texts[0]
+            made.api.post(f"/v1/jobs/{job['id']}/release")
+            assert outcome(made.api.wait(job["id"], seconds=60))[:2] == ("succeeded", "completed")
+        dry = other.request("POST", "/v1/jobs", far, query={"dry_run": "true"})
+        assert dry.status == 200 and dry.json()["rendered"].count("jobgate_from") == texts[1].count("jobgate_from")

@@ -99,10 +99,8 @@ def test_queues_are_the_partitions(made):
         assert queue.get("default_time_limit") == limit(theirs["DefaultTime"])
         assert str(queue.get("max_nodes", "UNLIMITED")) == theirs["MaxNodes"]
         assert (queue["nodes"], queue["total"]["cpus"]) == (int(theirs["TotalNodes"]), int(theirs["TotalCPUs"]))
-        for member, word in (("accounts", "AllowAccounts"), ("groups", "AllowGroups"), ("qos", "AllowQos")):
-            assert queue["allow"].get(member) == names(theirs.get(word))
-        for member, word in (("accounts", "DenyAccounts"), ("qos", "DenyQos")):
-            assert queue["deny"].get(member) == names(theirs.get(word))
+        assert queue["restricted"] == any(names(theirs.get(word)) for word in (
+            "AllowAccounts", "AllowGroups", "AllowQos", "DenyAccounts", "DenyQos"))
 
 
 def test_the_controller_is_named(made):
@@ -194,6 +192,20 @@ def test_a_project_with_an_account_and_one_whose_user_is_not_known_there(made):
     access = gateway.client(gateway.token(name)).get("/v1/backends/slurm").json()["access"]
     assert [(item["project"], item["user"], item["account"], len(item["grants"])) for item in access] == [
         (name + "a", made.slurm.users[0], "teaching", 2), (name + "b", "nobody", None, 0)]
+
+
+def test_who_may_use_a_queue_is_told_of_ones_own_grants_alone(made):
+    """Of an account and its QOS; the names of others that a partition is for, or not for, are nowhere."""
+    offer_where(made, lambda offer: {"normal", "high"} <= by_name(offer["qos"]).keys(), "the new QOS")
+    first, second = ({grant["account"]: set(grant["queues"]) for grant in backend(made, member)["access"][0]["grants"]}
+                     for member in range(2))
+    # urgent is for the QOS high, which the first user has with one account; group is not looked at.
+    assert first == {"research": {"main", "low", "old", "few", "off", "group"},
+                     "teaching": {"main", "low", "old", "few", "off", "group", "some", "urgent"}}
+    assert second == {"research": first["research"]}
+    for path in ("/v1/backends/slurm", "/v1/backends"):
+        text = made.members[1].get(path).text
+        assert not any(f'"{name}"' in text for name in ("teaching", "wasteful", "idle", "late", "nogroup"))
 
 
 @pytest.mark.parametrize("spec, pointer, words", [
