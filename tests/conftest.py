@@ -5,7 +5,9 @@ its own (`member`). A test that stops, kills or configures something makes its o
 `new_gateway`, and its own PostgreSQL with `new_cluster`.
 """
 
+import json
 import os
+import pathlib
 
 import pytest
 
@@ -13,10 +15,25 @@ from tests.harness import house, slurm, system
 from tests.harness.contract import Contract
 from tests.harness.gateway import install_binaries
 
+FAILED = {}  # why, by the name of each test that did
+
 
 def pytest_collection_modifyitems(items):
     if not os.environ.get("JOBGATE_TEST_FULL"):
         items[:] = [item for item in items if not item.get_closest_marker("full")]
+
+
+def pytest_runtest_logreport(report):
+    if report.failed:
+        crash = getattr(report.longrepr, "reprcrash", None)
+        FAILED.setdefault(report.nodeid, (crash.message if crash else report.when).partition("\n")[0][:200])
+
+
+def pytest_sessionfinish(session):
+    """What failed and why, for tests/parts.py; only the process that has the reports of all writes it."""
+    listed = os.environ.get("JOBGATE_TEST_FAILED")
+    if listed and not hasattr(session.config, "workerinput"):
+        pathlib.Path(listed).write_text(json.dumps(FAILED), encoding="utf-8")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -15,6 +15,8 @@ import pytest
 
 from tests.harness import as_user, slurm, system
 
+pytestmark = pytest.mark.one_thread
+
 # Stands where sbatch is named, to see what reaches it: the site's sbatch may be any program.
 PROBE = """#!/usr/bin/python3
 import json, os, resource, sys

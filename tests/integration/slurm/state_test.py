@@ -8,6 +8,8 @@ import pytest
 
 from tests.harness import agent, slurm, system
 
+pytestmark = pytest.mark.one_thread
+
 SCRIPT = "#!/bin/bash\n"
 ENDED = {"phase": "ended", "refused": False, "by_somebody": False, "node_silent": False, "before": None}
 PROLOG = """#!/bin/bash

@@ -10,6 +10,8 @@ import pytest
 
 from tests.harness import agent, slurm, system
 
+pytestmark = pytest.mark.one_thread
+
 SCRIPT = "#!/bin/bash\n"
 NO_CHANGE = {"jobs": [], "gone": []}
 CONNECT_FAILED, TIMED_OUT, HELD_BY_USER, NON_ZERO = 1800, 5004, 16, 24

@@ -14,6 +14,8 @@ import pytest
 
 from tests.harness import agent, slurm, system
 
+pytestmark = pytest.mark.one_thread
+
 SCRIPT = "#!/bin/bash\n"
 EAGAIN, CONNECT_FAILED, TIMED_OUT, BAD_USER = 11, 1800, 5004, 2010
 LATER = 60_000_000  # µs
