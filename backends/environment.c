@@ -36,14 +36,29 @@ static int set_own(json_t *env, const struct gw_submission *s, const char *url)
                                                                                                 : 0;
 }
 
+/* Those of the spec, and JOBGATE_… over them. */
+static int set_given(json_t *env, const json_t *spec, const struct gw_submission *s,
+                     const char *url)
+{
+        json_t *given = json_object_get(spec, "environment");
+        return (given && json_object_update(env, given)) || set_own(env, s, url) ? -1 : 0;
+}
+
+json_t *gw_task_variables(const json_t *spec, const struct gw_submission *s, const char *url)
+{
+        json_t *env = json_object();
+        if (env && set_given(env, spec, s, url) == 0)
+                return env;
+        json_decref(env);
+        return NULL;
+}
+
 json_t *gw_task_environment(const json_t *spec, const struct gw_submission *s, const char *url,
                             const struct gw_account *account)
 {
-        json_t *env = json_object(), *given = json_object_get(spec, "environment");
-        if (!env || set_defaults(env, account) || (given && json_object_update(env, given)) ||
-            set_own(env, s, url)) {
-                json_decref(env);
-                return NULL;
-        }
-        return env;
+        json_t *env = json_object();
+        if (env && set_defaults(env, account) == 0 && set_given(env, spec, s, url) == 0)
+                return env;
+        json_decref(env);
+        return NULL;
 }

@@ -15,4 +15,7 @@
 json_t *gw_task_environment(const json_t *spec, const struct gw_submission *s, const char *url,
                             const struct gw_account *account);
 
+/* The same without defaults, for a container: its image says what PATH is. */
+json_t *gw_task_variables(const json_t *spec, const struct gw_submission *s, const char *url);
+
 #endif

@@ -7,9 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "backends/shell.h"
-#include "server/base/cleanup.h"
-#include "server/model/matrix.h"
+#include "backends/task_index.h"
 
 int gw_slurm_array_init(struct gw_slurm_array *a, const char *index_set,
                         const struct gw_span *spans, size_t span_count, uint32_t most,
@@ -47,44 +45,6 @@ void gw_slurm_array_done(struct gw_slurm_array *a)
         *a = (struct gw_slurm_array){0};
 }
 
-/* ---- ranges ------------------------------------------------------------------------------------
- */
-
-/* Tasks whose indices are the same step apart: `count` of them from one ordinal on. */
-struct range {
-        uint32_t ordinal, place, count;
-        uint32_t index, step; /* of the first; to the next */
-};
-
-static uint32_t length_of(const struct gw_index_run *run)
-{
-        return (run->last - run->first) / run->step + 1;
-}
-
-/* Gives each range of the ordinals, in order. `place` counts them. */
-static void each_range(const struct gw_slurm_array *a, const struct gw_spans *ordinals,
-                       void (*give)(void *arg, const struct range *range), void *arg)
-{
-        uint32_t place = 0;
-        for (size_t i = 0; i < ordinals->count; i++) {
-                uint32_t at = ordinals->items[i].first, last = ordinals->items[i].last;
-                while (at <= last) {
-                        const struct gw_index_run *run = gw_indexset_run(&a->indices, at);
-                        uint32_t left = length_of(run) - (at - run->ordinal);
-                        struct range r = {
-                                .ordinal = at,
-                                .place = place,
-                                .count = left < last - at + 1 ? left : last - at + 1,
-                                .index = run->first + (at - run->ordinal) * run->step,
-                                .step = run->step,
-                        };
-                        give(arg, &r);
-                        place += r.count;
-                        at += r.count;
-                }
-        }
-}
-
 /* ---- ids ---------------------------------------------------------------------------------------
  */
 
@@ -114,7 +74,7 @@ static void write_ids(struct gw_buf *out, uint32_t first, uint32_t count, uint32
                 gw_buf_printf(out, ":%" PRIu32, step);
 }
 
-static void give_indices(void *arg, const struct range *r)
+static void give_indices(void *arg, const struct gw_index_range *r)
 {
         write_ids(arg, r->index, r->count, r->step);
 }
@@ -123,7 +83,7 @@ void gw_slurm_array_ids(const struct gw_slurm_array *a, const struct gw_spans *o
                         struct gw_buf *out)
 {
         if (!a->by_place) {
-                each_range(a, ordinals, give_indices, out);
+                gw_index_ranges(&a->indices, ordinals, give_indices, out);
                 return;
         }
         for (size_t i = 0; i < ordinals->count; i++) {
@@ -237,58 +197,12 @@ int gw_slurm_array_read(const struct gw_slurm_array *a, const char *tasks, struc
 /* ---- the prologue ------------------------------------------------------------------------------
  */
 
-static void give_line(void *arg, const struct range *r)
-{
-        gw_buf_printf(arg, "jobgate_from %" PRIu32 " %" PRIu32 " %" PRIu32 "\n", r->place, r->index,
-                      r->step);
-}
-
-/* The last line whose place is not above the task's own is the one that counts. */
-static void write_index(const struct gw_slurm_array *a, struct gw_buf *out)
-{
-        gw_buf_str(out, "JOBGATE_TASK_INDEX=$SLURM_ARRAY_TASK_ID\n");
-        if (a->by_place) {
-                gw_buf_str(out, "jobgate_from() {\n"
-                                "[ \"$SLURM_ARRAY_TASK_ID\" -lt \"$1\" ] ||\n"
-                                "JOBGATE_TASK_INDEX=$(($2 + (SLURM_ARRAY_TASK_ID - $1) * $3))\n"
-                                "}\n");
-                each_range(a, &a->ordinals, give_line, out);
-                gw_buf_str(out, "unset -f jobgate_from\n");
-        }
-        gw_buf_str(out, "export JOBGATE_TASK_INDEX\n");
-}
-
-/* The values of one name; `stride` tasks one after the other have the same. */
-static void write_values(const char *name, const json_t *values, uint64_t stride,
-                         struct gw_buf *out)
-{
-        struct gw_buf scratch = GW_BUF_INIT(out->max);
-        size_t i;
-        const json_t *value;
-        gw_buf_printf(out, "case $((JOBGATE_TASK_INDEX / %" PRIu64 " %% %zu)) in\n", stride,
-                      json_array_size(values));
-        json_array_foreach(values, i, value)
-        {
-                const char *text = gw_matrix_text(value, &scratch);
-                out->failed = out->failed || !text;
-                gw_buf_printf(out, "%zu) export %s=", i, name);
-                gw_shell_word(out, text ? text : "");
-                gw_buf_str(out, " ;;\n");
-        }
-        gw_buf_str(out, "esac\n");
-        gw_buf_done(&scratch);
-}
-
 void gw_slurm_array_prologue(const struct gw_slurm_array *a, const json_t *matrix,
                              struct gw_buf *out)
 {
-        const char *name;
-        json_t *values;
-        uint64_t stride = gw_matrix_count(matrix);
-        write_index(a, out);
-        json_object_foreach((json_t *)(uintptr_t)matrix, name, values)
-        {
-                stride /= json_array_size(values);
-                write_values(name, values, stride, out);
-        }
+        if (a->by_place)
+                gw_task_index_lines(&a->indices, &a->ordinals, "SLURM_ARRAY_TASK_ID", out);
+        else
+                gw_buf_str(out, "export JOBGATE_TASK_INDEX=$SLURM_ARRAY_TASK_ID\n");
+        gw_task_values_lines(matrix, out);
 }
