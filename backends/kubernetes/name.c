@@ -83,10 +83,23 @@ bool gw_k8s_is_object_name(const char *text)
 
 /* ---- whose a key is ------------------------------------------------------------------------- */
 
-/* Domains, with everything below them, and the two keys of the Job controller that have none. */
-static const char *const reserved_domains[] = {GW_K8S_DOMAIN, "kubernetes.io", "k8s.io",
-                                               "x-k8s.io"};
-static const char *const reserved_keys[] = {"job-name", "controller-uid"};
+enum whose { ANYBODYS, KUBERNETES, OWN };
+
+/* The first that fits decides. */
+static const struct owner {
+        const char *name;
+        bool is_domain; /* of a prefix, with everything below it; else a whole key */
+        enum whose whose;
+} owners[] = {
+        {GW_K8S_DOMAIN, true, OWN},
+        {"batch.kubernetes.io", true, OWN},
+        {"job-name", false, OWN},
+        {"controller-uid", false, OWN},
+        {"app.kubernetes.io", true, ANYBODYS},
+        {"kubernetes.io", true, KUBERNETES},
+        {"k8s.io", true, KUBERNETES},
+        {"x-k8s.io", true, KUBERNETES},
+};
 
 static bool is_within(const char *prefix, size_t len, const char *domain)
 {
@@ -96,16 +109,26 @@ static bool is_within(const char *prefix, size_t len, const char *domain)
         return len == n || prefix[len - n - 1] == '.';
 }
 
-bool gw_k8s_is_reserved_key(const char *key)
+static enum whose whose_is(const char *key)
 {
         const char *slash = strchr(key, '/');
-        for (size_t i = 0; slash && i < GW_COUNT(reserved_domains); i++)
-                if (is_within(key, (size_t)(slash - key), reserved_domains[i]))
-                        return true;
-        for (size_t i = 0; i < GW_COUNT(reserved_keys); i++)
-                if (strcmp(key, reserved_keys[i]) == 0)
-                        return true;
-        return false;
+        for (size_t i = 0; i < GW_COUNT(owners); i++) {
+                const struct owner *row = &owners[i];
+                if (row->is_domain ? slash && is_within(key, (size_t)(slash - key), row->name)
+                                   : strcmp(key, row->name) == 0)
+                        return row->whose;
+        }
+        return ANYBODYS;
+}
+
+bool gw_k8s_is_own_key(const char *key)
+{
+        return whose_is(key) == OWN;
+}
+
+bool gw_k8s_is_reserved_key(const char *key)
+{
+        return whose_is(key) != ANYBODYS;
 }
 
 /* ---- labels and annotations ----------------------------------------------------------------- */

@@ -52,7 +52,9 @@ bool gw_k8s_is_key(const char *text);
 bool gw_k8s_is_label_value(const char *text);
 bool gw_k8s_is_object_name(const char *text);
 
-/* Whether a key belongs to us, or to Kubernetes itself, and nobody else may set it. */
+/* Whether a key is ours or the Job controller's, and nobody else may set it; and whether it is one
+ * of these or means something to Kubernetes itself. */
+bool gw_k8s_is_own_key(const char *key);
 bool gw_k8s_is_reserved_key(const char *key);
 
 #endif

@@ -91,7 +91,11 @@ static void some_keys_are_not_for_users(void **state)
                 "kubernetes.io/arch",       "job-name",
                 "controller-uid",           "batch.kubernetes.io/job-name",
                 "kueue.x-k8s.io/queue-name"};
-        static const char *const theirs[] = {"job", "team", "jobgate.dev", "notjobgate.dev/job",
+        static const char *const theirs[] = {"job",
+                                             "team",
+                                             "jobgate.dev",
+                                             "notjobgate.dev/job",
+                                             "app.kubernetes.io/name",
                                              "example.org/job-name"};
         for (size_t i = 0; i < GW_COUNT(ours); i++)
                 if (!gw_k8s_is_reserved_key(ours[i]))

@@ -1,0 +1,57 @@
+/*
+ * What a submission becomes on Kubernetes: a Job, and beside it what it needs. Pure and
+ * deterministic: the same submission gives the same bytes. A manifest belongs to one thread.
+ */
+#ifndef GW_BACKENDS_KUBERNETES_MANIFEST_H
+#define GW_BACKENDS_KUBERNETES_MANIFEST_H
+
+#include <jansson.h>
+
+#include "backends/backend.h"
+#include "backends/kubernetes/name.h"
+#include "backends/kubernetes/site.h"
+#include "backends/kubernetes/tasks.h"
+#include "server/model/spec.h"
+#include "server/model/spec_check.h"
+
+struct gw_k8s_manifest {
+        struct gw_spec spec;
+        struct gw_k8s_tasks tasks;
+        char name[GW_K8S_NAME]; /* of all three objects */
+        json_t *job;
+        json_t *config_map; /* to be made before the Job; NULL: it needs none */
+        json_t *service;    /* likewise: by which the pods of several machines find each other */
+};
+
+/*
+ * The mapping, beside command and script (program.h) and volumes (volumes.h): the container's image
+ * from image · env from environment, secrets and what every task finds · workingDir · requests,
+ * which are the limits too, from resources; of GPUs the site's resource and the label of the type's
+ * nodes · nodeSelector from node_selector · priorityClassName from priority, by the site's map ·
+ * the site's queue label from queue · the pod's activeDeadlineSeconds from time_limit: a Job's
+ * would remove the pod and its log · suspend from held · parallelism from max_parallel.
+ *
+ * Then options.kubernetes, as far as it may (patch.h), and over all what is never anybody else's:
+ * one attempt (backoffLimit 0, or 0 for each index), no second pod before the first has ended
+ * (podReplacementPolicy, podFailurePolicy), and containers without privileges.
+ *
+ * The member `secrets` of a spec is {NAME: {"secret": a Secret, "key": of it}}: a variable each.
+ *
+ * Several machines are an Indexed Job with a headless Service: MASTER_ADDR and MASTER_PORT name the
+ * first pod, WORLD_SIZE is their number, RANK and NODE_RANK the pod's own; one that fails ends all.
+ *
+ * Returns 0; or -1 with GW_ERR_UNPROCESSABLE (the pointer is the spec's) when Kubernetes cannot
+ * carry it or the site forbids it, GW_ERR_INTERNAL when it is no spec, or GW_ERR_NOMEM.
+ */
+int gw_k8s_manifest_init(struct gw_k8s_manifest *manifest, const struct gw_submission *s,
+                         const struct gw_k8s_identity *identity, const struct gw_k8s_site *site,
+                         struct gw_error *err);
+void gw_k8s_manifest_done(struct gw_k8s_manifest *manifest); /* also of one that is all zero */
+
+/* Appends all objects in the order in which they are made, as kubectl reads them. */
+void gw_k8s_manifest_write(const struct gw_k8s_manifest *manifest, struct gw_buf *out);
+
+/* Appends what Kubernetes leaves out of the spec, and what people usually regret there. */
+void gw_k8s_advise(const struct gw_spec *spec, struct gw_warnings *warnings);
+
+#endif
