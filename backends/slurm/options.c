@@ -218,7 +218,7 @@ static const struct field {
 } fields[] = {
         {"/queue", "partition", write_partition, {0}, NULL},
         {"/resources/nodes", "nodes", write_nodes, {0}, NULL},
-        {"/resources/tasks_per_node", "ntasks-per-node", write_tasks, {0}, NULL},
+        {"/resources/tasks_per_node", "ntasks-per-node", write_tasks, {"tasks-per-node"}, NULL},
         {"/resources/cpus", "cpus-per-task", write_cpus, {"cpus-per-gpu"}, cpus_preset},
         {"/resources/memory", "mem", write_memory, {"mem-per-cpu", "mem-per-gpu"}, memory_preset},
         {"/resources/memory_per_cpu",

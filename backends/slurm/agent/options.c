@@ -5,9 +5,12 @@
 #include <string.h>
 #include <strings.h>
 
+#include "backends/slurm/agent/hardware.h"
 #include "backends/slurm/agent/values.h"
 #include "backends/slurm/option_names.h"
 #include "server/base/cleanup.h"
+
+#define MAX_PROFILE 64 /* bytes of its words */
 
 struct word {
         const char *name;
@@ -20,7 +23,10 @@ struct option {
                    struct gw_error *err);
         size_t offset, size; /* of the member of struct gw_agent_order */
         int64_t lo, hi;      /* of numbers; lo alone: the value of a flag */
+        bool optional;       /* its number may be left out, and is unsaid then */
+        int64_t unsaid;
         const struct word *words;
+        int (*own)(struct gw_agent_order *o, const char *text, struct gw_error *err);
         const char *variable; /* of the job's environment, where sbatch sets one, or NULL */
 };
 
@@ -62,11 +68,19 @@ static int set_nodes_list(struct gw_agent_order *o, const struct option *option,
 static int set_number(struct gw_agent_order *o, const struct option *option, const char *text,
                       struct gw_error *err)
 {
-        int64_t n;
-        if (gw_agent_read_number(text, option->lo, option->hi, &n, err))
+        int64_t n = option->unsaid;
+        bool said = *text || !option->optional;
+        if (said && gw_agent_read_number(text, option->lo, option->hi, &n, err))
                 return -1;
         set_member(o, option, (uint64_t)n);
         return 0;
+}
+
+/* What reads the text and completes the order by itself. */
+static int set_own(struct gw_agent_order *o, const struct option *option, const char *text,
+                   struct gw_error *err)
+{
+        return option->own(o, text, err);
 }
 
 static int set_flag(struct gw_agent_order *o, const struct option *option, const char *text,
@@ -130,6 +144,12 @@ static int set_minutes(struct gw_agent_order *o, const struct option *option, co
                        struct gw_error *err)
 {
         return gw_agent_read_minutes(text, member_of(o, option), err);
+}
+
+static int set_seconds(struct gw_agent_order *o, const struct option *option, const char *text,
+                       struct gw_error *err)
+{
+        return gw_agent_read_seconds(text, member_of(o, option), err);
 }
 
 static int set_time(struct gw_agent_order *o, const struct option *option, const char *text,
@@ -329,6 +349,53 @@ static int set_mail_type(struct gw_agent_order *o, const struct option *option, 
         return each_part(o, option, text, add_mail_type, err);
 }
 
+static int add_profile(struct gw_agent_order *o, const struct option *option, const char *part,
+                       struct gw_error *err)
+{
+        const struct word *word = find_word(option->words, part);
+        if (!word)
+                return gw_fail(err, GW_ERR_INVALID,
+                               "must be all, none, or some of energy, lustre, network and task");
+        o->desc.profile |= (uint32_t)word->value;
+        return 0;
+}
+
+/* srun is told in sbatch's words. */
+static void say_profile(struct gw_agent_order *o, const struct word *words)
+{
+        struct gw_buf said = GW_BUF_INIT(MAX_PROFILE);
+        for (; words->name; words++)
+                if (o->desc.profile & (uint32_t)words->value)
+                        gw_buf_printf(&said, "%s%s", said.len > 0 ? "," : "", words->name);
+        gw_agent_order_variable(o, "SLURM_PROFILE", said.data ? said.data : "None");
+        gw_buf_done(&said);
+}
+
+static int set_profile(struct gw_agent_order *o, const struct option *option, const char *text,
+                       struct gw_error *err)
+{
+        if (strcasecmp(text, "none") == 0)
+                o->desc.profile = ACCT_GATHER_PROFILE_NONE;
+        else if (strcasecmp(text, "all") == 0)
+                o->desc.profile = ACCT_GATHER_PROFILE_ALL;
+        else if (each_part(o, option, text, add_profile, err))
+                return -1;
+        say_profile(o, option->words);
+        return 0;
+}
+
+/* There is no shell of the user's whose limits the job could be given. */
+static int set_propagate(struct gw_agent_order *o, const struct option *option, const char *text,
+                         struct gw_error *err)
+{
+        (void)o, (void)option;
+        if (strcasecmp(text, "NONE") == 0)
+                return 0;
+        return gw_fail(err, GW_ERR_INVALID,
+                       "must be NONE: there is no shell here whose limits the job could have; say "
+                       "ulimit in setup");
+}
+
 /* An option that a plugin of the site's adds to sbatch. Slurm hands it to the same plugin on the
  * node by a variable, which it takes out of the job's; another one stays there, and is what prolog
  * and epilog find. */
@@ -380,6 +447,13 @@ static const struct word mail_words[] = {
         {"ARRAY_TASKS", MAIL_ARRAY_TASKS},
         {NULL, 0},
 };
+static const struct word profile_words[] = {
+        {"Energy", ACCT_GATHER_PROFILE_ENERGY},
+        {"Lustre", ACCT_GATHER_PROFILE_LUSTRE},
+        {"Network", ACCT_GATHER_PROFILE_NETWORK},
+        {"Task", ACCT_GATHER_PROFILE_TASK},
+        {NULL, 0},
+};
 static const struct word open_words[] = {
         {"append", OPEN_MODE_APPEND},
         {"truncate", OPEN_MODE_TRUNCATE},
@@ -407,6 +481,10 @@ static const struct word dependency_words[] = {
         {                                                                                          \
                 name, set_number, AT(member), .lo = from, .hi = to                                 \
         }
+#define OWN(name, read)                                                                            \
+        {                                                                                          \
+                name, set_own, .own = read                                                         \
+        }
 #define MAX16 (NO_VAL16 - 1)
 #define MAX32 INT32_MAX
 
@@ -414,14 +492,15 @@ static const struct word dependency_words[] = {
  * whose meaning sbatch makes of what it alone knows of GPUs. clang-format off */
 static const struct option options[] = {
         TEXT("account", account),
-        TEXT("acctg-freq", acctg_freq),
+        {"acctg-freq", set_text, AT(desc.acctg_freq), .variable = "SLURM_ACCTG_FREQ"},
         TEXT("array", array_inx),
         TEXT("batch", batch_features),
         TEXT("bb", burst_buffer),
         TEXT("cluster-constraint", cluster_features),
         TEXT("constraint", features),
-        TEXT("container", container),
+        {"container", set_text, AT(desc.container), .variable = "SLURM_CONTAINER"},
         {.name = "container-image", .set = set_image, .variable = IMAGE_OPTION},
+        TEXT("context", req_context),
         {"dependency", set_text, AT(desc.dependency), .variable = "SLURM_JOB_DEPENDENCY"},
         TEXT("licenses", licenses),
         TEXT("mail-user", mail_user),
@@ -439,15 +518,27 @@ static const struct option options[] = {
         NUMBER("ntasks", ntasks, 1, MAX32),
         {"ntasks-per-node", set_number, AT(ntasks_per_node), .lo = 1, .hi = MAX16,
          .variable = "SLURM_NTASKS_PER_NODE"},
+        {"tasks-per-node", set_number, AT(ntasks_per_node), .lo = 1, .hi = MAX16,
+         .variable = "SLURM_NTASKS_PER_NODE"},
         {"cpus-per-task", set_number, AT(cpus_per_task), .lo = 1, .hi = MAX16,
          .variable = "SLURM_CPUS_PER_TASK"},
         NUMBER("mincpus", min_cpus, 1, MAX16),
-        NUMBER("ntasks-per-core", desc.ntasks_per_core, 1, MAX16),
-        NUMBER("ntasks-per-socket", desc.ntasks_per_socket, 1, MAX16),
+        {"ntasks-per-core", set_number, AT(desc.ntasks_per_core), .lo = 1, .hi = MAX16,
+         .variable = "SLURM_NTASKS_PER_CORE"},
+        {"ntasks-per-gpu", set_number, AT(desc.ntasks_per_tres), .lo = 1, .hi = MAX16,
+         .variable = "SLURM_NTASKS_PER_GPU"},
+        {"ntasks-per-socket", set_number, AT(desc.ntasks_per_socket), .lo = 1, .hi = MAX16,
+         .variable = "SLURM_NTASKS_PER_SOCKET"},
+        {"ntasks-per-tres", set_number, AT(desc.ntasks_per_tres), .lo = 1, .hi = MAX16,
+         .variable = "SLURM_NTASKS_PER_TRES"},
         NUMBER("sockets-per-node", desc.sockets_per_node, 1, MAX16),
         NUMBER("cores-per-socket", desc.cores_per_socket, 1, MAX16),
         {"threads-per-core", set_number, AT(desc.threads_per_core), .lo = 1, .hi = MAX16,
          .variable = "SLURM_THREADS_PER_CORE"},
+        OWN("extra-node-info", gw_agent_node_info),
+        OWN("hint", gw_agent_hint),
+        OWN("cpu-freq", gw_agent_cpu_freq),
+        OWN("mem-bind", gw_agent_mem_bind),
         NUMBER("core-spec", desc.core_spec, 0, CORE_SPEC_THREAD - 1),
         {.name = "thread-spec", .set = set_thread_spec, .lo = 0, .hi = CORE_SPEC_THREAD - 1},
         {.name = "distribution",
@@ -461,6 +552,7 @@ static const struct option options[] = {
         {"time-min", set_minutes, AT(desc.time_min)},
         {"begin", set_time, AT(desc.begin_time)},
         {"deadline", set_time, AT(desc.deadline)},
+        {"delay-boot", set_seconds, AT(desc.delay_boot)},
         {.name = "signal", .set = set_signal},
 
         {"mem", set_mebibytes, AT(mem)},
@@ -489,6 +581,9 @@ static const struct option options[] = {
          .hi = MAX16,
          .variable = "SLURM_CPUS_PER_GPU"},
 
+        OWN("gpu-bind", gw_agent_gpu_bind),
+        OWN("gpu-freq", gw_agent_gpu_freq),
+
         {"contiguous", set_flag, AT(desc.contiguous), .lo = 1},
         {"no-kill", set_flag, AT(desc.kill_on_node_fail), .lo = 0},
         {"overcommit", set_flag, AT(desc.overcommit), .lo = 1},
@@ -499,14 +594,26 @@ static const struct option options[] = {
         {.name = "kill-on-invalid-dep", .set = set_word_bits, .words = dependency_words},
         {.name = "mail-type", .set = set_mail_type, .words = mail_words},
         {"open-mode", set_open_mode, AT(desc.open_mode), .words = open_words},
+        {.name = "profile", .set = set_profile, .words = profile_words},
+        {.name = "propagate", .set = set_propagate},
         NUMBER("wait-all-nodes", desc.wait_all_nodes, 0, 1),
-};
+
+        GW_AGENT_UNTIL_22_05(
+                {"power", set_word, AT(desc.power_flags),
+                 .words = (const struct word[]){{"level", SLURM_POWER_FLAGS_LEVEL}, {NULL, 0}}})
+                GW_AGENT_SINCE_24_11(TEXT("container-id", container_id), TEXT("extra", extra),
+                                     {"oom-kill-step", set_number, AT(desc.oom_kill_step), .lo = 0,
+                                      .hi = 1, .optional = true, .unsaid = 1},
+                                     {"resv-ports", set_number, AT(desc.resv_port_cnt), .lo = 0,
+                                      .hi = MAX16, .optional = true},
+                                     {.name = "stepmgr", .set = set_bits, .lo = STEPMGR_ENABLED},
+                                     NUMBER("segment", desc.segment_size, 1, MAX16))};
 /* clang-format on */
 
 static int fail_unknown(const char *name, struct gw_error *err)
 {
         if (gw_slurm_option_check(name, err) == 0)
-                gw_fail(err, GW_ERR_INVALID, "is no option that is known here");
+                gw_fail(err, GW_ERR_INVALID, "is no option of this version of Slurm");
         err->code = GW_ERR_INVALID;
         return -1;
 }

@@ -6,9 +6,11 @@
  */
 #include "backends/slurm/agent/order.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/slurm/agent/hardware.h"
 #include "server/base/cleanup.h"
 
 #define LIST_MAX 4096
@@ -21,6 +23,7 @@ void gw_agent_order_init(struct gw_agent_order *o)
                 .mem = NO_VAL64,
                 .mem_per_cpu = NO_VAL64,
                 .bind = GW_BUF_INIT(LIST_MAX),
+                .frequency = GW_BUF_INIT(LIST_MAX),
                 .plugin = GW_BUF_INIT(LIST_MAX),
                 .variables = GW_BUF_INIT(VARIABLES_MAX),
         };
@@ -37,9 +40,11 @@ void gw_agent_order_done(struct gw_agent_order *o)
         for (size_t i = 0; i < GW_AGENT_TRES; i++)
                 gw_buf_done(&o->tres[i]);
         gw_buf_done(&o->bind);
+        gw_buf_done(&o->frequency);
         gw_buf_done(&o->plugin);
         gw_buf_done(&o->variables);
         free(o->nodelist);
+        slurm_xfree((void **)&o->mem_bind);
 }
 
 void gw_agent_order_add(struct gw_agent_order *o, enum gw_agent_tres list, const char *kind,
@@ -107,7 +112,7 @@ static uint32_t reckon_tasks(struct gw_agent_order *o)
                 o->ntasks = nodes * o->ntasks_per_node;
         if (o->ntasks)
                 return o->ntasks;
-        if (o->min_nodes == 0 || !exact_nodes(o))
+        if ((o->min_nodes == 0 && !o->node_info) || !exact_nodes(o))
                 return 1;
         const uint16_t per_node[] = {d->sockets_per_node, d->cores_per_socket, d->threads_per_core};
         uint32_t tasks = nodes;
@@ -117,6 +122,40 @@ static uint32_t reckon_tasks(struct gw_agent_order *o)
                         o->ntasks = tasks;
                 }
         return tasks;
+}
+
+/* How many GPUs a list asks for: one for each part of it that has no number. */
+static uint32_t count_gpus(const struct gw_buf *list)
+{
+        static const char gpu[] = GW_AGENT_GRES "gpu";
+        uint32_t count = 0;
+        for (const char *at = list->data; at && (at = strstr(at, gpu)); at += strcspn(at, ",")) {
+                at += sizeof gpu - 1;
+                const char *end = at + strcspn(at, ","), *number = end;
+                while (number > at && isdigit((unsigned char)number[-1]))
+                        number--;
+                if (*at == ':' || at == end)
+                        count += number < end ? (uint32_t)strtoul(number, NULL, 10) : 1;
+        }
+        return count;
+}
+
+/* As many tasks for each GPU. Of how many there are the number of nodes may tell. */
+static int settle_tasks_per_gpu(struct gw_agent_order *o, struct gw_error *err)
+{
+        uint32_t nodes = o->min_nodes ? o->min_nodes : 1, each = o->desc.ntasks_per_tres;
+        uint32_t gpus = count_gpus(&o->tres[GW_AGENT_PER_JOB]) +
+                        count_gpus(&o->tres[GW_AGENT_PER_NODE]) * nodes;
+        if (each == NO_VAL16)
+                return 0;
+        if (gpus > 0)
+                o->desc.num_tasks = gpus * each;
+        else if (o->ntasks == 0 && o->min_nodes && o->min_nodes == o->max_nodes)
+                o->desc.num_tasks = nodes * each;
+        else if (o->ntasks == 0)
+                return gw_fail_at(err, GW_ERR_INVALID, "options/ntasks-per-gpu",
+                                  "needs a number of GPUs, tasks or nodes beside it");
+        return 0;
 }
 
 static void settle_sizes(struct gw_agent_order *o)
@@ -175,10 +214,26 @@ static int check_gpus(const struct gw_agent_order *o, struct gw_error *err)
         if (said > 1)
                 return gw_fail_at(err, GW_ERR_INVALID, "options/gpus",
                                   "can be said per job, node, socket or task, and only once");
+        if (o->desc.ntasks_per_tres != NO_VAL16 &&
+            (o->ntasks_per_node || o->tres[GW_AGENT_PER_SOCKET].len > 0 ||
+             o->tres[GW_AGENT_PER_TASK].len > 0))
+                return gw_fail_at(err, GW_ERR_INVALID, "options/ntasks-per-gpu",
+                                  "cannot be said together with ntasks-per-node, gpus-per-socket "
+                                  "or gpus-per-task");
         if (o->cpus_per_task && o->tres[GW_AGENT_CPUS_PER].len > 0)
                 return gw_fail_at(err, GW_ERR_INVALID, "options/cpus-per-gpu",
                                   "cannot be said together with cpus-per-task");
         return 0;
+}
+
+/* Unless it was said how they are. */
+static void bind_per_task(struct gw_agent_order *o, const char *number)
+{
+        if (o->desc.tres_bind)
+                return;
+        gw_buf_printf(&o->bind, GW_AGENT_GPU_BIND "per_task:%s", number);
+        o->desc.tres_bind = o->bind.data;
+        gw_agent_order_variable(o, GW_AGENT_BIND_VARIABLE, o->bind.data);
 }
 
 /* Where all that a task has is one list: with its CPUs in it, its GPUs (only they are said per
@@ -195,9 +250,7 @@ static void gather_per_task(struct gw_agent_order *o)
                 const char *number = strrchr(list->data, ':') + 1;
                 gw_buf_add(&whole, list->data, (size_t)(number - 1 - list->data));
                 gw_buf_printf(&whole, "=%s", number);
-                gw_buf_printf(&o->bind, "gres/gpu:per_task:%s", number);
-                o->desc.tres_bind = o->bind.data;
-                gw_agent_order_variable(o, "SLURM_TRES_BIND", o->bind.data);
+                bind_per_task(o, number);
         }
         gw_buf_done(list);
         *list = whole;
@@ -234,11 +287,14 @@ static int settle_resources(struct gw_agent_order *o, struct gw_error *err)
 
 int gw_agent_order_settle(struct gw_agent_order *o, struct gw_error *err)
 {
-        if (count_nodes(o, err) || check_gpus(o, err) || check_times(o, err) ||
-            settle_memory(o, err) || settle_resources(o, err))
+        if (count_nodes(o, err) || gw_agent_hint_settle(o, err) || check_gpus(o, err) ||
+            check_times(o, err) || settle_memory(o, err) || settle_resources(o, err))
                 return -1;
         settle_sizes(o);
-        if (!gw_buf_ok(&o->variables) || !gw_buf_ok(&o->plugin))
+        if (settle_tasks_per_gpu(o, err))
+                return -1;
+        if (!gw_buf_ok(&o->variables) || !gw_buf_ok(&o->plugin) || !gw_buf_ok(&o->bind) ||
+            !gw_buf_ok(&o->frequency))
                 return gw_fail_at(err, GW_ERR_INVALID, "options", "are too long");
         return 0;
 }

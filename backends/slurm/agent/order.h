@@ -30,7 +30,11 @@ struct gw_agent_order {
         uint32_t ntasks, ntasks_per_node, cpus_per_task, min_cpus, min_nodes, max_nodes;
         uint64_t mem, mem_per_cpu; /* MiB; NO_VAL64: nothing, for 0 is all that a node has */
         struct gw_buf tres[GW_AGENT_TRES];
+        const char *hint;        /* borrowed, or NULL */
+        bool node_info;          /* sockets, cores and threads were said in one */
         struct gw_buf bind;      /* which resources are bound to tasks */
+        struct gw_buf frequency; /* of resources */
+        char *mem_bind;          /* libslurm's */
         char *nodelist;          /* in ranges, each node once */
         struct gw_buf plugin;    /* an option of a plugin, as "NAME=value" */
         char *plugins[1];        /* the same, as a list */

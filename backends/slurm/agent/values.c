@@ -21,14 +21,27 @@ int gw_agent_read_number(const char *text, int64_t lo, int64_t hi, int64_t *ret,
                        lo, hi);
 }
 
+static int fail_length(struct gw_error *err)
+{
+        return gw_fail(err, GW_ERR_INVALID,
+                       "must be minutes, MM:SS, HH:MM:SS, D-HH, D-HH:MM, D-HH:MM:SS or UNLIMITED");
+}
+
 int gw_agent_read_minutes(const char *text, uint32_t *ret, struct gw_error *err)
 {
         uint32_t minutes = (uint32_t)slurm_time_str2mins(text);
         if (minutes == NO_VAL || !*text)
-                return gw_fail(err, GW_ERR_INVALID,
-                               "must be minutes, MM:SS, HH:MM:SS, D-HH, D-HH:MM, D-HH:MM:SS or "
-                               "UNLIMITED");
+                return fail_length(err);
         *ret = minutes ? minutes : INFINITE;
+        return 0;
+}
+
+int gw_agent_read_seconds(const char *text, uint32_t *ret, struct gw_error *err)
+{
+        uint32_t seconds = (uint32_t)slurm_time_str2secs(text);
+        if (seconds == NO_VAL || !*text)
+                return fail_length(err);
+        *ret = seconds;
         return 0;
 }
 

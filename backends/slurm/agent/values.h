@@ -14,6 +14,8 @@ int gw_agent_read_number(const char *text, int64_t lo, int64_t hi, int64_t *ret,
 /* A length of time in whole minutes, rounded up: "90", "MM:SS", "HH:MM:SS", "D-HH:MM:SS",
  * "UNLIMITED"; INFINITE for none or 0. */
 int gw_agent_read_minutes(const char *text, uint32_t *ret, struct gw_error *err);
+/* The same in whole seconds. */
+int gw_agent_read_seconds(const char *text, uint32_t *ret, struct gw_error *err);
 /* A time: "2026-12-01T08:00", "16:00", "now+1hour", "tomorrow"; without a zone in the agent's. */
 int gw_agent_read_time(const char *text, time_t *ret, struct gw_error *err);
 /* Memory or disk in MiB: "7000", "7000M", "5G", "5GB", "1T", "512K" (rounded up). */

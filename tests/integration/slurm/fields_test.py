@@ -51,6 +51,7 @@ FIELDS = [
     ({"node_selector": {"feature": "nowhere"}}, {"constraint": "nowhere"}),
     ({"queue": "nowhere"}, {"partition": "nowhere"}),
 ]
+AT_ONCE = 80  # jobs that wait there: the gateway hands over no more than its window has room for
 MEMORY, CPUS = {"mem", "mem-per-cpu", "mem-per-gpu"}, {"cpus-per-task", "cpus-per-gpu"}
 
 
@@ -97,6 +98,8 @@ def compare_one(made, job, spec, options):
     real, found = by_sbatch(made.slurm, options), settle(made, job)
     if real.returncode:
         assert outcome(found)[:2] == ("failed", "rejected"), (spec, real.stderr)
+        if "is no option of this version" in found["message"]:
+            return
         assert all(words in real.stderr for words in found["message"].split(": ")), (spec, found["message"])
         return
     assert found["state"] == "pending", (spec, found["message"])
@@ -124,12 +127,14 @@ def test_fields_mean_what_people_would_tell_sbatch(made):
 def test_every_option_goes_through_to_slurm(made):
     given = [here(made.slurm, options) for options in OPTIONS if options and "array" not in options]
     assert len(given) > 90
-    compare(made, [({"options": {"slurm": options}}, options) for options in given])
+    for start in range(0, len(given), AT_ONCE):
+        part = given[start:start + AT_ONCE]
+        compare(made, [({"options": {"slurm": options}}, options) for options in part])
 
 
 def test_the_gateway_knows_the_options_that_the_agent_has():
     source = (system.ROOT / "backends/slurm/option_names.c").read_text()
-    ours = set(re.findall(r'"([a-z-]+)"', source[source.index("known[]"):source.index("owned[]")]))
+    ours = set(re.findall(r'"([a-z-]+)"', source[source.index("known[]"):source.index("others[]")]))
     assert ours == names_of_options() - {"array", "container-image"}
 
 
@@ -148,6 +153,10 @@ def test_a_job_on_several_nodes_starts_the_others_with_srun(made):
 @pytest.mark.parametrize("spec, pointer, words", [
     ({"options": {"slurm": {"partitoin": "low"}}}, "/options/slurm/partitoin", "is it partition?"),
     ({"options": {"slurm": {"uid": 0}}}, "/options/slurm/uid", "set by jobgate itself"),
+    ({"options": {"slurm": {"wait": True}}}, "/options/slurm/wait", "is about sbatch itself"),
+    ({"options": {"slurm": {"nodefile": "/etc/passwd"}}}, "/options/slurm/nodefile", "say nodelist"),
+    ({"options": {"slurm": {"tasks-per-node": 2}}, "resources": {"tasks_per_node": 2}}, "/options/slurm/tasks-per-node",
+     "tasks_per_node"),
     ({"options": {"slurm": {"comment": "x"}}}, "/options/slurm/comment", "set by jobgate itself"),
     ({"options": {"slurm": {"array": "0-3"}}}, "/options/slurm/array", "say array"),
     ({"options": {"slurm": {"partition": "low"}}, "queue": "main"}, "/options/slurm/partition", "/queue"),

@@ -6,6 +6,7 @@ import pathlib
 import pwd
 import re
 import signal
+import string
 import struct
 import subprocess
 import time
@@ -49,6 +50,25 @@ OPTIONS = [
     {"signal": "BR:HUP"}, {"mail-type": "BEGIN,END"}, {"mail-type": "ALL", "mail-user": "a@example.org"},
     {"mail-type": "none"}, {"no-kill": ""}, {"open-mode": "append"}, {"switches": "1@10"}, {"switches": "2"},
     {"thread-spec": "1"}, {"distribution": "cyclic"}, {"distribution": "block:cyclic:fcyclic", "ntasks": "2"},
+    {"tasks-per-node": "2", "nodes": "2"}, {"ntasks-per-gpu": "2", "gpus": "2"}, {"ntasks-per-tres": "1", "gpus": "2"},
+    {"ntasks-per-gpu": "2", "gpus-per-node": "1", "nodes": "2"}, {"ntasks-per-gpu": "1", "ntasks": "2"},
+    {"ntasks-per-gpu": "2", "gres": "gpu:a100:1", "nodes": "1"},
+    {"hint": "nomultithread"}, {"hint": "Multithread"}, {"hint": "compute_bound", "sockets-per-node": "1"},
+    {"hint": "memory_bound", "nodes": "1"}, {"ntasks-per-gpu": "2", "nodes": "1"},
+    {"hint": "memory_bound", "cores-per-socket": "2"},
+    {"extra-node-info": "1"}, {"extra-node-info": "1:2"}, {"extra-node-info": "*:2:1"}, {"extra-node-info": "1-2:*:*"},
+    {"extra-node-info": "1:2", "nodes": "2"}, {"extra-node-info": "1:2", "ntasks": "3"},
+    {"cpu-freq": "low"}, {"cpu-freq": "Performance"}, {"cpu-freq": "1000-high:ondemand"}, {"cpu-freq": "2000000"},
+    {"gpu-bind": "closest", "gpus": "1"}, {"gpu-bind": "verbose,single:2", "gpus": "1"},
+    {"gpu-bind": "map_gpu:0*2,1", "gpus": "2"}, {"gpu-bind": "mask_gpu:0x1,2", "gpus": "2"}, {"gpu-bind": "none"},
+    {"gpu-bind": "per_task:1", "gpus-per-task": "1", "ntasks": "2"}, {"gpu-freq": "medium,memory=high,verbose"},
+    {"gpu-freq": "450", "gpus": "1"}, {"mem-bind": "local"}, {"mem-bind": "verbose,map_mem:0,1"}, {"mem-bind": "rank"},
+    {"mem-bind": "mask_mem:0x1"}, {"mem-bind": "none"}, {"mem-bind": "sort,prefer"},
+    {"delay-boot": "5"}, {"delay-boot": "1:30"}, {"profile": "none"}, {"profile": "All"}, {"profile": "task,energy"},
+    {"propagate": "NONE"}, {"context": "any"}, {"power": "level"}, {"container-id": "any", "container": "/any"},
+    {"extra": "any"}, {"oom-kill-step": ""}, {"oom-kill-step": "0"}, {"resv-ports": "", "stepmgr": ""},
+    {"resv-ports": "2", "stepmgr": ""},
+    {"segment": "2", "nodes": "2"}, {"stepmgr": ""},
     {"wait-all-nodes": "1"}, {"network": "any"}, {"mcs-label": "any"}, {"bb": "any"}, {"container": "/any"},
     # Refused by the controller, in the same words.
     {"partition": "nowhere"}, {"licenses": "any:1"}, {"reservation": "any"}, {"array": "5-"}, {"array": "30000"},
@@ -161,6 +181,9 @@ def test_an_option_means_what_it_means_to_sbatch(cluster, warm, people, options)
     real = cluster.run("sbatch", "--parsable", "--hold", "--no-requeue", "--job-name=same", "--comment=same",
                        "--output=/dev/null", *sbatch_arguments(options), user=person.pw_name, stdin=None, input=SCRIPT)
     ours = warm.ask("submit", **job_of(person, name="same", comment="same", options=options))
+    if "is no option of this version" in ours.get("text", ""):
+        assert real.returncode and ours["outcome"] == "invalid"
+        return
     if real.returncode:
         assert ours["outcome"] == "refused" and ours["error"]
         assert all(words in real.stderr for words in ours["text"].split(": "))
@@ -174,7 +197,24 @@ def test_an_option_means_what_it_means_to_sbatch(cluster, warm, people, options)
 def names_of_options():
     source = (system.ROOT / "backends/slurm/agent/options.c").read_text()
     table = source[source.index("struct option options[]"):source.index("static int fail_unknown")]
-    return set(re.findall(r'(?:TEXT\(|NUMBER\(|\{|\.name = )"([a-z-]+)"', table))
+    return set(re.findall(r'(?:TEXT\(|NUMBER\(|OWN\(|\{|\.name = )"([a-z-]+)"', table)) - {"level"}
+
+
+def names_elsewhere():
+    """Of options that are said otherwise, or are nobody's to say."""
+    source = (system.ROOT / "backends/slurm/option_names.c").read_text()
+    table = source[source.index("others[]"):source.index("static const char *name_at")]
+    return set(re.findall(r'\{"([a-z-]+)"', table))
+
+
+def test_sbatch_has_no_option_that_is_not_known_here(cluster):
+    """It says which of its options begin with a letter; those that stand alone are among what others have."""
+    found = set()
+    for letter in string.ascii_lowercase:
+        said = cluster.run("sbatch", f"--{letter}", user=cluster.users[0], stdin=None, input="").stderr
+        found |= set(re.findall(r"'--([a-z-]+)'", said.partition("possibilities:")[2]))
+        found |= set(re.findall(r"option '--([a-z-]{2,})' requires", said))
+    assert len(found) > 90 and found - names_of_options() - names_elsewhere() == set()
 
 
 def test_every_option_was_compared():
@@ -189,6 +229,12 @@ ENVIRONMENTS = [
     {"nodes": "2", "ntasks-per-node": "2", "gpus-per-node": "a100:1", "mem-per-cpu": "100", "threads-per-core": "1"},
     {"ntasks": "2", "gpus-per-task": "a100:1", "cpus-per-gpu": "1", "mem": "500"},
     {"ntasks": "2", "distribution": "cyclic:block"}, {"ntasks": "2", "distribution": "block"},
+    {"ntasks": "2", "gpus": "2", "ntasks-per-gpu": "1", "gpu-bind": "single:1", "gpu-freq": "low,memory=high",
+     "mem-bind": "verbose,sort,map_mem:0,1", "cpu-freq": "1000-highm1:onDemand", "profile": "task,energy",
+     "hint": "nomultithread", "propagate": "NONE"},
+    {"ntasks": "2", "hint": "multithread", "mem-bind": "local", "cpu-freq": "performance", "profile": "all",
+     "ntasks-per-socket": "1"},
+    {"ntasks-per-core": "1", "extra-node-info": "2:1:1", "cpu-freq": "high", "profile": "none", "gpu-bind": "closest"},
 ]
 OWN_VARIABLES = {"SLURM_JOBID", "SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_TASK_PID",
                  "SLURM_SUBMIT_HOST", "SLURM_PRIO_PROCESS", "SLURM_CONF", "SLURM_JOB_START_TIME", "SLURM_JOB_END_TIME"}
@@ -213,6 +259,7 @@ def test_the_environment_is_the_given_one_and_what_sbatch_adds(cluster, conf, pe
             real = cluster.run("env", "-i", f"SLURM_CONF={cluster.conf}", *variables, "/usr/bin/sbatch", "--parsable",
                                "--job-name=alike", "--output=/dev/null", *sbatch_arguments(options),
                                user=person.pw_name, stdin=None, input=script)
+            assert real.returncode == 0, (options, real.stderr)
             ended(cluster, int(real.stdout))
             wanted = variables_in(output)
             ended(cluster, submit(worker, person, name="alike", script=script, held=False, options=options,
@@ -254,7 +301,18 @@ def test_what_was_given_is_what_the_controller_has(cluster, worker, people):
     *(({"options": {name: "x"}}, f"options/{name}: is set by jobgate itself")
       for name in ("comment", "requeue", "uid", "gid", "hold", "job-name", "output", "export", "wrap")),
     *(({"options": {name: value}}, f"options/{name}: ") for name, value in (
-        ("reboot", ""), ("priority", "1"), ("ntasks-per-gpu", "1"), ("partition", ""), ("time", "2h"), ("time", "x"),
+        ("reboot", ""), ("priority", "1"), ("nodefile", "/etc/passwd"), ("bbf", "x"), ("wait", ""),
+        *(("hint", text) for text in ("", "help", "any", "multithread,nomultithread")),
+        *(("extra-node-info", text) for text in ("", "0", "1:2:3:4", "x", "1:", "2-1", "1:-1", "70000")),
+        *(("cpu-freq", text) for text in ("", "fast", "0", "high-low", "2-1", "low:OnDemand", "OnDemand:OnDemand",
+                                          "OnDemand-low", "PowerSave", "1-2:any", "1-2:", "-", "1--2")),
+        *(("gpu-bind", text) for text in ("", "any", "single:", "single:x", "map_gpu:", "map_gpu:0x1", "map_gpu:1,,2",
+                                          "map_gpu:1*", "mask_gpu:g", "per_task:-1", "verbose", "verbose,")),
+        *(("gpu-freq", text) for text in ("", "any", "low,,high", "memory=", "memory=x", "other=1", "-1")),
+        *(("mem-bind", text) for text in ("", "any", "help", "map_mem", "map_mem:", "map_mem:x")),
+        ("delay-boot", ""), ("delay-boot", "x"), ("profile", ""), ("profile", "any"), ("profile", "none,task"),
+        ("propagate", ""), ("propagate", "ALL"), ("propagate", "CORE"), ("ntasks-per-gpu", "0"), ("power", "any"),
+        ("segment", "0"), ("resv-ports", "x"), ("oom-kill-step", "2"), ("partition", ""), ("time", "2h"), ("time", "x"),
         ("time", ""), ("time-min", "1:2:3:4"), ("nodes", "0"), ("nodes", "2-1"), ("nodes", "1-"), ("nodes", "x"),
         ("nodes", "1-2-3"), ("ntasks", "0"), ("ntasks", "-1"), ("ntasks", "1.5"), ("ntasks", "9999999999"),
         ("cpus-per-task", "70000"), ("mem", "5Gi"), ("mem", "-1"), ("mem", ""), ("mem", "G"), ("mem", "1P"),
@@ -268,11 +326,17 @@ def test_what_was_given_is_what_the_controller_has(cluster, worker, people):
         ("nodelist", "n" * 70000), ("exclude", "./x"),
         ("kill-on-invalid-dep", "perhaps"), ("gres-flags", "x"))),
     ({"options": {"mem": "1", "mem-per-cpu": "1"}}, "options/mem: can be said per node, per CPU or per GPU"),
+    *(({"options": {"hint": "nomultithread", name: "1"}}, "options/hint: cannot be said together")
+      for name in ("extra-node-info", "ntasks-per-core", "threads-per-core")),
+    ({"options": {"ntasks-per-gpu": "1"}}, "options/ntasks-per-gpu: needs a number"),
+    *(({"options": {"ntasks-per-gpu": "1", name: "1"}}, "options/ntasks-per-gpu: cannot be said together")
+      for name in ("ntasks-per-node", "gpus-per-task", "gpus-per-socket")),
     ({"options": {"gpus": "1", "cpus-per-gpu": "1", "cpus-per-task": "1"}}, "options/cpus-per-gpu: cannot be said"),
     *(({"options": {"gpus-per-task": "1"} | more}, "options/gpus: can be said per job, node, socket or task")
       for more in ({"gpus": "2"}, {"gpus-per-node": "1"}, {"gpus-per-socket": "1"}, {"gres": "gpu:1"})),
     ({"options": {"nodelist": "n[1-3]", "ntasks": "2"}}, "options/nodelist: names 3 nodes for 2 tasks"),
     ({"options": {"begin": "2035-01-02", "deadline": "2035-01-01"}}, "options/deadline: is before begin"),
+    ({"options": {"gpu-bind": "map_gpu:" + "0," * 4000 + "0"}}, "options: are too long"),
     ({"options": {"gpus": ",".join(["a100:1"] * 1000)}}, "options: ask for too many"),
 ], ids=lambda value: value[:60] if isinstance(value, str) else "")
 def test_a_wrong_request_is_told_and_not_sent(cluster, warm, people, members, words):

@@ -207,8 +207,11 @@ static void names_are_known_and_not_ours(void **state)
                 {"mail_type", "is it mail-type?"},
                 {"QOS", "is it qos?"},
                 {"bogus", "is no option that is known here"},
-                {"reboot", "is no option that is known here"},
-                {"priority", "is no option that is known here"},
+                {"reboot", "is for administrators"},
+                {"priority", "is for administrators: say nice, or the field priority"},
+                {"cluster", "is set by jobgate itself: say backend"},
+                {"wait", "is about sbatch itself, and not about the job: say wait in the request"},
+                {"nodefile", "is a file that sbatch reads: say nodelist"},
         };
         for (size_t i = 0; i < GW_COUNT(cases); i++) {
                 char members[128], pointer[64];
