@@ -393,6 +393,7 @@ struct gw_dispatch *gw_dispatch_new(const struct gw_service *service, const char
                 return NULL;
         }
         gw_shares_init(&d->shared.lines);
+        gw_log_kept_room_init(&d->shared.kept);
         d->service = service;
         d->origins = origins;
         if (make_router(d, err) || make_presets(d, err) || make_metrics(d, err) ||
@@ -436,6 +437,7 @@ void gw_dispatch_free(struct gw_dispatch *d)
         gw_documents_done(&d->shared.documents);
         gw_job_cache_free(d->shared.jobs);
         gw_shares_done(&d->shared.lines);
+        gw_log_kept_room_done(&d->shared.kept);
         gw_router_free(d->router);
         free(d->routes);
         free_presets(d);

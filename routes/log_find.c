@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "routes/log_kept.h"
+#include "routes/shared.h"
 #include "server/base/cleanup.h"
 #include "server/base/str.h"
 
@@ -151,17 +151,23 @@ static enum gw_next ask_backend(struct gw_call *call, struct gw_log_find *f, str
 static void take_text(void *arg, const struct gw_log_text *text)
 {
         struct gw_log_find *f = arg;
+        struct gw_error *err = &f->source.error;
         if (f->source.fd >= 0)
                 close(GW_TAKE_FD(f->source.fd));
+        gw_log_kept_place_give_back(&f->kept_place);
         f->kept = true;
-        f->source.error = (struct gw_error){0};
+        *err = (struct gw_error){0};
         f->source.complete = true;
-        f->source.fd = gw_log_kept_file(text, &f->source.size, &f->omitted, &f->source.error);
+        if (gw_log_kept_place_take(&f->kept_place, f->room, f->user_id, gw_log_kept_size(text),
+                                   err) == 0)
+                f->source.fd = gw_log_kept_file(text, &f->source.size, &f->omitted, err);
 }
 
 static enum gw_next ask_kept(struct gw_call *call, struct gw_log_find *f)
 {
         f->stage = LOG_FIND_KEPT;
+        f->room = &call->shared->kept;
+        f->user_id = call->principal->user_id;
         f->source.want_stderr = strcmp(gw_call_text(call, "stream"), "stderr") == 0;
         f->opened = true;
         f->kept_get = (struct gw_db_log_get){.log = {.job = f->id,
@@ -277,6 +283,7 @@ void gw_log_find_done(struct gw_log_find *f)
 {
         if (f->opened && f->source.fd >= 0)
                 close(GW_TAKE_FD(f->source.fd));
+        gw_log_kept_place_give_back(&f->kept_place);
         gw_db_submission_get_done(&f->record);
         gw_job_read_done(&f->read);
 }

@@ -10,6 +10,7 @@
 #define GW_ROUTES_LOG_FIND_H
 
 #include "db/kept_logs.h"
+#include "routes/log_kept.h"
 #include "routes/task_indices.h"
 
 enum gw_log_found {
@@ -34,8 +35,12 @@ struct gw_log_find {
         int32_t attempt;             /* the one that was looked for */
         struct gw_log_source source; /* its descriptor is ours until it is taken */
         bool kept;                   /* it is not the file, but what the record keeps of it */
-        uint64_t omitted;            /* bytes that it does not */
+        struct gw_log_kept_place
+                kept_place; /* of that; whoever takes the descriptor takes it, too */
+        uint64_t omitted;   /* bytes that it does not */
         /* private */
+        struct gw_log_kept_room *room;
+        int64_t user_id;
         struct gw_job_read read;
         struct gw_db_task_get task;
         struct gw_db_attempts attempts;

@@ -150,6 +150,7 @@ static enum gw_next open_log(struct gw_call *call, struct gw_log_follow *l)
         if (old && gw_log_first(call, &l->find.source, &first))
                 return gw_call_fail_code(call, GW_ERR_IO, "the output could not be read");
         gw_follower_open(l->follower, &l->find.source, first);
+        gw_log_kept_place_move(&l->place, &l->find.kept_place);
         l->stage = LOG_FOLLOW_SEND;
         return stream(call, l);
 }
@@ -228,5 +229,6 @@ void gw_log_follow_abandon(struct gw_call *call, struct gw_log_follow *l)
 void gw_log_follow_done(struct gw_log_follow *l)
 {
         gw_follower_free(l->follower);
+        gw_log_kept_place_give_back(&l->place);
         gw_log_find_done(&l->find);
 }

@@ -13,6 +13,7 @@ struct gw_log_follow {
         struct gw_log_find find;
         struct gw_log_stream stream;
         struct gw_follower *follower;
+        struct gw_log_kept_place place; /* of what it follows */
         struct gw_hub_wait wait;
         int64_t since;    /* of gw_hub_now(), before the search */
         int64_t began_us; /* monotonic: the search */

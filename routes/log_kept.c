@@ -1,4 +1,4 @@
-/* See log_kept.h. Runs on the thread that reads the record. */
+/* See log_kept.h. Files are made on the thread that reads the record. */
 #include "routes/log_kept.h"
 
 #include <errno.h>
@@ -10,8 +10,62 @@
 #include <unistd.h>
 
 #include "server/base/cleanup.h"
+#include "server/base/limits.h"
 
 #define LINE 80
+
+/* ---- room ------------------------------------------------------------------------------------ */
+
+void gw_log_kept_room_init(struct gw_log_kept_room *room)
+{
+        atomic_init(&room->bytes, 0);
+        gw_shares_init(&room->users);
+}
+
+void gw_log_kept_room_done(struct gw_log_kept_room *room)
+{
+        gw_shares_done(&room->users);
+}
+
+int gw_log_kept_place_take(struct gw_log_kept_place *place, struct gw_log_kept_room *room,
+                           int64_t user_id, size_t bytes, struct gw_error *err)
+{
+        struct gw_share *share = gw_share_ref(&room->users, user_id);
+        if (!share)
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        *place = (struct gw_log_kept_place){.room = room, .share = share, .bytes = bytes};
+        size_t users = gw_share_add(share, bytes);
+        size_t all = atomic_fetch_add(&room->bytes, bytes) + bytes;
+        if (users > GW_MAX_USER_KEPT_BYTES)
+                gw_fail(err, GW_ERR_TOO_MANY,
+                        "you read as much kept output already as one user may: end one of these "
+                        "requests first");
+        else if (all > GW_MAX_KEPT_BYTES)
+                gw_fail(err, GW_ERR_OVERLOADED, "too much kept output is being read already");
+        else
+                return 0;
+        gw_log_kept_place_give_back(place);
+        return -1;
+}
+
+void gw_log_kept_place_give_back(struct gw_log_kept_place *place)
+{
+        if (place->room) {
+                gw_share_add(place->share, (size_t)0 - place->bytes);
+                gw_share_unref(place->share);
+                atomic_fetch_sub(&place->room->bytes, place->bytes);
+        }
+        *place = (struct gw_log_kept_place){0};
+}
+
+void gw_log_kept_place_move(struct gw_log_kept_place *to, struct gw_log_kept_place *from)
+{
+        gw_log_kept_place_give_back(to);
+        *to = *from;
+        *from = (struct gw_log_kept_place){0};
+}
+
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static int write_all(int fd, const char *data, size_t len)
 {
@@ -41,11 +95,24 @@ static int open_file(void)
         return open(folder && *folder ? folder : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 }
 
+static uint64_t omitted_of(const struct gw_log_text *text)
+{
+        return (uint64_t)text->size - text->head_len - text->tail_len;
+}
+
+size_t gw_log_kept_size(const struct gw_log_text *text)
+{
+        char line[LINE] = "";
+        if (omitted_of(text) > 0)
+                write_line(text, omitted_of(text), line);
+        return text->head_len + strlen(line) + text->tail_len;
+}
+
 int gw_log_kept_file(const struct gw_log_text *text, uint64_t *ret_size, uint64_t *ret_omitted,
                      struct gw_error *err)
 {
         char line[LINE] = "";
-        uint64_t omitted = (uint64_t)text->size - text->head_len - text->tail_len;
+        uint64_t omitted = omitted_of(text);
         if (omitted > 0)
                 write_line(text, omitted, line);
         gw_autoclose int fd = open_file();

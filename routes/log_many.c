@@ -36,8 +36,9 @@ struct lane {
         bool busy; /* with this task: */
         uint32_t place;
         int32_t attempt;
-        bool last;     /* the task has no later one */
-        bool out;      /* the follower's work */
+        bool last;                     /* the task has no later one */
+        bool out;                      /* the follower's work */
+        struct gw_log_kept_place kept; /* of what it follows */
         uint64_t left; /* bytes that are asked for; UINT64_MAX: to the attempt's end */
 };
 
@@ -79,6 +80,7 @@ static void free_many(struct gw_log_many *m)
 {
         for (size_t i = 0; i < m->lane_count; i++) {
                 gw_follower_free(m->lanes[i].follower);
+                gw_log_kept_place_give_back(&m->lanes[i].kept);
                 free(m->lanes[i].lines);
         }
         gw_log_agenda_done(&m->agenda);
@@ -263,6 +265,7 @@ static int open_lane(struct gw_log_many *m, struct lane *lane)
         lane->left = m->following ? UINT64_MAX : source->size - first;
         gw_log_lines_begin(lane->lines, gw_log_agenda_index(&m->agenda, m->place));
         gw_follower_open(lane->follower, source, first);
+        gw_log_kept_place_move(&lane->kept, &m->find.kept_place);
         return 0;
 }
 

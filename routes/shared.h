@@ -7,13 +7,15 @@
 
 #include "routes/documents.h"
 #include "routes/job_cache.h"
+#include "routes/log_kept.h"
 #include "server/base/shares.h"
 
 struct gw_shared {
         struct gw_job_cache *jobs; /* has its own locks */
         struct gw_documents documents;
         struct gw_shares lines; /* bytes that each user's bodies of lines hold */
-        atomic_bool started;    /* the database has answered once */
+        struct gw_log_kept_room kept;
+        atomic_bool started; /* the database has answered once */
 };
 
 #endif

@@ -49,6 +49,9 @@
 #define GW_MAX_LOG_TASKS 1000     /* asked for in one ?tasks= */
 #define GW_MAX_LOG_LANES 32       /* of them followed at a time */
 #define GW_MAX_USER_FOLLOWERS 500 /* of one user (setting max_user_followers) */
+/* Of outputs that are kept and served from temporary files; of one user. More than one output. */
+#define GW_MAX_KEPT_BYTES (512 * 1024 * 1024)
+#define GW_MAX_USER_KEPT_BYTES (160 * 1024 * 1024)
 
 /* Outgoing HTTP */
 #define GW_MAX_NET_REQUESTS 4096            /* out at a time, streams included */

@@ -176,6 +176,26 @@ def test_it_goes_with_the_record(made):
     log(made, job, status=404)
 
 
+def test_how_much_of_it_one_user_reads_at_a_time_is_bounded(made):
+    """Each answer has a file of its own until its client has read it."""
+    job = made.api.submit(command=["echo", "much"])
+    kept(made, job)
+    remove(made, job)
+    rows(made, f"UPDATE kept_logs SET head = convert_to(repeat('x', 60 << 20), 'UTF8'), size = 60 << 20"
+               f" WHERE job_id = '{job['id']}' AND stream = 'stdout' RETURNING 1")
+    path = f"/v1/jobs/{job['id']}/logs"
+    with Stream(made.api, path, receive_bytes=4096) as first:
+        with Stream(made.api, path, receive_bytes=4096) as second:
+            assert first.status == second.status == 200
+            assert "kept output" in log(made, job, status=429).json()["detail"]
+            with Stream(made.api, path) as third:
+                assert third.status == 429
+            with Stream(made.api, path, tasks="all") as third:
+                assert third.status == 429
+            assert log(made, job, stream="stderr").text == ""  # there is room for this
+        system.wait_until(lambda: made.api.get(path, tail=1).status == 200, 60, "what was given back")
+
+
 def test_what_was_never_there_is_given_up(made):
     """One that could not be had is looked for again, and nothing else waits for it."""
     job = made.api.submit(script="#!/bin/sh\nrm -f ~/.jobgate/$JOBGATE_JOB_ID.*\n")
