@@ -236,8 +236,9 @@ struct gw_backend_type {
                       uint32_t max_parallel);
         /* Everything of it is recorded: its objects, but not its logs, may go. */
         int (*forget)(struct gw_backend *b, struct gw_mark mark);
-        /* The job's record was removed: its logs too. */
-        int (*purge)(struct gw_backend *b, struct gw_id job);
+        /* The job's record was removed: its logs too. identities: JSON text, a list of all that it
+         * was handed over as, or NULL. */
+        int (*purge)(struct gw_backend *b, struct gw_id job, const char *identities);
         /* The host's mailbox has room again. */
         void (*resume)(struct gw_backend *b);
 };

@@ -109,6 +109,7 @@ static int post(struct gw_backend *head, struct gw_backend_ask template,
         struct gw_backend_ask *a = malloc(sizeof *a);
         if (!a) {
                 free(template.spans);
+                free(template.identities);
                 return -1;
         }
         *a = template;
@@ -159,9 +160,12 @@ int gw_queued_forget(struct gw_backend *head, struct gw_mark mark)
         return post(head, (struct gw_backend_ask){.kind = GW_ASK_FORGET, .mark = mark}, NULL);
 }
 
-int gw_queued_purge(struct gw_backend *head, struct gw_id job)
+int gw_queued_purge(struct gw_backend *head, struct gw_id job, const char *identities)
 {
-        return post(head, (struct gw_backend_ask){.kind = GW_ASK_PURGE, .mark.job = job}, NULL);
+        struct gw_backend_ask a = {.kind = GW_ASK_PURGE, .mark.job = job};
+        if (identities && !(a.identities = strdup(identities)))
+                return -1;
+        return post(head, a, NULL);
 }
 
 void gw_queued_check(struct gw_backend *head, struct gw_backend_check *check)
@@ -191,6 +195,7 @@ void gw_backend_ask_free(struct gw_backend_ask *a)
         if (a) {
                 free(a->submission);
                 free(a->spans);
+                free(a->identities);
         }
         free(a);
 }

@@ -34,6 +34,7 @@ struct gw_backend_ask {
         int held; /* of change, as the next two */
         int64_t time_limit_s;
         uint32_t max_parallel;
+        char *identities;               /* of purge: a copy, freed with it; or NULL */
         struct gw_backend_check *check; /* the caller's */
         struct gw_log_source *log;      /* the caller's */
 };
@@ -84,7 +85,7 @@ int gw_queued_cancel(struct gw_backend *head, struct gw_mark mark, const struct 
 int gw_queued_change(struct gw_backend *head, struct gw_mark mark, int held, int64_t time_limit_s,
                      uint32_t max_parallel);
 int gw_queued_forget(struct gw_backend *head, struct gw_mark mark);
-int gw_queued_purge(struct gw_backend *head, struct gw_id job);
+int gw_queued_purge(struct gw_backend *head, struct gw_id job, const char *identities);
 void gw_queued_check(struct gw_backend *head, struct gw_backend_check *check);
 void gw_queued_log(struct gw_backend *head, struct gw_log_source *source);
 void gw_queued_lead(struct gw_backend *head, uint64_t epoch, const struct gw_submission *live,

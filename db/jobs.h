@@ -226,6 +226,8 @@ struct gw_db_job_wish {
         const char *request_id;
         enum gw_wish wish;
         const char *spec; /* with GW_WISH_SPEC: the new one; NULL otherwise */
+        char *identities; /* out, with GW_WISH_REMOVE: JSON text, a list of all that it was handed
+                           * over as; the caller's, or NULL */
 };
 void gw_db_job_wish_init(struct gw_db_job_wish *c); /* after wish is set */
 

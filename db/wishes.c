@@ -3,6 +3,7 @@
  * statement here writes a state.
  */
 #include <assert.h>
+#include <stdlib.h>
 
 #include "db/job_filter.h"
 #include "db/sql.h"
@@ -68,7 +69,7 @@ static const char remove_sql[] =
         " a AS (DELETE FROM job_specs t USING r WHERE t.job_id = r.id RETURNING 1),"
         " b AS (DELETE FROM tasks t USING r WHERE t.job_id = r.id RETURNING 1),"
         " g AS (DELETE FROM task_wishes t USING r WHERE t.job_id = r.id RETURNING 1),"
-        " c AS (DELETE FROM submissions t USING r WHERE t.job_id = r.id RETURNING 1),"
+        " c AS (DELETE FROM submissions t USING r WHERE t.job_id = r.id RETURNING t.job_id, t.identity),"
         " f AS (DELETE FROM attempts t USING r WHERE t.job_id = r.id RETURNING 1),"
         " k AS (DELETE FROM kept_logs t USING r WHERE t.job_id = r.id RETURNING 1),"
         GW_SQL_LOCK("(SELECT count(*) FROM r) + (SELECT count(*) FROM a) + (SELECT count(*) FROM b)"
@@ -77,7 +78,8 @@ static const char remove_sql[] =
         " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, actor, request_id)"
         "  SELECT nextval('events_n'), r.project_id, r.id, 'removed', r.state, r.reason,"
         "   w.by_user, w.request_id FROM l, r JOIN w ON w.id = r.id RETURNING n, job_id),"
-        GW_SQL_NOTIFY " SELECT w.ord FROM x, e JOIN w ON w.id = e.job_id";
+        GW_SQL_NOTIFY " SELECT w.ord, (SELECT jsonb_agg(DISTINCT c.identity)::text FROM c"
+        "   WHERE c.job_id = w.id AND c.identity IS NOT NULL) FROM x, e JOIN w ON w.id = e.job_id";
 
 /* clang-format on */
 
@@ -98,6 +100,13 @@ static void wish_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
         gw_db_put_text(in, c->spec);
 }
 
+static void remove_row(struct gw_db_command *cmd, const struct gw_db_row *row)
+{
+        struct gw_db_job_wish *c = GW_DB_COMMAND(cmd, struct gw_db_job_wish);
+        free(c->identities); /* of an answer that was lost */
+        c->identities = gw_db_copy_text(row, 1);
+}
+
 #define WISH_KIND(kind_name, statement, ...)                                                       \
         {                                                                                          \
                 .name = (kind_name), .sql = (statement), .columns = wish_columns,                  \
@@ -110,7 +119,7 @@ static const struct gw_db_kind wish_kinds[] = {
         [GW_WISH_RELEASE] = WISH_KIND("job_release", release_sql),
         /* One at a time: two of one job may differ. */
         [GW_WISH_SPEC] = WISH_KIND("job_spec", spec_sql, .batch_max = 1),
-        [GW_WISH_REMOVE] = WISH_KIND("job_remove", remove_sql),
+        [GW_WISH_REMOVE] = WISH_KIND("job_remove", remove_sql, .row = remove_row),
 };
 
 void gw_db_job_wish_init(struct gw_db_job_wish *c)

@@ -4,6 +4,8 @@
  */
 #include "routes/job_wish.h"
 
+#include <stdlib.h>
+
 #include "routes/job_json.h"
 
 enum gw_next gw_job_wish_begin(struct gw_call *call, struct gw_job_wish *w, enum gw_wish wish)
@@ -67,4 +69,5 @@ bool gw_job_wish_resume(struct gw_call *call, struct gw_job_wish *w, enum gw_nex
 void gw_job_wish_done(struct gw_job_wish *w)
 {
         gw_job_read_done(&w->read);
+        free(w->wish.identities);
 }

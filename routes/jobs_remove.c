@@ -11,10 +11,10 @@ static enum gw_next begin(struct gw_call *call)
 }
 
 /* What the backend keeps of it goes too. */
-static void purge(struct gw_call *call, const struct gw_job_read *read)
+static void purge(struct gw_call *call, const struct gw_job_wish *w)
 {
-        struct gw_backend *b = gw_service_backend(call->service, read->seen.backend);
-        if (b && b->type->purge(b, read->id))
+        struct gw_backend *b = gw_service_backend(call->service, w->read.seen.backend);
+        if (b && b->type->purge(b, w->read.id, w->wish.identities))
                 gw_log(GW_LOG_WARN, "jobs.not_purged", "{s:s, s:s}", "backend", b->name, "job",
                        call->path[0]);
 }
@@ -30,7 +30,7 @@ static enum gw_next resume(struct gw_call *call, struct gw_work *work)
                 return gw_call_fail_code(call, GW_ERR_CONFLICT, "the job is %s; cancel it first",
                                          gw_state_name(w->read.seen.state));
         gw_job_cache_remove(call->shared->jobs, w->read.id);
-        purge(call, &w->read);
+        purge(call, w);
         return gw_call_empty(call, 204);
 }
 

@@ -7,16 +7,15 @@
 #include <string.h>
 
 #include "server/base/cleanup.h"
+#include "server/base/id.h"
 
 #define NAME_MAX_BYTES 255
 
-static const struct verb {
-        const char *name;
-        bool runs; /* has the members that sbatch needs */
-} verbs[] = {
-        [GW_AS_USER_FOLDER] = {"folder", false},
-        [GW_AS_USER_OPEN] = {"open", false},
-        [GW_AS_USER_SBATCH] = {"sbatch", true},
+static const char *const verbs[] = {
+        [GW_AS_USER_FOLDER] = "folder",
+        [GW_AS_USER_OPEN] = "open",
+        [GW_AS_USER_REMOVE] = "remove",
+        [GW_AS_USER_SBATCH] = "sbatch",
 };
 
 static const char *const outcomes[] = {
@@ -50,6 +49,15 @@ static const char *read_path(const json_t *value, void *place)
         const char *text = json_string_value(value);
         if (!text || text[0] != '/' || json_string_length(value) >= PATH_MAX)
                 return "must be an absolute path";
+        return read_text(value, place);
+}
+
+static const char *read_job(const json_t *value, void *place)
+{
+        struct gw_id id;
+        const char *text = json_string_value(value);
+        if (!text || gw_id_parse(text, &id))
+                return "must be an id";
         return read_text(value, place);
 }
 
@@ -101,19 +109,23 @@ static const char *read_deadline(const json_t *value, void *place)
 }
 
 #define AT(member) offsetof(struct gw_as_user_request, member)
+#define REMOVE (1U << GW_AS_USER_REMOVE)
+#define SBATCH (1U << GW_AS_USER_SBATCH)
+#define ALL (~0U)
 
 static const struct member {
         const char *name;
-        bool runs;
+        unsigned verbs; /* that have it */
         size_t offset;
         const char *(*read)(const json_t *value, void *place);
 } members[] = {
-        {"user", false, AT(user), read_user},
-        {"path", false, AT(path), read_path},
-        {"arguments", true, AT(arguments), read_arguments},
-        {"environment", true, AT(environment), read_environment},
-        {"script", true, AT(script), read_text},
-        {"deadline", true, AT(deadline_us), read_deadline},
+        {"user", ALL, AT(user), read_user},
+        {"path", ALL, AT(path), read_path},
+        {"job", REMOVE, AT(job), read_job},
+        {"arguments", SBATCH, AT(arguments), read_arguments},
+        {"environment", SBATCH, AT(environment), read_environment},
+        {"script", SBATCH, AT(script), read_text},
+        {"deadline", SBATCH, AT(deadline_us), read_deadline},
 };
 
 /* ---- the whole
@@ -123,7 +135,7 @@ static int read_verb(const json_t *object, enum gw_as_user_verb *ret, struct gw_
 {
         const char *name = json_string_value(json_object_get(object, "verb"));
         for (size_t i = 0; name && i < GW_COUNT(verbs); i++) {
-                if (strcmp(verbs[i].name, name) != 0)
+                if (strcmp(verbs[i], name) != 0)
                         continue;
                 *ret = (enum gw_as_user_verb)i;
                 return 0;
@@ -140,7 +152,7 @@ int gw_as_user_request_read(const json_t *object, struct gw_as_user_request *ret
                 return -1;
         for (size_t i = 0; i < GW_COUNT(members); i++) {
                 const struct member *m = &members[i];
-                if (m->runs && !verbs[request.verb].runs)
+                if (!(m->verbs & (1U << request.verb)))
                         continue;
                 const char *wrong =
                         m->read(json_object_get(object, m->name), (char *)&request + m->offset);

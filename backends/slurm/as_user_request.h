@@ -11,6 +11,10 @@
  *   {"verb": "open", "user": "ada", "path": "/home/ada/.jobgate/x.out"}
  *        opens a regular file for reading, that is no symbolic link itself and not on a file
  *        system that a user serves (FUSE): whoever reads there waits as long as that user likes
+ *   {"verb": "remove", "user": "ada", "path": "/home/ada/.jobgate", "job": "UUID"}
+ *        removes the outputs of a job of the gateway's from a folder of the user's own: regular
+ * files there called as gw_slurm_output_path() calls them, and nothing else; also done when there
+ *        are none
  *   {"verb": "sbatch", "user": "ada", "path": "/home/ada", "arguments": ["--parsable", …],
  *    "environment": ["HOME=/home/ada", …], "script": "#!/bin/bash…", "deadline": T}
  *        runs the site's sbatch in the folder `path` with these arguments (options only, as
@@ -55,7 +59,12 @@
 #define GW_AS_USER_SECONDS 120                    /* of one sbatch, at most */
 #define GW_AS_USER_GRACE_US INT64_C(1000000)
 
-enum gw_as_user_verb { GW_AS_USER_FOLDER, GW_AS_USER_OPEN, GW_AS_USER_SBATCH };
+enum gw_as_user_verb {
+        GW_AS_USER_FOLDER,
+        GW_AS_USER_OPEN,
+        GW_AS_USER_REMOVE,
+        GW_AS_USER_SBATCH,
+};
 
 enum gw_as_user_outcome {
         GW_AS_USER_DONE,
@@ -74,6 +83,7 @@ enum gw_as_user_outcome {
 struct gw_as_user_request {
         enum gw_as_user_verb verb;
         const char *user, *path;
+        const char *job;                       /* of remove: an id */
         const json_t *arguments, *environment; /* of sbatch, as the next two: lists of texts */
         const char *script;
         int64_t deadline_us;

@@ -220,6 +220,9 @@ void gw_slurm_folders_clear(struct gw_slurm *b); /* when nothing is under way */
 /* logs.c */
 void gw_slurm_log_run(struct gw_slurm *b, struct gw_backend_ask *a); /* takes it */
 
+/* purge.c */
+void gw_slurm_purge_run(struct gw_slurm *b, struct gw_backend_ask *a); /* takes it */
+
 /* lead.c */
 void gw_slurm_take_wish(struct gw_slurm *b);
 

@@ -492,12 +492,6 @@ static void run_forget(struct gw_slurm *b, struct gw_backend_ask *a)
         gw_slurm_job_remove(b, job);
 }
 
-static void run_purge(struct gw_slurm *b, struct gw_backend_ask *a)
-{
-        (void)b;
-        gw_backend_ask_free(a);
-}
-
 static void on_checked(struct gw_slurm_ask *ask)
 {
         struct order *o = ask->owner;
@@ -540,7 +534,7 @@ static const struct verb {
 } verbs[GW_ASK_COUNT] = {
         [GW_ASK_SUBMIT] = {run_submit, true}, [GW_ASK_RESOLVE] = {run_resolve, true},
         [GW_ASK_CANCEL] = {run_cancel, true}, [GW_ASK_CHANGE] = {run_change, true},
-        [GW_ASK_FORGET] = {run_forget, true}, [GW_ASK_PURGE] = {run_purge, false},
+        [GW_ASK_FORGET] = {run_forget, true}, [GW_ASK_PURGE] = {gw_slurm_purge_run, false},
         [GW_ASK_CHECK] = {run_check, false},  [GW_ASK_LOG] = {gw_slurm_log_run, false},
 };
 

@@ -23,6 +23,7 @@ static void check_request(const struct gw_as_user_request *r)
         assert(r->user[0] && r->path[0] == '/');
         if (r->verb != GW_AS_USER_SBATCH) {
                 assert(!r->arguments && !r->environment && !r->script && !r->deadline_us);
+                assert(!r->job == (r->verb != GW_AS_USER_REMOVE));
                 return;
         }
         check_list(r->arguments);

@@ -1,4 +1,6 @@
-/* The verbs folder and open: paths are looked at by a process that is the user already. */
+/* The verbs folder, open and remove: paths are looked at by a process that is the user already. */
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -93,4 +95,65 @@ enum gw_as_user_outcome gw_as_user_open(const struct gw_as_user_request *r,
                 return fail(r->path, ENOMEM, err);
         ret->fd = GW_TAKE_FD(fd);
         return GW_AS_USER_DONE;
+}
+
+/* ---- removing
+ * ----------------------------------------------------------------------------------------- */
+
+static const char *skip_digits(const char *text)
+{
+        while (isdigit((unsigned char)*text))
+                text++;
+        return text;
+}
+
+/* "UUID.1.out", "UUID.1_17.err". */
+static bool is_output(const char *name, const char *job)
+{
+        size_t len = strlen(job);
+        if (strncmp(name, job, len) != 0 || name[len] != '.')
+                return false;
+        const char *number = name + len + 1, *end = skip_digits(number);
+        if (end == number)
+                return false;
+        if (*end == '_') {
+                number = end + 1;
+                end = skip_digits(number);
+                if (end == number)
+                        return false;
+        }
+        return strcmp(end, ".out") == 0 || strcmp(end, ".err") == 0;
+}
+
+/* Whatever is in its way now, nothing but a name in this folder goes. */
+static int remove_outputs(DIR *folder, const char *job)
+{
+        struct stat st;
+        int error = 0;
+        for (const struct dirent *entry; (entry = readdir(folder));) {
+                if (!is_output(entry->d_name, job) ||
+                    fstatat(dirfd(folder), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
+                    !S_ISREG(st.st_mode))
+                        continue;
+                if (unlinkat(dirfd(folder), entry->d_name, 0))
+                        error = errno;
+        }
+        return error;
+}
+
+enum gw_as_user_outcome gw_as_user_remove(const struct gw_as_user_request *r, struct gw_error *err)
+{
+        struct stat st;
+        gw_autoclose int fd = open(r->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &st))
+                return fail(r->path, errno, err);
+        if (st.st_uid != geteuid())
+                return wrong(err, "the folder is another user's");
+        DIR *folder = fdopendir(fd);
+        if (!folder)
+                return fail(r->path, errno, err);
+        (void)GW_TAKE_FD(fd);
+        int error = remove_outputs(folder, r->job);
+        closedir(folder);
+        return error ? fail(r->path, error, err) : GW_AS_USER_DONE;
 }

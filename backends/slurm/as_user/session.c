@@ -109,6 +109,8 @@ static enum gw_as_user_outcome run(const struct gw_as_user_options *o,
                 return gw_as_user_folder(r, err);
         case GW_AS_USER_OPEN:
                 return gw_as_user_open(r, ret, err);
+        case GW_AS_USER_REMOVE:
+                return gw_as_user_remove(r, err);
         case GW_AS_USER_SBATCH:
                 return gw_as_user_sbatch(o, r, connection, ret, err);
         }

@@ -1,5 +1,5 @@
 /*
- * The three verbs, done by a process that has become the user. Each returns its outcome; in *err
+ * The verbs, done by a process that has become the user. Each returns its outcome; in *err
  * are words for people where it is not GW_AS_USER_DONE.
  */
 #ifndef GW_BACKENDS_SLURM_AS_USER_VERBS_H
@@ -17,6 +17,7 @@ struct gw_as_user_result {
 enum gw_as_user_outcome gw_as_user_folder(const struct gw_as_user_request *r, struct gw_error *err);
 enum gw_as_user_outcome gw_as_user_open(const struct gw_as_user_request *r,
                                         struct gw_as_user_result *ret, struct gw_error *err);
+enum gw_as_user_outcome gw_as_user_remove(const struct gw_as_user_request *r, struct gw_error *err);
 /* Ends sbatch at the deadline, and when the connection (a socket) is closed. */
 enum gw_as_user_outcome gw_as_user_sbatch(const struct gw_as_user_options *o,
                                           const struct gw_as_user_request *r, int connection,

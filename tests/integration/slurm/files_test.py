@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import pwd
 import signal
 
@@ -138,3 +139,63 @@ def test_every_replica_shows_what_was_submitted(made, folder, binaries, contract
             assert outcome(made.api.wait(job["id"], seconds=60))[:2] == ("succeeded", "completed")
         dry = other.request("POST", "/v1/jobs", far, query={"dry_run": "true"})
         assert dry.status == 200 and dry.json()["rendered"].count("jobgate_from") == texts[1].count("jobgate_from")
+
+
+# ---- what is left with users ----
+
+ID, OTHER = "0193b0a0-0000-7000-8000-000000000001", "0193b0a0-0000-7000-8000-000000000002"
+
+
+def test_only_outputs_of_the_job_are_removed(service, site):
+    user = site.users[0]
+    folder = pathlib.Path(os.path.expanduser(f"~{user}")) / f"outputs-{os.getpid()}"
+    site.run("mkdir", folder, user=user)
+    site.run("touch", *(folder / name for name in (
+        f"{ID}.1.out", f"{ID}.12_345.err", f"{ID}.1.txt", f"{ID}.1_.out", f"{ID}..out", f"{ID}.1.out.old",
+        f"x{ID}.1.out", f"{OTHER}.1.out", "mine")), user=user)
+    site.run("ln", "-s", "mine", folder / f"{ID}.2.out", user=user)
+    site.run("mkdir", folder / f"{ID}.3.out", user=user)
+
+    def remove(path=folder, as_whom=user):
+        return service.ask(verb="remove", user=as_whom, path=str(path), job=ID)["outcome"]
+
+    before = {path.name for path in folder.iterdir()}
+    (folder / "link").symlink_to(folder)
+    assert (remove(folder / "none"), remove(folder / "link"), remove(folder / "mine")) == ("absent", "unseen", "unseen")
+    assert remove(as_whom=site.users[1]) in ("wrong", "forbidden")
+    (folder / "link").unlink()
+    assert {path.name for path in folder.iterdir()} == before
+    assert remove() == remove() == "done"
+    assert before - {path.name for path in folder.iterdir()} == {f"{ID}.1.out", f"{ID}.12_345.err"}
+    site.run("rm", "-r", folder, user=user)
+
+
+def test_output_goes_with_the_record(made):
+    """What a script has named itself is its user's, and stays."""
+    own = made.home() / f"own-{os.getpid()}"
+    plain, array, script, other = jobs = [made.api.submit(**spec) for spec in (
+        {"command": ["echo", "x"]}, {"command": ["echo", "x"], "array": {"indices": "3-4"}},
+        {"script": f"#!/bin/sh\n#SBATCH -e {own}\necho x; echo own >&2\n"}, {"command": ["echo", "x"]})]
+    for job in jobs:
+        assert outcome(made.api.wait(job["id"], seconds=60))[:2] == ("succeeded", "completed")
+
+    def left():
+        return {path.name.split(".")[0] for path in (made.home() / ".jobgate").iterdir()}
+
+    assert {job["id"] for job in jobs} <= left()
+    for job in (plain, array, script):
+        assert made.api.delete(f"/v1/jobs/{job['id']}").status == 204
+    system.wait_until(lambda: not {plain["id"], array["id"], script["id"]} & left(), 60, "the end of the outputs")
+    assert other["id"] in left() and own.read_text() == "own\n"
+    made.slurm.run("rm", own, user=made.slurm.users[0])
+
+
+def test_what_a_task_of_an_array_of_a_script_finds(made):
+    """sbatch gives all tasks one environment: the index is Slurm's to say."""
+    script = "#!/bin/sh\n#SBATCH -a 4-5\nenv | grep -e ^JOBGATE -e ^SLURM_ARRAY_TASK_ID | sort\n"
+    job = made.api.submit(script=script)
+    assert outcome(made.api.wait(job["id"], seconds=60))[:2] == ("succeeded", "completed")
+    for index in (4, 5):
+        names = dict(line.split("=") for line in made.api.log(job["id"], task=index).splitlines())
+        assert names.pop("JOBGATE_URL") == made.gateway.url
+        assert names == {"JOBGATE_ATTEMPT": "1", "JOBGATE_JOB_ID": job["id"], "SLURM_ARRAY_TASK_ID": str(index)}

@@ -94,7 +94,7 @@ static void logs_grow_are_complete_and_go(void **state)
         assert_log(mark, false, "one\ntwo\n", true);
         forget(mark);
 
-        assert_int_equal(rig->b->type->purge(rig->b, mark.job), 0);
+        assert_int_equal(rig->b->type->purge(rig->b, mark.job, NULL), 0);
         int64_t until = gw_clock_mono_us() + DEADLINE_S * GW_SECOND;
         while (log_error(mark) != GW_ERR_GONE && gw_clock_mono_us() < until)
                 rig_pause();
@@ -175,7 +175,7 @@ static void whatever_a_job_left_is_removed(void **state)
         assert_int_equal(rig_wait_phase(rig, mark, GW_PHASE_ENDED).reason, GW_REASON_COMPLETED);
         assert_int_equal(count_entries("jobs"), 1);
         forget(mark);
-        assert_int_equal(rig->b->type->purge(rig->b, mark.job), 0);
+        assert_int_equal(rig->b->type->purge(rig->b, mark.job, NULL), 0);
         int64_t until = gw_clock_mono_us() + DEADLINE_S * GW_SECOND;
         while ((count_entries("jobs") || count_entries("trash")) && gw_clock_mono_us() < until)
                 rig_pause();
