@@ -419,53 +419,89 @@ static json_t *fail_syntax(struct reader *r, struct fy_diag *diag)
         return fail(r, first->msg);
 }
 
-/* Reads the only document of the stream. */
-static json_t *read_stream(struct reader *r, struct fy_parser *parser, struct fy_diag *diag)
+static json_t *fail_count(struct reader *r, size_t most)
 {
-        struct fy_document *document = fy_parse_load_document(parser);
-        struct fy_document *second = document ? fy_parse_load_document(parser) : NULL;
-        json_t *value = NULL;
-        if (fy_parser_get_stream_error(parser))
-                fail_syntax(r, diag);
-        else if (second)
+        if (most == 1)
                 gw_fail(r->err, GW_ERR_INVALID, "%s: more than one document", r->name);
         else
-                value = convert(r, document ? fy_document_root(document) : NULL, 0);
-
-        if (second)
-                fy_parse_document_destroy(parser, second);
-        if (document)
-                fy_parse_document_destroy(parser, document);
-        return value;
+                gw_fail(r->err, GW_ERR_INVALID, "%s: more than %zu documents", r->name, most);
+        return NULL;
 }
 
-json_t *gw_yaml_parse(const char *name, const char *text, size_t len, struct gw_error *err)
+/* Appends every document of the stream. */
+static int read_stream(struct reader *r, struct fy_parser *parser, struct fy_diag *diag,
+                       size_t most, json_t *documents)
 {
-        struct reader r = {.name = name, .err = err};
-        if (check_text(&r, text, len))
-                return NULL;
+        struct fy_document *document;
+        while ((document = fy_parse_load_document(parser))) {
+                json_t *value = json_array_size(documents) < most
+                                        ? convert(r, fy_document_root(document), 0)
+                                        : fail_count(r, most);
+                fy_parse_document_destroy(parser, document);
+                if (!value)
+                        return -1;
+                if (json_array_append_new(documents, value)) {
+                        owned(r, NULL);
+                        return -1;
+                }
+        }
+        if (!fy_parser_get_stream_error(parser))
+                return 0;
+        fail_syntax(r, diag);
+        return -1;
+}
 
+/* The library's messages are collected. */
+static struct fy_diag *quiet_diag(void)
+{
         struct fy_diag_cfg quiet;
         fy_diag_cfg_default(&quiet);
         quiet.fp = NULL;
         struct fy_diag *diag = fy_diag_create(&quiet);
-        if (!diag)
-                return owned(&r, NULL);
-        fy_diag_set_collect_errors(diag, true);
+        if (diag)
+                fy_diag_set_collect_errors(diag, true);
+        return diag;
+}
 
+static int parse(struct reader *r, const char *text, size_t len, size_t most, json_t *documents)
+{
+        struct fy_diag *diag = quiet_diag();
         struct fy_parse_cfg config = {
                 .flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_DISABLE_MMAP_OPT |
                          FYPCF_JSON_NONE | FYPCF_ALLOW_DUPLICATE_KEYS,
                 .diag = diag,
         };
-        json_t *value = NULL;
-        struct fy_parser *parser = fy_parser_create(&config);
-        if (!parser || fy_parser_set_string(parser, text, len))
-                owned(&r, NULL);
+        struct fy_parser *parser = diag ? fy_parser_create(&config) : NULL;
+        int rc = -1;
+        if (!documents || !parser || fy_parser_set_string(parser, text, len))
+                owned(r, NULL);
         else
-                value = read_stream(&r, parser, diag);
+                rc = read_stream(r, parser, diag, most, documents);
         if (parser)
                 fy_parser_destroy(parser);
-        fy_diag_destroy(diag);
-        return value;
+        if (diag)
+                fy_diag_destroy(diag);
+        return rc;
+}
+
+json_t *gw_yaml_parse_all(const char *name, const char *text, size_t len, size_t most,
+                          struct gw_error *err)
+{
+        struct reader r = {.name = name, .err = err};
+        if (check_text(&r, text, len))
+                return NULL;
+        json_t *documents = json_array();
+        if (parse(&r, text, len, most, documents) == 0)
+                return documents;
+        json_decref(documents);
+        return NULL;
+}
+
+json_t *gw_yaml_parse(const char *name, const char *text, size_t len, struct gw_error *err)
+{
+        json_auto_t *documents = gw_yaml_parse_all(name, text, len, 1, err);
+        if (!documents)
+                return NULL;
+        return json_array_size(documents) > 0 ? json_incref(json_array_get(documents, 0))
+                                              : json_null();
 }

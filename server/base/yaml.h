@@ -1,4 +1,4 @@
-/* YAML to JSON, for settings (later: kubeconfig and manifests). The only includer of libfyaml. */
+/* YAML to JSON, for settings, kubeconfigs and manifests. The only includer of libfyaml. */
 #ifndef GW_BASE_YAML_H
 #define GW_BASE_YAML_H
 
@@ -17,5 +17,10 @@
  * GW_ERR_NOMEM). Any thread.
  */
 json_t *gw_yaml_parse(const char *name, const char *text, size_t len, struct gw_error *err);
+
+/* The same of a stream of documents with "---" between them, as an array; the limits are those of
+ * all together, and there are at most `most`. */
+json_t *gw_yaml_parse_all(const char *name, const char *text, size_t len, size_t most,
+                          struct gw_error *err);
 
 #endif

@@ -189,6 +189,24 @@ static void one_document_only(void **state)
         refused("---\n...\n---\na", "f.yaml: more than one document");
 }
 
+static void several_documents(void **state)
+{
+        (void)state;
+        static const char text[] = "a: 1\n---\n[b]\n---\n";
+        struct gw_error err = {0};
+        json_auto_t *documents = gw_yaml_parse_all("f", text, strlen(text), 3, &err);
+        json_auto_t *wanted = json_pack("[{s:i}, [s], n]", "a", 1, "b");
+        assert_true(json_equal(documents, wanted));
+        json_auto_t *none = gw_yaml_parse_all("f", "", 0, 3, &err);
+        assert_int_equal(json_array_size(none), 0);
+        assert_non_null(none);
+        assert_null(gw_yaml_parse_all("f", text, strlen(text), 2, &err));
+        assert_string_equal(err.message, "f: more than 2 documents");
+        err = (struct gw_error){0};
+        assert_null(gw_yaml_parse_all("f", "a: 1\n---\nb: 2: 3", 17, 3, &err));
+        assert_memory_equal(err.message, "f:3:", 4);
+}
+
 static void what_json_cannot_hold(void **state)
 {
         (void)state;
@@ -380,6 +398,7 @@ int main(void)
                 cmocka_unit_test(duplicates),
                 cmocka_unit_test(syntax_errors_say_where),
                 cmocka_unit_test(one_document_only),
+                cmocka_unit_test(several_documents),
                 cmocka_unit_test(what_json_cannot_hold),
                 cmocka_unit_test(tags),
                 cmocka_unit_test(bytes),
