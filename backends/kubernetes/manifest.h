@@ -17,10 +17,11 @@
 struct gw_k8s_manifest {
         struct gw_spec spec;
         struct gw_k8s_tasks tasks;
-        char name[GW_K8S_NAME]; /* of all three objects */
+        char name[GW_K8S_NAME]; /* of the Job, and what those of the others begin with */
         json_t *job;
-        json_t *config_map; /* to be made before the Job; NULL: it needs none */
-        json_t *service;    /* likewise: by which the pods of several machines find each other */
+        json_t *before; /* an array of what is to be made before it: ConfigMaps with parts of the
+                         * program or of an imported manifest, and a headless Service by which the
+                         * pods of several machines find each other */
 };
 
 /*
@@ -34,6 +35,10 @@ struct gw_k8s_manifest {
  * Then options.kubernetes, as far as it may (patch.h), and over all what is never anybody else's:
  * one attempt (backoffLimit 0, or 0 for each index), no second pod before the first has ended
  * (podReplacementPolicy, podFailurePolicy), and containers without privileges.
+ *
+ * Of an imported spec the Job is as it was, as far as the site permits (gw_k8s_guard()), with what
+ * is nobody else's put over it and the defaults beside it; its ConfigMaps get names of the
+ * submission's.
  *
  * The member `secrets` of a spec is {NAME: {"secret": a Secret, "key": of it}}: a variable each.
  *

@@ -88,6 +88,7 @@ static const char *const guarded[] = {
         POD "/serviceAccountName",
         POD "/volumes/*/hostPath",
         POD "/volumes/*/flexVolume",
+        POD "/volumes/*/gitRepo",
         POD "/volumes/*/iscsi",
         POD "/volumes/*/nfs",
         POD "/volumes/*/projected/sources/*/serviceAccountToken",
@@ -199,6 +200,12 @@ static bool is_named(const struct walk *w, const char *path)
         return false;
 }
 
+/* What a user brings whole is looked at value by value; a patch replaces what is below, too. */
+static bool reaches(const struct walk *w, const char *listed, const char *path)
+{
+        return w->is_patch ? conflicts(listed, path) : covers(listed, path);
+}
+
 static bool is_harmless(const char *path, const json_t *value)
 {
         for (size_t i = 0; i < GW_COUNT(harmless); i++) {
@@ -213,10 +220,10 @@ static bool is_harmless(const char *path, const json_t *value)
         return false;
 }
 
-static bool is_never(const char *path)
+static bool is_never(const struct walk *w, const char *path)
 {
         for (size_t i = 0; i < GW_COUNT(never); i++)
-                if (conflicts(never[i], path))
+                if (reaches(w, never[i], path))
                         return true;
         return false;
 }
@@ -225,8 +232,7 @@ static bool is_never(const char *path)
 static bool is_guarded(const struct walk *w, const char *path)
 {
         for (size_t i = 0; i < GW_COUNT(guarded); i++) {
-                bool reaches = w->is_patch ? conflicts(guarded[i], path) : covers(guarded[i], path);
-                if (reaches && !is_permitted(w, path, depth_of(guarded[i])))
+                if (reaches(w, guarded[i], path) && !is_permitted(w, path, depth_of(guarded[i])))
                         return true;
         }
         return false;
@@ -301,7 +307,7 @@ static int check_value(const struct walk *w, const struct gw_pointer *at, const 
                 return json_is_object(value) ? 0 : refuse(w, at, "must be an object");
         if (read_key(path, key, sizeof key) && check_key(w, at, key))
                 return -1;
-        if (w->is_patch && is_never(path))
+        if (is_never(w, path))
                 return refuse(w, at, "is the gateway's to say");
         if (is_harmless(path, value))
                 return 0;
@@ -374,10 +380,16 @@ static int merge(json_t *target, const json_t *patch)
         return 0;
 }
 
-json_t *gw_k8s_container_security(void)
+/* What a container leaves open. One that the site lets be privileged can have none of it. */
+static int harden(json_t *container)
 {
-        return json_pack("{s:b, s:{s:[s]}}", "allowPrivilegeEscalation", 0, "capabilities", "drop",
-                         "ALL");
+        json_t *own = json_object_get(container, "securityContext");
+        json_auto_t *defaults = json_pack("{s:b, s:{s:[s]}}", "allowPrivilegeEscalation", 0,
+                                          "capabilities", "drop", "ALL");
+        if (!json_is_object(container) || json_is_true(json_object_get(own, "privileged")))
+                return 0;
+        return json_is_object(own) ? json_object_update_missing(own, defaults)
+                                   : json_object_set(container, "securityContext", defaults);
 }
 
 int gw_k8s_harden(json_t *job)
@@ -390,10 +402,7 @@ int gw_k8s_harden(json_t *job)
                 json_t *container;
                 json_array_foreach(json_object_get(pod, lists[l]), i, container)
                 {
-                        if (json_is_object(container) &&
-                            !json_object_get(container, "securityContext") &&
-                            json_object_set_new(container, "securityContext",
-                                                gw_k8s_container_security()))
+                        if (harden(container))
                                 return -1;
                 }
         }

@@ -21,20 +21,18 @@
 #include "backends/kubernetes/site.h"
 #include "server/base/error.h"
 
-/* Checks the patch and applies it to the Job; then gives every container that says nothing of its
- * security the defaults. Returns 0; or -1 with GW_ERR_UNPROCESSABLE naming the first value that is
- * not permitted ("/options/kubernetes/spec/…"), and the Job as it was, or GW_ERR_NOMEM. */
+/* Checks the patch and applies it to the Job, then gw_k8s_harden(). Returns 0; or -1 with
+ * GW_ERR_UNPROCESSABLE naming the first value that is not permitted
+ * ("/options/kubernetes/spec/…"), and the Job as it was, or GW_ERR_NOMEM. */
 int gw_k8s_patch(json_t *job, const json_t *patch, const struct gw_k8s_site *site,
                  struct gw_error *err);
 
-/* Of a whole Job that a user brings: only whether something reaches out that the site does not
- * permit. pointer: the Job's place in the request. Returns as above. */
+/* Of a whole Job that a user brings: whether it has what is nobody's to say, or reaches out where
+ * the site does not permit it. pointer: the Job's place in the request. Returns as above. */
 int gw_k8s_guard(const json_t *job, const char *pointer, const struct gw_k8s_site *site,
                  struct gw_error *err);
 
-/* Containers' security where they say nothing of it. Returns 0, or -1 without memory. */
+/* No privileges for any container, where it says nothing else. Returns 0, or -1 without memory. */
 int gw_k8s_harden(json_t *job);
-/* The same as a value, new; NULL without memory. */
-json_t *gw_k8s_container_security(void);
 
 #endif

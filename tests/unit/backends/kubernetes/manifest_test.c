@@ -125,6 +125,18 @@ static void check_refused(const char *members, const char *pointer)
         assert_null(m.job);
 }
 
+static const json_t *object_before(const struct gw_k8s_manifest *m, const char *kind)
+{
+        size_t i;
+        const json_t *object;
+        json_array_foreach(m->before, i, object)
+        {
+                if (strcmp(json_string_value(json_object_get(object, "kind")), kind) == 0)
+                        return object;
+        }
+        return NULL;
+}
+
 static int set_site(void **state)
 {
         (void)state;
@@ -440,7 +452,7 @@ static void scripts_of_all_sizes(void **state)
 
         m = with_script(100 * 1024, "");
         expect(m.job, MAIN "command", "[\"/bin/sh\", \"/jobgate/launch\"]");
-        assert_null(m.config_map);
+        assert_null(object_before(&m, "ConfigMap"));
         gw_k8s_manifest_done(&m);
 
         m = with_script(150 * 1024, "#!/bin/sh\n");
@@ -451,9 +463,10 @@ static void scripts_of_all_sizes(void **state)
         gw_k8s_manifest_done(&m);
 
         m = with_script(500 * 1024, "#!/bin/sh\n");
-        assert_int_equal(json_string_length(at(m.config_map, "data.script")), 500 * 1024);
-        expect(m.config_map, "metadata.name", "\"" NAME "\"");
-        expect(m.config_map, "kind", "\"ConfigMap\"");
+        assert_int_equal(json_string_length(at(object_before(&m, "ConfigMap"), "data.script")),
+                         500 * 1024);
+        expect(object_before(&m, "ConfigMap"), "metadata.name", "\"" NAME "\"");
+        expect(object_before(&m, "ConfigMap"), "kind", "\"ConfigMap\"");
         expect(m.job, POD "volumes",
                "[{\"name\": \"jobgate-program\", \"configMap\": {\"name\": \"" NAME
                "\", \"defaultMode\": 365}}]");
@@ -602,10 +615,10 @@ static void several_machines_find_each_other(void **state)
         expect(m.job, MAIN "env.4", "{\"name\": \"WORLD_SIZE\", \"value\": \"4\"}");
         expect(m.job, MAIN "env.5.name", "\"RANK\"");
         expect(m.job, MAIN "env.6.name", "\"NODE_RANK\"");
-        expect(m.service, "spec",
+        expect(object_before(&m, "Service"), "spec",
                "{\"clusterIP\": \"None\", \"publishNotReadyAddresses\": true, \"selector\": "
                "{\"jobgate.dev/job\": \"" ID "\", \"jobgate.dev/submission\": \"2\"}}");
-        expect(m.service, "metadata.name", "\"" NAME "\"");
+        expect(object_before(&m, "Service"), "metadata.name", "\"" NAME "\"");
         gw_k8s_manifest_done(&m);
 
         struct gw_span span = {0, 9};
