@@ -1,6 +1,9 @@
 """Images on a real Slurm: by a command in front of the job's program, by a plugin, and by Slurm itself."""
 
+import json
 import pathlib
+import pwd
+import shutil
 import subprocess
 import tempfile
 
@@ -130,6 +133,78 @@ def test_slurm_itself_is_told_of_a_bundle(on):
                                            "options": {"slurm": {"container": "/b"}}})
         assert twice.json()["errors"][0]["pointer"] == "/options/slurm/container"
         made.slurm.run("scancel", "--user", made.slurm.users[0])
+
+
+# -- real containers --------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def root(place):
+    """The root folder of an image: busybox, and a file that tells it from the machine."""
+    made = place / "bundle/rootfs"
+    for name in ("bin", "etc", "proc", "dev", "sys", "tmp", "home", "var", "usr/bin"):
+        (made / name).mkdir(parents=True)
+    shutil.copy("/usr/bin/busybox", made / "bin/busybox")  # a static one
+    for name in ("sh", "cat", "env", "id", "pwd"):
+        (made / "bin" / name).symlink_to("busybox")
+    (made / "usr/bin/env").symlink_to("/bin/busybox")
+    (made / "etc/os-release").write_text("ID=in-the-bundle\n")
+    for name in ("passwd", "group", "hosts", "resolv.conf"):
+        (made / "etc" / name).touch()  # runtimes lay their own over them
+    (made / "tmp").chmod(0o777)
+    return made
+
+
+def bundle(root, user):
+    """Makes it an OCI bundle that its user can run without privileges."""
+    person = pwd.getpwnam(user)
+    ids = [{"containerID": 0, "hostID": number, "size": 1} for number in (person.pw_uid, person.pw_gid)]
+    kinds = ("mount", "user")
+    config = {"ociVersion": "1.0.2", "root": {"path": "rootfs"},
+              "process": {"cwd": "/", "args": ["/bin/sh"], "env": ["PATH=/bin"],
+                          "user": {"uid": 0, "gid": 0}},
+              "mounts": [{"destination": "/proc", "type": "bind", "source": "/proc", "options": ["rbind"]},
+                         {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["mode=755"]}],
+              "linux": {"namespaces": [{"type": kind} for kind in kinds], "uidMappings": ids[:1],
+                        "gidMappings": ids[1:]}}
+    (root.parent / "config.json").write_text(json.dumps(config))
+    return root.parent
+
+
+@pytest.fixture(scope="module")
+def runtime(site):
+    """Slurm's own settings for a runtime; its nodes read them when they start."""
+    call = f"runc --rootless=true --root={site.folder}/oci"
+    names = "%n.%u.%j.%s.%t"
+    (site.folder / "oci").mkdir(mode=0o777)
+    (site.folder / "oci").chmod(0o777)
+    (site.folder / "etc/oci.conf").write_text("".join(
+        f'RunTime{name}="{call} {words}"\n' for name, words in (
+            ("Query", f"state {names}"), ("Kill", f"kill -a {names}"), ("Delete", f"delete --force {names}"),
+            ("Run", f"run {names} -b %b"))))
+    for path in (site.folder / "run").glob("slurmd-*.pid"):
+        site.kill(path.stem)
+    assert site.up().returncode == 0
+
+
+def test_a_job_runs_inside_a_bundle(on, root, runtime):
+    with on(container="slurm") as made:
+        where = bundle(root, made.slurm.users[0])
+        command = made.api.submit(command=["cat", "/etc/os-release"], image=str(where))
+        script = made.api.submit(script="#!/bin/sh\ncat /etc/os-release; echo $TEXT; exit 3\n", image=str(where),
+                                 environment={"TEXT": "a 'b"}, retry={"limit": 0})
+        finished(made, command)
+        assert outcome(made.api.wait(script["id"], seconds=60)) == ("failed", "exit_code", 3, None)
+        # The runtime's own warnings, and Slurm's, follow.
+        assert made.output(command).startswith("ID=in-the-bundle\n")
+        assert made.output(script).startswith("ID=in-the-bundle\na 'b\n")
+
+
+def test_a_job_runs_inside_an_unprivileged_runtime(on, root):
+    with on(container="apptainer", container_command=["ch-run", "--cd=/tmp"]) as made:
+        script = made.api.submit(script="#!/bin/sh\ncat /etc/os-release; pwd; echo $TEXT\n", image=str(root),
+                                 environment={"TEXT": "a 'b"})
+        finished(made, script)
+        assert made.output(script) == "ID=in-the-bundle\n/tmp\na 'b\n"
 
 
 def test_a_site_without_any_refuses_them(on):
