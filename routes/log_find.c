@@ -16,6 +16,8 @@ enum gw_next gw_log_find_begin(struct gw_call *call, struct gw_log_find *f)
         f->error = (struct gw_error){0};
         f->submission = 0;
         f->running = f->ended = false;
+        f->kept = false;
+        f->omitted = 0;
         f->node[0] = '\0';
         f->stage = LOG_FIND_READ;
         f->read.id = f->id;
@@ -211,15 +213,14 @@ static bool take_record(struct gw_call *call, struct gw_log_find *f, enum gw_nex
 }
 
 /* Neither the file is there nor anything kept: what its backend says. */
-static bool has_none(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next)
+static bool has_none(struct gw_log_find *f)
 {
         const struct gw_error *error = &f->source.error;
         if (error->code == GW_ERR_NOT_FOUND)
                 return no_file_yet(f);
-        if (gw_log_find_is_passing(error))
-                return is_away(f, error);
-        *ret_next = gw_call_fail(call, error);
-        return false;
+        f->error = *error;
+        f->found = gw_log_find_is_passing(error) ? GW_LOG_AWAY : GW_LOG_GONE;
+        return true;
 }
 
 static bool take_source(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next)
@@ -230,17 +231,17 @@ static bool take_source(struct gw_call *call, struct gw_log_find *f, enum gw_nex
         if (f->source.error.code == GW_OK)
                 return true;
         if (!f->ended || !b->type->foreign_logs)
-                return has_none(call, f, ret_next);
+                return has_none(f);
         *ret_next = ask_kept(call, f);
         return false;
 }
 
-static bool take_kept(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next)
+static bool take_kept(struct gw_log_find *f)
 {
         if (f->kept_get.cmd.error.code != GW_OK)
                 return is_away(f, &f->kept_get.cmd.error);
         if (!f->kept)
-                return has_none(call, f, ret_next);
+                return has_none(f);
         f->found = GW_LOG_THERE;
         return f->source.error.code == GW_OK || is_away(f, &f->source.error);
 }
@@ -267,12 +268,12 @@ bool gw_log_find_resume(struct gw_call *call, struct gw_log_find *f, enum gw_nex
         case LOG_FIND_KEPT:
                 break;
         }
-        return take_kept(call, f, ret_next);
+        return take_kept(f);
 }
 
 enum gw_next gw_log_find_fail(struct gw_call *call, const struct gw_log_find *f)
 {
-        if (f->found == GW_LOG_AWAY)
+        if (f->found == GW_LOG_AWAY || f->found == GW_LOG_GONE)
                 return gw_call_fail(call, &f->error);
         if (f->found == GW_LOG_NEVER)
                 return gw_call_fail_code(call, GW_ERR_NOT_FOUND, "the attempt never ran");

@@ -19,6 +19,7 @@ enum gw_log_found {
         GW_LOG_SOON,    /* it has started and its backend has no file yet: no event tells */
         GW_LOG_NEVER,   /* the job has ended, or gone on, without it */
         GW_LOG_AWAY,    /* the record or the backend cannot be asked now: `error` says why */
+        GW_LOG_GONE,    /* it is not to be had any more, nor here: `error` says why */
 };
 
 struct gw_log_find {

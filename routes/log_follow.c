@@ -192,6 +192,8 @@ static enum gw_next after_search(struct gw_call *call, struct gw_log_follow *l)
                 if (!l->streaming)
                         return gw_log_find_fail(call, &l->find);
                 break;
+        case GW_LOG_GONE: /* an answer that has begun is cut */
+                return gw_log_find_fail(call, &l->find);
         }
         l->stage = LOG_FOLLOW_STAND;
         return stream(call, l);

@@ -14,6 +14,7 @@
  */
 #include "routes/log_many.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -248,25 +249,42 @@ static enum gw_next find_next(struct gw_log_many *m)
         return gw_log_find_begin(m->call, &m->find);
 }
 
-/* Returns 0; or -1 when it cannot be read. */
-static int open_lane(struct gw_log_many *m, struct lane *lane)
+/* The lane has what was found now, or a line about it. */
+static void take_lane(struct gw_log_many *m, struct lane *lane)
 {
-        struct gw_log_source *source = &m->find.source;
         struct gw_log_task *task = &m->agenda.tasks[m->place];
-        uint64_t first = 0;
-        if (task->old && gw_log_first(m->call, source, &first))
-                return -1;
         task->old = false;
         task->open = true;
         lane->busy = true;
         lane->place = m->place;
         lane->attempt = m->find.attempt;
         lane->last = gw_log_find_is_last(&m->find);
-        lane->left = m->following ? UINT64_MAX : source->size - first;
         gw_log_lines_begin(lane->lines, gw_log_agenda_index(&m->agenda, m->place));
+}
+
+/* Returns 0; or -1 when it cannot be read. */
+static int open_lane(struct gw_log_many *m, struct lane *lane)
+{
+        struct gw_log_source *source = &m->find.source;
+        uint64_t first = 0;
+        if (m->agenda.tasks[m->place].old && gw_log_first(m->call, source, &first))
+                return -1;
+        take_lane(m, lane);
+        lane->left = m->following ? UINT64_MAX : source->size - first;
         gw_follower_open(lane->follower, source, first);
         gw_log_kept_place_move(&lane->kept, &m->find.kept_place);
         return 0;
+}
+
+/* One task's output that is gone is no reason to show none of the others': a line says so. */
+static void tell_gone(struct gw_log_many *m, struct lane *lane)
+{
+        size_t room = 0;
+        take_lane(m, lane);
+        char *place = gw_log_lines_room(lane->lines, &room);
+        int n = snprintf(place, room, "[jobgate: %s]", m->find.error.message);
+        gw_log_lines_added(lane->lines, n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1);
+        gw_log_lines_end(lane->lines);
 }
 
 static enum gw_next send(struct gw_log_many *m);
@@ -320,6 +338,9 @@ static enum gw_next after_find(struct gw_log_many *m)
         case GW_LOG_AWAY:
                 task->news = true;
                 return put_off(m, &m->find.error);
+        case GW_LOG_GONE:
+                tell_gone(m, free_lane(m));
+                break;
         }
         return find_more(m);
 }

@@ -189,6 +189,17 @@ def test_an_array_cancelled_before_it_starts(api):
     assert logs(api, job).body == b""
 
 
+@pytest.mark.parametrize("following", [True, False])
+def test_one_output_that_is_gone_is_a_line(api, following):
+    job = array(api, "echo task $i; [ $i != 1 ] || rm $(readlink /proc/$$/fd/1)", "0-3")
+    api.wait(job["id"])
+    for tasks, indices in (("all", range(4)), ("1-3", (1, 2, 3)), ("1", (1,))):
+        answer = follow(api, job, tasks).rest() if following else logs(api, job, tasks).body
+        lines = by_task(answer)
+        assert lines.pop(1).startswith(b"[jobgate: the log has been removed")
+        assert lines == {i: f"task {i}\n".encode() for i in indices if i != 1}
+
+
 def test_every_attempt_of_each_task(api, tmp_path_shared):
     job = array(api, f"echo x >> {tmp_path_shared}/$i; n=$(wc -l < {tmp_path_shared}/$i); echo attempt $n; "
                      "[ $n -gt $i ] || exit 75", "0-2", hold=True, retry={"limit": 5, "delay": 1, "on": [75]})

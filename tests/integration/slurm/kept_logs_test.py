@@ -6,7 +6,7 @@ import pytest
 
 from tests.harness import as_user, slurm, system
 from tests.harness.site import gateway_on, outcome
-from tests.harness.stream import Stream
+from tests.harness.stream import Cut, Stream
 
 HEAD, TAIL = 1024, 2048
 LINES = "#!/bin/bash\nfor i in $(seq 1000); do echo line $i; done\n"
@@ -109,6 +109,18 @@ def test_each_attempt(made):
         assert log(made, job, attempt=attempt).text == f"attempt {attempt}\n"
     assert log(made, job).text == "attempt 2\n"
     assert log(made, job, tasks="all").text == "[0] attempt 2\n"
+
+
+def test_following_ends_where_a_later_output_is_gone(made):
+    job = made.api.submit(script="#!/bin/bash\necho attempt $JOBGATE_ATTEMPT\n"
+                          "[ $JOBGATE_ATTEMPT = 1 ] || rm $(readlink /proc/$$/fd/1)\nexit 3\n",
+                          retry={"limit": 1, "delay": 15, "on": [3]})
+    system.wait_until(lambda: kept_rows(made, job), 60, "the first output to be kept")
+    remove(made, job)
+    with Stream(made.api, f"/v1/jobs/{job['id']}/logs", follow="true") as stream:
+        assert stream.read_until(b"\n") == b"attempt 1\n"
+        with pytest.raises(Cut):
+            stream.rest()
 
 
 def test_each_task_of_an_array(made):
