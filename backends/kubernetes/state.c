@@ -87,7 +87,7 @@ struct wait {
         bool hopeless;
 };
 
-/* Of the main container. GW_REASON_COUNT: Events may tell. */
+/* Of a container. GW_REASON_COUNT: Events may tell. */
 static const struct wait container_waits[] = {
         {"InvalidImageName", "", GW_REASON_IMAGE_PULL, GW_REASON_REJECTED, true},
         {"ErrImagePull", "", GW_REASON_IMAGE_PULL, GW_REASON_IMAGE_PULL, false},
@@ -336,27 +336,54 @@ static const struct wait *last_wait(const json_t *events, const struct wait *row
         return NULL;
 }
 
+/* Why a pod waits, and in whose words. */
+struct why {
+        const struct wait *row; /* NULL: none is about it */
+        const char *reason, *message;
+};
+
+static struct why why_of(const struct wait *rows, size_t count, const json_t *teller)
+{
+        struct why why = {.reason = gw_k8s_text(teller, "reason"),
+                          .message = gw_k8s_text(teller, "message")};
+        why.row = find_wait(rows, count, why.reason, why.message);
+        return why;
+}
+
+/* The first container that waits for something tells more than one that waits for its turn. */
+static struct why why_of_containers(const struct gw_k8s_pod *pod)
+{
+        static const char *const lists[] = {"status.initContainerStatuses",
+                                            "status.containerStatuses"};
+        for (size_t l = 0; l < GW_COUNT(lists); l++) {
+                size_t i;
+                const json_t *status;
+                json_array_foreach(gw_k8s_member(pod->json, lists[l]), i, status)
+                {
+                        struct why why = why_of(container_waits, GW_COUNT(container_waits),
+                                                gw_k8s_member(status, "state.waiting"));
+                        if (why.row && why.row->means != GW_REASON_COUNT)
+                                return why;
+                }
+        }
+        return why_of(container_waits, GW_COUNT(container_waits), pod->waiting);
+}
+
 static void mean_pending(struct gw_k8s_meaning *m, const struct gw_k8s_pod *pod,
                          const json_t *events)
 {
         const json_t *scheduled = gw_k8s_condition(pod->json, "PodScheduled");
-        const char *reason = gw_k8s_text(pod->waiting, "reason");
-        const char *message = gw_k8s_text(pod->waiting, "message");
-        const struct wait *row =
-                find_wait(container_waits, GW_COUNT(container_waits), reason, message);
+        struct why why = scheduled && !gw_k8s_is_true(scheduled)
+                                 ? why_of(scheduling, GW_COUNT(scheduling), scheduled)
+                                 : why_of_containers(pod);
+        if (why.row && why.row->means == GW_REASON_COUNT)
+                why.row = last_wait(events, pod_events, GW_COUNT(pod_events), "Pod", pod->name,
+                                    &why.message);
         m->phase = GW_PHASE_PENDING;
-        if (scheduled && !gw_k8s_is_true(scheduled)) {
-                message = gw_k8s_text(scheduled, "message");
-                reason = gw_k8s_text(scheduled, "reason");
-                row = find_wait(scheduling, GW_COUNT(scheduling), reason, message);
-        } else if (row && row->means == GW_REASON_COUNT) {
-                row = last_wait(events, pod_events, GW_COUNT(pod_events), "Pod", pod->name,
-                                &message);
-        }
-        if (row)
-                wait_for(m, row);
-        say(m, message);
-        say(m, reason);
+        if (why.row)
+                wait_for(m, why.row);
+        say(m, why.message);
+        say(m, why.reason);
 }
 
 static void mean_pod(struct gw_k8s_meaning *m, const struct gw_k8s_pod *pod,

@@ -403,6 +403,12 @@ static const struct {
          ENDED("the Job's deadline", DEADLINE, -1, 0, "DeadlineExceeded: m")},
         {JOB(""), POD("", "\"phase\": \"Unknown\""),
          RUNS("no word of the kubelet", NODE_UNAVAILABLE, NULL)},
+        {JOB(""),
+         POD("", "\"phase\": \"Pending\", \"initContainerStatuses\": [{\"name\": \"i\", \"state\": "
+                 "{\"waiting\": {\"reason\": \"ErrImagePull\", \"message\": \"w\"}}}], "
+                 "\"containerStatuses\": [{\"name\": \"c\", \"state\": {\"waiting\": {\"reason\": "
+                 "\"PodInitializing\"}}}]"),
+         WAITS("the image of an init container", IMAGE_PULL, "w", GW_REASON_IMAGE_PULL, false)},
         {JOB(""), POD("", "\"phase\": \"Pending\""), WAITS("new", NONE, NULL, NONE, false)},
         {JOB(""), POD(DELETED("30"), "\"phase\": \"Running\""),
          ENDING("being deleted", CANCELLED_EXTERNALLY, NULL)},
