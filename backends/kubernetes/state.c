@@ -114,6 +114,7 @@ static const struct wait pod_events[] = {
 
 /* Of the Job, while it has no pod: why none can be made. */
 static const struct wait job_events[] = {
+        {"SuccessfulCreate", "", GW_REASON_NONE, GW_REASON_NONE, false}, /* it can, again */
         {"FailedCreate", "exceeded quota", GW_REASON_QUOTA, GW_REASON_NONE, false},
         {"FailedCreate", "failed quota", GW_REASON_QUOTA, GW_REASON_REJECTED, true},
         {"FailedCreate", "violates PodSecurity", GW_REASON_UNSCHEDULABLE, GW_REASON_REJECTED, true},
@@ -481,7 +482,14 @@ static void tell_nodes(struct gw_k8s_meaning *m, const json_t *pods)
 
 /* ---- without a pod -------------------------------------------------------------------------- */
 
-static void mean_waiting(struct gw_k8s_meaning *m, const struct gw_k8s_job *job,
+/* Whether as many of an array's tasks run as may. */
+static bool is_full(const struct gw_k8s_job *job)
+{
+        int64_t most = json_integer_value(gw_k8s_member(job->json, "spec.parallelism"));
+        return most > 0 && json_integer_value(gw_k8s_member(job->json, "status.active")) >= most;
+}
+
+static void mean_waiting(struct gw_k8s_meaning *m, const struct gw_k8s_job *job, bool is_task,
                          const json_t *events)
 {
         const char *manager = gw_k8s_text(job->json, "spec.managedBy"), *message = "";
@@ -497,7 +505,9 @@ static void mean_waiting(struct gw_k8s_meaning *m, const struct gw_k8s_job *job,
         } else if (job->suspended) {
                 m->reason = GW_REASON_SUSPENDED;
                 say(m, gw_k8s_text(gw_k8s_condition(job->json, "Suspended"), "message"));
-        } else if (row) {
+        } else if (is_task && is_full(job)) {
+                m->reason = GW_REASON_LIMIT;
+        } else if (row && row->means != GW_REASON_NONE) {
                 wait_for(m, row);
                 say(m, message);
         } else if (manager[0] && strcmp(manager, "kubernetes.io/job-controller") != 0) {
@@ -602,7 +612,7 @@ static struct gw_k8s_meaning mean(const struct gw_k8s_view *view, bool is_task,
         if (pod)
                 mean_pod(&m, pod, &job, view->events);
         else
-                mean_waiting(&m, &job, view->events);
+                mean_waiting(&m, &job, is_task, view->events);
         tell_nodes(&m, view->pods);
         /* While others of the Job may still run, one index of it may not. */
         if (!outcome.known || (is_task && !outcome.final && (!pod || !pod->has_ended)))

@@ -304,6 +304,24 @@ static void tasks_without_pods_are_told_together(void **state)
         json_object_del(status, "completedIndexes");
         json_object_del(status, "failedIndexes");
         check_facts(&view, "5-24", "5-24:0/none/-1 ");
+        /* As many run as may. */
+        json_object_set_new(status, "active", json_integer(5));
+        check_facts(&view, "5-24", "5-24:0/limit/-1 ");
+        json_object_set_new(status, "active", json_integer(4));
+        check_facts(&view, "5-24", "5-24:0/none/-1 ");
+}
+
+/* What was in the way once is told until a pod could be made. */
+static void pods_that_cannot_be_made(void **state)
+{
+        (void)state;
+        json_auto_t *record = load("quota-exceeded");
+        struct gw_k8s_view view = view_of(record);
+        json_t *events = json_object_get(record, "events");
+        check_facts(&view, "0-4", "0-4:0/quota/-1 ");
+        json_array_append_new(events, json_pack("{s:s, s:{s:s, s:s}}", "reason", "SuccessfulCreate",
+                                                "involvedObject", "kind", "Job", "name", "big"));
+        check_facts(&view, "0-4", "0-4:0/none/-1 ");
 }
 
 static void a_pod_that_ended_is_not_counted_yet(void **state)
@@ -493,6 +511,7 @@ int main(void)
                 cmocka_unit_test(each_task_has_its_own_end),
                 cmocka_unit_test(a_success_policy),
                 cmocka_unit_test(tasks_without_pods_are_told_together),
+                cmocka_unit_test(pods_that_cannot_be_made),
                 cmocka_unit_test(a_pod_that_ended_is_not_counted_yet),
                 cmocka_unit_test(lists_that_are_none),
                 cmocka_unit_test(other_cases),
