@@ -58,6 +58,14 @@
 #define GW_MAX_NET_PIECE (64 * 1024)        /* bytes of a stream read ahead of its reader */
 #define GW_MAX_NET_HEADER_BYTES (16 * 1024) /* of an answer */
 
+/* Kubernetes */
+#define GW_MAX_K8S_FILE_BYTES (1024 * 1024)       /* a kubeconfig, and each file it names */
+#define GW_MAX_K8S_TOKEN_BYTES (16 * 1024)        /* a bearer token */
+#define GW_MAX_K8S_ANSWER_BYTES (8 * 1024 * 1024) /* one object; etcd takes 1.5 MiB, packed */
+#define GW_MAX_K8S_PAGE_BYTES (32 * 1024 * 1024)  /* a page of a list */
+#define GW_MAX_K8S_LINE_BYTES (8 * 1024 * 1024)   /* an event of a watch, which has an object */
+#define GW_MAX_K8S_CAUSES 8                       /* kept of an error */
+
 /* Values */
 #define GW_MAX_NAME 63
 #define GW_MAX_IDEMPOTENCY_KEY 255
