@@ -49,6 +49,43 @@ def request(verb, user, path):
     return json.dumps({"verb": verb, "user": user, "path": str(path)}).encode()
 
 
+# ---- a submission of which nothing arrived: the first test begins it, the last sees its end ----
+
+
+@pytest.fixture(scope="module")
+def mute(site):
+    """A service whose sbatch does nothing the first time, and then is the real one."""
+    folder = site.folder / "mute"
+    for name in ("", "runs"):
+        (folder / name).mkdir()
+        (folder / name).chmod(0o777)
+    conf = folder / "sbatch.conf"
+    conf.write_text(f"include {site.conf}\nAuthInfo=socket={site.folder}/munge/socket,ttl=10\n")
+    program = folder / "sbatch"
+    program.write_text(f"#!/bin/sh\ntouch {folder}/runs/$$\nmkdir {folder}/once 2>/dev/null && exec sleep 600\n"
+                       'exec /usr/bin/sbatch "$@"\n')
+    program.chmod(0o755)
+    with as_user.AsUser(folder, site.users, conf, program) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def again(mute, site, folder, binaries, contract, cluster):
+    """A gateway, and a script of which sbatch was killed before it sent anything."""
+    with gateway_on(site, folder, binaries, contract, cluster, as_user=str(mute.socket), munge_life="10s") as made:
+        made.written = made.home() / f"again-{os.getpid()}"
+        made.runs = mute.folder / "runs"
+        made.job = made.api.submit(script=f"#!/bin/sh\n#SBATCH -J again\necho $JOBGATE_ATTEMPT >>{made.written}\n")
+        (first,) = system.wait_until(lambda: list(made.runs.iterdir()), 60, "sbatch")
+        system.kill(int(first.name))
+        yield made
+
+
+def test_what_may_have_arrived_is_unknown(again):
+    system.wait_until(lambda: again.api.job(again.job["id"])["reason"] == "submit_unknown", 60, "what is not known")
+    assert not again.numbers(again.job) and len(list(again.runs.iterdir())) == 1
+
+
 # ---- file systems that users serve ----
 
 
@@ -199,3 +236,12 @@ def test_what_a_task_of_an_array_of_a_script_finds(made):
         names = dict(line.split("=") for line in made.api.log(job["id"], task=index).splitlines())
         assert names.pop("JOBGATE_URL") == made.gateway.url
         assert names == {"JOBGATE_ATTEMPT": "1", "JOBGATE_JOB_ID": job["id"], "SLURM_ARRAY_TASK_ID": str(index)}
+
+
+@pytest.mark.timeout(300)
+def test_what_surely_never_arrived_is_submitted_again_once(again):
+    """Surely: nothing is sent any more, munge's credential is over, and a whole table read later lacks it."""
+    assert outcome(again.api.wait(again.job["id"], seconds=150)) == ("succeeded", "completed", 0, None)
+    assert again.written.read_text() == "1\n" and len(again.numbers(again.job)) == 1
+    assert len(list(again.runs.iterdir())) == 2
+    again.slurm.run("rm", again.written, user=again.slurm.users[0])
