@@ -43,10 +43,16 @@ def prepare(world):
     assert [task["index"] for task in page["items"]] == [n * FAILS for n in range(100)], json.dumps(page)[:300]
     world.limits = world.file("limits.txt", "100\n")
     world.bare = world.file("tasks.sql", QUERY.format(job=job))
+    pages(world, seconds=1)  # what a session does at first only is more than one in a hundred of a short run
+
+
+def pages(world, seconds=None):
+    return tools.wrk(world, world.gateway.url, "get.lua", CLIENTS, world.member.token, world.limits, world.path,
+                     seconds=seconds)
 
 
 def run(world):
-    ours = tools.wrk(world, world.gateway.url, "get.lua", CLIENTS, world.member.token, world.limits, world.path)
+    ours = pages(world)
     theirs = tools.pgbench_p99_ms(world, world.bare, CLIENTS)
     return {"ratio_p99": ours["p99_ms"] / theirs, "tasks_p99_ms": ours["p99_ms"], "reference_p99_ms": theirs,
             "pages_per_s": ours["rate"]}
