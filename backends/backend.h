@@ -212,6 +212,8 @@ struct gw_backend_type {
         void (*log)(struct gw_backend *b, struct gw_log_source *source);
         bool log_by_record; /* log needs what the record says */
         bool foreign_logs;  /* whoever owns its files may remove them: the gateway keeps some */
+        /* Whether log can have any, as it is set up. NULL: it can. Any thread. */
+        bool (*reads_logs)(const struct gw_backend *b);
 
         /* Leadership. lead: start watching under this epoch; live are the submissions that are
          * not closed; an earlier epoch's unsent work is dropped. yield: drop what is unsent,

@@ -24,6 +24,11 @@ static uint32_t op_most_tasks(const struct gw_backend *head)
         return atomic_load(&slurm_of((struct gw_backend *)(uintptr_t)head)->max_array_size);
 }
 
+static bool op_reads_logs(const struct gw_backend *head)
+{
+        return slurm_of((struct gw_backend *)(uintptr_t)head)->settings.as_user;
+}
+
 static int op_render(const struct gw_backend *head, const struct gw_submission *s,
                      struct gw_buf *out, struct gw_error *err)
 {
@@ -128,5 +133,6 @@ const struct gw_backend_type gw_slurm_type = {
         .whole_arrays = true,
         .most_tasks = op_most_tasks,
         .foreign_logs = true,
+        .reads_logs = op_reads_logs,
         GW_QUEUED_OPS,
 };

@@ -23,15 +23,12 @@
 #include "server/base/mailbox.h"
 #include "server/base/str.h"
 #include "server/base/thread.h"
+#include "server/engine/keeper_again.h"
 #include "server/engine/keeper_read.h"
 
 #define AT_ONCE 8
 #define LOOK_MS 1000
 #define NAMES 4096 /* bytes of the names of backends */
-
-#define AGAIN_US (5 * GW_SECOND)           /* at least, before it is looked for again */
-#define GONE_US (10 * 60 * GW_SECOND)      /* how long what is not there may still appear */
-#define AWAY_US (24 * 60 * 60 * GW_SECOND) /* how long somebody may be away who could read it */
 
 /* An attempt and its two outputs. */
 struct item {
@@ -58,7 +55,8 @@ struct gw_keeper {
 
 static bool is_kept(const struct gw_keeper *k, const struct gw_service_backend *b)
 {
-        return b->backend->type->foreign_logs &&
+        const struct gw_backend_type *type = b->backend->type;
+        return type->foreign_logs && (!type->reads_logs || type->reads_logs(b->backend)) &&
                k->settings.head_bytes + k->settings.tail_bytes > 0;
 }
 
@@ -198,20 +196,12 @@ static int keep(struct gw_keeper *k, struct item *item, bool is_stderr, struct g
         return gw_db_session_run_one(k->session, &c.cmd, err);
 }
 
-/* When to look again; 0: not any more. */
-static int64_t next_look(const struct item *item)
-{
-        const enum gw_error_code code = item->sources[0].error.code;
-        int64_t now = gw_clock_wall_us(), age = now - item->ended_us;
-        bool gone = code == GW_ERR_GONE || code == GW_ERR_NOT_FOUND;
-        if (code == GW_OK || age > (gone ? GONE_US : AWAY_US))
-                return 0;
-        return now + (age / 4 > AGAIN_US ? age / 4 : AGAIN_US);
-}
-
 static int settle(struct gw_keeper *k, const struct item *item, struct gw_error *err)
 {
-        struct gw_db_log_settle c = {.log = item->name, .due_us = next_look(item)};
+        int64_t now_us = gw_clock_wall_us();
+        int64_t in_us = gw_keeper_again_us(item->sources[0].error.code, item->sources[1].error.code,
+                                           now_us - item->ended_us);
+        struct gw_db_log_settle c = {.log = item->name, .due_us = in_us > 0 ? now_us + in_us : 0};
         gw_db_log_settle_init(&c);
         return gw_db_session_run_one(k->session, &c.cmd, err);
 }

@@ -156,6 +156,8 @@ def test_without_the_service(made, service, folder, binaries, contract, cluster,
         assert plain.output(job) == "hello\n"
         assert "as_user" in log(plain.api, job, status=503).json()["detail"]
         log(plain.api, job, status=503, follow="true")
+        assert plain.gateway.cluster.query(f"SELECT log_due FROM attempts WHERE job_id = '{job['id']}'",
+                                           database=plain.gateway.database) == [(None,)]
     before = ended(made.api, command=["echo", "before"])
     service.process.terminate()
     service.process.wait(20 * system.PATIENCE)
