@@ -71,6 +71,9 @@ static const char *const permitted[] = {
 #define CONTAINERS(path)                                                                           \
         POD "/containers/*" path, POD "/initContainers/*" path, POD "/ephemeralContainers/*" path
 
+/* A host that the kubelet is to ask, as itself. */
+#define PROBES(name) CONTAINERS("/" name "/httpGet/host"), CONTAINERS("/" name "/tcpSocket/host")
+
 /* What reaches the node or another identity. */
 static const char *const guarded[] = {
         POD "/automountServiceAccountToken",
@@ -87,14 +90,21 @@ static const char *const guarded[] = {
         POD "/serviceAccount",
         POD "/serviceAccountName",
         POD "/volumes/*/hostPath",
-        POD "/volumes/*/flexVolume",
-        POD "/volumes/*/gitRepo",
-        POD "/volumes/*/iscsi",
-        POD "/volumes/*/nfs",
         POD "/volumes/*/projected/sources/*/serviceAccountToken",
         CONTAINERS("/securityContext"),
         CONTAINERS("/ports/*/hostPort"),
         CONTAINERS("/volumeDevices"),
+        PROBES("livenessProbe"),
+        PROBES("readinessProbe"),
+        PROBES("startupProbe"),
+        PROBES("lifecycle/postStart"),
+        PROBES("lifecycle/preStop"),
+};
+
+/* Volumes that stay within the namespace; all others are guarded, whatever comes to be. */
+static const char *const volumes[] = {
+        "name",      "configMap", "csi",       "downwardAPI",           "emptyDir",
+        "ephemeral", "image",     "projected", "persistentVolumeClaim", "secret",
 };
 
 /* Values that take away: nobody minds. */
@@ -238,6 +248,21 @@ static bool is_guarded(const struct walk *w, const char *path)
         return false;
 }
 
+/* A member of a volume that is none of those above, and that the site has not named. */
+static bool is_other_volume(const struct walk *w, const char *path)
+{
+        static const char home[] = POD "/volumes/*";
+        const char *listed = home, *step = path;
+        follow(&listed, &step);
+        if (*listed || !*step)
+                return false;
+        for (size_t i = 0; i < GW_COUNT(volumes); i++)
+                if (strlen(volumes[i]) == step_of(step) - 1 &&
+                    strncmp(step + 1, volumes[i], step_of(step) - 1) == 0)
+                        return false;
+        return !is_permitted(w, path, depth_of(home) + 1);
+}
+
 /* ---- labels and annotations ----------------------------------------------------------------- */
 
 static const char *const maps[] = {"/metadata/labels", "/metadata/annotations",
@@ -311,7 +336,7 @@ static int check_value(const struct walk *w, const struct gw_pointer *at, const 
                 return refuse(w, at, "is the gateway's to say");
         if (is_harmless(path, value))
                 return 0;
-        if (is_guarded(w, path))
+        if (is_guarded(w, path) || is_other_volume(w, path))
                 return refuse(w, at,
                               "reaches the node or another identity, and this site does not "
                               "permit it");
@@ -380,16 +405,23 @@ static int merge(json_t *target, const json_t *patch)
         return 0;
 }
 
-/* What a container leaves open. One that the site lets be privileged can have none of it. */
+/* What a container leaves open. To drop all is no obstacle to what a site lets it add. One that the
+ * site lets be privileged can have none of it. */
 static int harden(json_t *container)
 {
-        json_t *own = json_object_get(container, "securityContext");
-        json_auto_t *defaults = json_pack("{s:b, s:{s:[s]}}", "allowPrivilegeEscalation", 0,
-                                          "capabilities", "drop", "ALL");
+        json_t *own = json_object_get(container, "securityContext"), *capabilities;
+        json_auto_t *defaults =
+                json_pack("{s:b, s:{}}", "allowPrivilegeEscalation", 0, "capabilities");
         if (!json_is_object(container) || json_is_true(json_object_get(own, "privileged")))
                 return 0;
-        return json_is_object(own) ? json_object_update_missing(own, defaults)
-                                   : json_object_set(container, "securityContext", defaults);
+        if (json_is_object(own) ? json_object_update_missing(own, defaults)
+                                : json_object_set(container, "securityContext", defaults))
+                return -1;
+        own = json_object_get(container, "securityContext");
+        capabilities = json_object_get(own, "capabilities");
+        if (!json_is_object(capabilities)) /* what Kubernetes will refuse */
+                return 0;
+        return json_object_set_new(capabilities, "drop", json_pack("[s]", "ALL"));
 }
 
 int gw_k8s_harden(json_t *job)

@@ -19,11 +19,10 @@
 
 /* ---- texts ---------------------------------------------------------------------------------- */
 
-/* Kubernetes takes "$$" for "$" and "$(NAME)" for a value, and what follows another "$" for a byte
- * of Latin-1. */
+/* Kubernetes takes "$$" for "$" and "$(NAME)" for a value. */
 static bool needs_doubling(char next)
 {
-        return next == '$' || next == '(' || (unsigned char)next >= 0x80;
+        return next == '$' || next == '(';
 }
 
 json_t *gw_k8s_literal(const char *text)

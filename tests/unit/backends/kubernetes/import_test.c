@@ -314,7 +314,8 @@ static void what_is_ours_is_put_over_it(void **state)
                       "      restartPolicy: OnFailure\n      terminationGracePeriodSeconds: 5\n"
                       "      securityContext: {runAsNonRoot: true}\n      containers:\n"
                       "      - {name: c, image: i, env: [{name: A, value: $(B)}]}\n"
-                      "      - {name: d, image: i, securityContext: {privileged: false}}\n",
+                      "      - {name: d, image: i, securityContext: {privileged: false, "
+                      "capabilities: {drop: [KILL]}}}\n",
                  &s, &site, &m, &err))
                 fail_msg("%s %s", err.pointer, err.message);
         json_auto_t *wanted = json_loads(
@@ -393,9 +394,13 @@ static void what_reaches_out_is_refused(void **state)
                 {"serviceAccountName: admin", "/serviceAccountName"},
                 {"nodeName: n", "/nodeName"},
                 {"volumes: [{name: v, hostPath: {path: /}}]", "/volumes/0/hostPath/path"},
+                {"volumes: [{name: v, nfs: {server: s}}]", "/volumes/0/nfs/server"},
+                {"volumes: [{name: v, somethingNew: {}}]", "/volumes/0/somethingNew"},
                 {"securityContext: {runAsUser: 0}", "/securityContext/runAsUser"},
                 {"initContainers: [{name: i, securityContext: {privileged: true}}]",
                  "/initContainers/0/securityContext/privileged"},
+                {"initContainers: [{name: i, lifecycle: {preStop: {tcpSocket: {host: h}}}}]",
+                 "/initContainers/0/lifecycle/preStop/tcpSocket/host"},
                 {"ephemeralContainers: [{securityContext: {capabilities: {add: [A]}}}]",
                  "/ephemeralContainers/0/securityContext/capabilities/add/0"},
         };
