@@ -101,6 +101,9 @@ enum gw_answer {
         GW_ANSWER_UNKNOWN,  /* it may or may not have arrived: resolve, never resubmit */
         GW_ANSWER_ABSENT,   /* resolve: it surely never arrived, and never will */
         GW_ANSWER_BUSY,     /* try again at retry_at; nothing was sent */
+        GW_ANSWER_FULL, /* submit: the same; it has as many as it takes, of anybody or of this one
+                         */
+        GW_ANSWER_COUNT
 };
 
 enum gw_request {

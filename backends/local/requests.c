@@ -120,7 +120,7 @@ static void run_submit(struct gw_local *b, struct gw_backend_ask *r)
                 return;
         }
         if (r->submission->send_before > 0 && gw_clock_wall_us() > r->submission->send_before) {
-                answer(b, r, GW_ANSWER_NOT_SENT, NULL);
+                answer(b, r, GW_ANSWER_NOT_SENT, "it was too late to hand it over");
                 return;
         }
         if (plan_and_accept(b, r->submission, &err) == 0)

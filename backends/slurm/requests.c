@@ -4,6 +4,7 @@
  * An order is one question to a worker, and who asked it. A cancel or a change of a submission that
  * is on its way waits for that: slurmctld must not hear of it first.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,8 @@ struct order {
 static void answer(struct gw_slurm *b, const struct gw_backend_ask *a, enum gw_answer answer,
                    const char *ref, const char *raw)
 {
-        bool again = answer == GW_ANSWER_BUSY || answer == GW_ANSWER_UNKNOWN;
+        bool again =
+                answer == GW_ANSWER_BUSY || answer == GW_ANSWER_FULL || answer == GW_ANSWER_UNKNOWN;
         gw_backend_ask_answer(&b->host, a, answer, ref, raw,
                               again ? gw_clock_wall_us() + RETRY_US : 0);
 }
@@ -217,12 +219,17 @@ static void on_submitted(struct gw_slurm_ask *ask)
                 [GW_SLURM_UNKNOWN] = GW_ANSWER_UNKNOWN,   [GW_SLURM_INVALID] = GW_ANSWER_REFUSED,
         };
         struct order *o = ask->owner;
+        json_int_t error = json_integer_value(json_object_get(ask->answer, "error"));
         struct gw_slurm_submitted what = {
                 .verdict = answers[ask->outcome],
                 .number = json_integer_value(json_object_get(ask->answer, "job")),
                 .text = ask->text,
-                .may_be_refusal = json_integer_value(json_object_get(ask->answer, "error")) == -1,
+                .may_be_refusal = error == -1,
         };
+        if (what.verdict == GW_ANSWER_BUSY && error == EAGAIN) {
+                what.verdict = GW_ANSWER_FULL;
+                what.text = "slurmctld has as many jobs as it takes (MaxJobCount)";
+        }
         gw_slurm_submitted(o->backend, o->asked, o->user, &what);
         order_free(o);
 }

@@ -108,32 +108,43 @@ static void on_synced(struct gw_leader *l, const struct message *m)
 #define NO_EVENT GW_EVENT_COUNT /* ask again */
 #define SETTLED (-1)            /* nothing follows; facts will tell */
 
-static const int answer_events[][6] = {
+static const int answer_events[][GW_ANSWER_COUNT] = {
         [GW_REQUEST_SUBMIT] = {[GW_ANSWER_DONE] = GW_EVENT_DONE,
                                [GW_ANSWER_REFUSED] = GW_EVENT_REFUSED,
                                [GW_ANSWER_NOT_SENT] = GW_EVENT_NOT_SENT,
                                [GW_ANSWER_UNKNOWN] = GW_EVENT_LOST_ANSWER,
                                [GW_ANSWER_ABSENT] = GW_EVENT_LOST_ANSWER,
-                               [GW_ANSWER_BUSY] = GW_EVENT_NOT_SENT},
+                               [GW_ANSWER_BUSY] = GW_EVENT_NOT_SENT,
+                               [GW_ANSWER_FULL] = GW_EVENT_NOT_SENT},
         [GW_REQUEST_RESOLVE] = {[GW_ANSWER_DONE] = GW_EVENT_DONE,
                                 [GW_ANSWER_REFUSED] = GW_EVENT_REFUSED,
                                 [GW_ANSWER_NOT_SENT] = NO_EVENT,
                                 [GW_ANSWER_UNKNOWN] = NO_EVENT,
                                 [GW_ANSWER_ABSENT] = GW_EVENT_ABSENT,
-                                [GW_ANSWER_BUSY] = NO_EVENT},
+                                [GW_ANSWER_BUSY] = NO_EVENT,
+                                [GW_ANSWER_FULL] = NO_EVENT},
         [GW_REQUEST_CANCEL] = {[GW_ANSWER_DONE] = SETTLED,
                                [GW_ANSWER_REFUSED] = SETTLED,
                                [GW_ANSWER_NOT_SENT] = NO_EVENT,
                                [GW_ANSWER_UNKNOWN] = NO_EVENT,
                                [GW_ANSWER_ABSENT] = SETTLED,
-                               [GW_ANSWER_BUSY] = NO_EVENT},
+                               [GW_ANSWER_BUSY] = NO_EVENT,
+                               [GW_ANSWER_FULL] = NO_EVENT},
         [GW_REQUEST_CHANGE] = {[GW_ANSWER_DONE] = SETTLED,
                                [GW_ANSWER_REFUSED] = SETTLED,
                                [GW_ANSWER_NOT_SENT] = NO_EVENT,
                                [GW_ANSWER_UNKNOWN] = NO_EVENT,
                                [GW_ANSWER_ABSENT] = SETTLED,
-                               [GW_ANSWER_BUSY] = NO_EVENT},
-        [GW_REQUEST_FORGET] = {SETTLED, SETTLED, SETTLED, SETTLED, SETTLED, SETTLED},
+                               [GW_ANSWER_BUSY] = NO_EVENT,
+                               [GW_ANSWER_FULL] = NO_EVENT},
+        [GW_REQUEST_FORGET] = {SETTLED, SETTLED, SETTLED, SETTLED, SETTLED, SETTLED, SETTLED},
+};
+
+/* Why what was not sent waits. */
+static const enum gw_reason unsent_reasons[GW_ANSWER_COUNT] = {
+        [GW_ANSWER_NOT_SENT] = GW_REASON_BACKEND_UNAVAILABLE,
+        [GW_ANSWER_BUSY] = GW_REASON_BACKEND_UNAVAILABLE,
+        [GW_ANSWER_FULL] = GW_REASON_LIMIT,
 };
 
 static const unsigned request_actions[] = {
@@ -201,8 +212,11 @@ static void on_answer(struct gw_leader *l, const struct message *m)
                 keep_error(p, m->raw);
         struct gw_job_event e = {.type = (enum gw_job_event_type)event,
                                  .at_us = now,
+                                 .reason = unsent_reasons[m->answer],
                                  .exit_code = -1,
                                  .raw = m->raw};
+        if (m->request == GW_REQUEST_SUBMIT)
+                gw_pause_answered(l, p, m->mark, &e);
         gw_leader_apply_part(l, v, p, NULL, &e);
 }
 
@@ -263,6 +277,7 @@ static void step_down(struct gw_leader *l)
         l->lost = l->more = l->more_tasks = false;
         gw_leader_discard(l);
         gw_live_clear(&l->live);
+        gw_pauses_clear(l);
         l->idle_runs = 0;
         gw_db_session_close(GW_TAKE(l->session));
 }
@@ -330,6 +345,9 @@ static void record_offer(struct gw_leader *l)
         pthread_mutex_unlock(&l->offer_lock);
         if (!is_new)
                 return;
+        if (reachable && !l->reached)
+                gw_pauses_cut(l);
+        l->reached = reachable;
         struct gw_db_backend_describe c = {.name = l->backend->name,
                                            .type = l->backend->type->name,
                                            .offer = offer,

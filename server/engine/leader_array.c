@@ -128,6 +128,22 @@ static void complete_parts(struct array *a, const struct gw_record_row *row)
         }
 }
 
+static size_t count_tasks(const struct array *a, bool (*is)(const struct gw_task *task))
+{
+        size_t n = 0;
+        for (size_t i = 0; i < a->tasks.count; i++)
+                if (is(&a->tasks.runs[i].task))
+                        n += a->tasks.runs[i].hi - a->tasks.runs[i].lo + 1;
+        return n;
+}
+
+/* It did not get there for a passing cause. */
+static bool is_unsent(const struct gw_task *task)
+{
+        return task->reason == GW_REASON_BACKEND_UNAVAILABLE ||
+               (task->state == GW_QUEUED && task->reason == GW_REASON_LIMIT);
+}
+
 int gw_array_load(struct live *v, const struct gw_record_row *row, struct gw_error *err)
 {
         struct array *a = v->array = calloc(1, sizeof *a);
@@ -141,6 +157,7 @@ int gw_array_load(struct live *v, const struct gw_record_row *row, struct gw_err
         if (gw_indexset_parse(row->index_set, &a->indices, err) < 0 ||
             gw_record_tasks(row, a->indices.count, &a->tasks, load_part, a, err) < 0)
                 return -1;
+        a->says_why = count_tasks(a, is_unsent) > 0;
         complete_parts(a, row);
         return 0;
 }
@@ -175,15 +192,6 @@ size_t gw_array_open(const struct array *a)
 static bool at_backend(const struct gw_task *task)
 {
         return gw_job_step_handed_over(task->step);
-}
-
-static size_t count_tasks(const struct array *a, bool (*is)(const struct gw_task *task))
-{
-        size_t n = 0;
-        for (size_t i = 0; i < a->tasks.count; i++)
-                if (is(&a->tasks.runs[i].task))
-                        n += a->tasks.runs[i].hi - a->tasks.runs[i].lo + 1;
-        return n;
 }
 
 static bool waits_there(const struct gw_task *task)
@@ -347,13 +355,40 @@ static void note_times(struct live *v, const struct gw_tasks_outcome *o,
         job->step = GW_STEP_ENDED;
 }
 
-/* Why a part was refused is said of the whole: its tasks have no attempt that could tell. */
-static void note_words(struct live *v, const struct gw_job_event *event)
+/* Returns whether the message differs now. */
+static bool say(struct live *v, const char *words)
 {
-        if (event->type != GW_EVENT_REFUSED)
-                return;
-        gw_str_copy(v->job.message, sizeof v->job.message, event->raw ? event->raw : "");
+        char before[GW_JOB_MESSAGE];
+        memcpy(before, v->job.message, sizeof before);
+        gw_str_copy(v->job.message, sizeof v->job.message, words ? words : "");
         gw_str_clean(v->job.message);
+        return strcmp(before, v->job.message) != 0;
+}
+
+/* Why a part was refused, or does not get there, is said of the whole: its tasks have no attempt
+ * that could tell. The latter as long as nothing of the array did. Returns whether the message
+ * differs now. */
+static bool note_words(struct live *v, const struct gw_job_event *event)
+{
+        struct array *a = v->array;
+        enum gw_state state;
+        enum gw_reason reason;
+        bool unsent = event->type == GW_EVENT_NOT_SENT && event->reason != GW_REASON_NONE;
+        if (event->type == GW_EVENT_REFUSED) {
+                a->says_why = false;
+                return say(v, event->raw);
+        }
+        if (!unsent && !a->says_why)
+                return false;
+        gw_tasks_summary(&a->tasks, &state, &reason);
+        if (unsent && state == GW_QUEUED) {
+                a->says_why = true;
+                return say(v, event->raw);
+        }
+        if (!a->says_why || (state != GW_PENDING && state != GW_RUNNING))
+                return false;
+        a->says_why = false;
+        return say(v, NULL);
 }
 
 /* To the tasks of the part, all or some; or (part NULL) to some, whatever part they are in. */
@@ -373,8 +408,8 @@ static void apply(struct gw_leader *l, struct live *v, struct part *p, const str
         if (p)
                 observe(l, p, event);
         note_times(v, &o, event);
-        note_words(v, event);
-        if (a->effect.changed || (p && p->changed))
+        bool told = note_words(v, event);
+        if (told || a->effect.changed || (p && p->changed))
                 gw_array_note(l, v);
 }
 

@@ -10,6 +10,7 @@
  *   leader_read.c     questions to the record: wishes, timers, claims
  *   leader_write.c    an event to a job, and its record
  *   leader_tell.c     what the backend must be told then
+ *   leader_pause.c    pauses between hand-overs that do not get there
  *   leader_about.c    what its scheduler has made of what it was told
  */
 #ifndef GW_ENGINE_LEADER_STATE_H
@@ -128,6 +129,7 @@ struct array {
         struct parts parts;
         uint32_t max_parallel;   /* most tasks handed over at a time; 0: no limit */
         bool unfinished;         /* a wish was applied to the first of its tasks only */
+        bool says_why;           /* the job's message is why a part does not get there */
         int64_t ended_us;        /* the latest end that this leader saw */
         size_t idle_runs;        /* its runs, while it is kept without a part */
         struct part *claimed;    /* its write is a claim of this part … */
@@ -179,6 +181,9 @@ struct occasion {
         const char *timer_fired; /* or NULL */
 };
 
+struct pause;
+LIST_HEAD(pauses, pause);
+
 struct gw_leader {
         struct gw_leader_settings settings;
         struct gw_backend *backend;
@@ -190,11 +195,13 @@ struct gw_leader {
         pthread_mutex_t offer_lock; /* describe() to the loop */
         char *offer;
         bool reachable, offer_new;
+        bool reached; /* what was last recorded of that; the leader's */
 
         struct gw_db_session *session;
         int64_t epoch; /* 0: does not lead */
         bool lost;     /* leadership is over: step down */
         struct live_table live;
+        struct pauses pauses;
         struct write *writes; /* LEADER_WRITES of them */
         size_t write_count;
         struct live *array_writes;   /* linked by array->next_write */
@@ -237,6 +244,22 @@ void gw_leader_keep_abouts(struct gw_leader *l, const struct message *m);
 void gw_leader_act(struct gw_leader *l, struct live *v); /* tells the backend what is due */
 /* Asks again what was put off, and drops what nobody wants before it was sent. */
 void gw_leader_ask_again(struct gw_leader *l);
+
+/* leader_pause.c
+ *
+ * What was said of the hand-over of a part. */
+void gw_pause_answered(struct gw_leader *l, const struct part *p, struct gw_mark mark,
+                       const struct gw_job_event *event);
+/* Whether the part may be handed over now, as far as pauses go. */
+bool gw_pause_lets(const struct gw_leader *l, const struct part *p, struct gw_mark mark);
+/* It is handed over. */
+void gw_pause_asked(struct gw_leader *l, const struct part *p, struct gw_mark mark);
+/* The event to a part that waits for a pause: as if it had been tried. Its words are the pause's.
+ */
+void gw_pause_event(const struct gw_leader *l, const struct part *p, struct gw_job_event *ret);
+void gw_pauses_cut(struct gw_leader *l);  /* what may have been the cause is over: try now */
+void gw_pauses_look(struct gw_leader *l); /* each second: ends those that nobody needs any more */
+void gw_pauses_clear(struct gw_leader *l);
 
 /* The batch's other half: writes that are not a plain job's. */
 struct gw_work *gw_leader_array_chain(struct gw_leader *l); /* NULL: none, or lost */

@@ -25,6 +25,7 @@ static int tell_submit(struct gw_leader *l, struct live *v, struct part *p)
         struct gw_submission s;
         gw_live_submission(v, p, &s);
         s.max_parallel = parallel_of(l, v, p);
+        gw_pause_asked(l, p, s.mark);
         gw_crash_point("leader.intended");
         int rc = l->backend->type->submit(l->backend, &s);
         p->told_held = s.held;
@@ -112,7 +113,7 @@ static bool is_unwanted(const struct live *v, const struct part *p)
 }
 
 /* What the backend must be told and was not: as bits. What is not to be sent any more, because
- * nobody wants it or its time is over, is not among it. */
+ * nobody wants it or its time is over, is not among it, nor what a pause keeps. */
 static unsigned due_now(const struct gw_leader *l, const struct live *v, struct part *p)
 {
         unsigned due = actions_of(l, v, p);
@@ -122,7 +123,8 @@ static unsigned due_now(const struct gw_leader *l, const struct live *v, struct 
         if (p->cancels)
                 p->asked &= ~(unsigned)GW_ACTION_CANCEL;
         due &= ~p->asked;
-        if (is_unwanted(v, p) || p->send_before_us <= gw_clock_wall_us())
+        if (is_unwanted(v, p) || p->send_before_us <= gw_clock_wall_us() ||
+            !gw_pause_lets(l, p, mark_of(v, p)))
                 due &= ~(unsigned)GW_ACTION_SUBMIT;
         return due;
 }
@@ -158,6 +160,10 @@ static void ask_again(struct gw_leader *l, struct live *v, struct part *p)
                 struct gw_job_event e = {
                         .type = GW_EVENT_NOT_SENT, .at_us = gw_clock_wall_us(), .exit_code = -1};
                 gw_leader_apply_part(l, v, p, NULL, &e);
+        } else if (unsent && !gw_pause_lets(l, p, mark_of(v, p))) {
+                struct gw_job_event e;
+                gw_pause_event(l, p, &e);
+                gw_leader_apply_part(l, v, p, NULL, &e);
         } else if (unsent && p->send_before_us <= gw_clock_wall_us()) {
                 gw_leader_renew(l, v, p);
         } else {
@@ -176,6 +182,7 @@ static void ask_job_again(struct gw_leader *l, struct live *v)
 
 void gw_leader_ask_again(struct gw_leader *l)
 {
+        gw_pauses_look(l);
         /* The batch is empty: a flush frees only what the loop has passed. */
         for (size_t i = 0; i < LEADER_BUCKETS && !l->lost; i++) {
                 struct live *next;

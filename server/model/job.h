@@ -78,7 +78,7 @@ struct gw_job {
 struct gw_job_event {
         enum gw_job_event_type type;
         int64_t at_us;         /* wall time of the event: this module has no clock */
-        enum gw_reason reason; /* of a fact, or who cancels */
+        enum gw_reason reason; /* of a fact, who cancels, or why it was not sent; or NONE */
         int exit_code, signal;
         uint64_t seen;                /* of a fact and of GONE: observation number */
         uint32_t restart;             /* of a fact */

@@ -265,11 +265,16 @@ static void drop(struct gw_job *job, const struct gw_job_event *event, struct gw
         finish(job, job->stop, event->at_us, effect);
 }
 
+/* It waits for what the event says, where it says something, until it is tried again. */
 static void not_sent(struct gw_job *job, const struct gw_job_event *event,
                      struct gw_job_effect *effect)
 {
-        if (job->stop != GW_REASON_NONE)
+        if (job->stop != GW_REASON_NONE) {
                 drop(job, event, effect);
+        } else if (event->reason != GW_REASON_NONE) {
+                set_message(job, event->raw);
+                enter(job, GW_STEP_INTENDED, lasting(event->reason));
+        }
 }
 
 static void lost_answer(struct gw_job *job, const struct gw_job_event *event,

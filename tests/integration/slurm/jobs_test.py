@@ -182,14 +182,51 @@ def test_another_user_for_the_project_leaves_what_runs_alone(made):
 
 
 def test_a_controller_that_is_away_delays_and_loses_nothing(made):
+    def pauses():
+        return made.gateway.log.read_text(errors="replace").count('"leader.hand_over_fails"')
+    before = pauses()
     made.slurm.kill("slurmctld")
     jobs = [made.api.submit(command=["sh", "-c", f"echo {number}"]) for number in range(5)]
+    array = made.api.submit(command=["true"], array={"indices": "0-3"})
     system.wait_until(lambda: not made.backend()["reachable"], 60, "the silence")
-    assert {made.api.get(f"/v1/jobs/{job['id']}").json()["state"] for job in jobs} == {"queued"}
+    for job in (*jobs, array):
+        system.wait_until(lambda: made.api.job(job["id"])["reason"] == "backend_unavailable", 60, "why it waits")
+        assert made.api.job(job["id"])["state"] == "queued"
+        assert "Unable to contact slurm controller" in made.api.job(job["id"])["message"]
+        told = [event["kind"] for event in made.api.get(f"/v1/jobs/{job['id']}/events").json()["items"]
+                if event["reason"] == "backend_unavailable"]
+        assert sorted(told) == ["state"] + (["tasks"] if job is array else [])
+    assert pauses() == before + 1
     assert made.slurm.up().returncode == 0
+    assert made.api.wait(array["id"], seconds=120)["state"] == "succeeded"
     for number, job in enumerate(jobs):
         assert outcome(made.api.wait(job["id"], seconds=120))[:2] == ("succeeded", "completed")
         assert made.output(job) == f"{number}\n" and len(made.numbers(job)) == 1
+
+
+def test_a_service_that_is_away_delays_and_is_told(site, folder, binaries, contract, cluster):
+    with gateway_on(site, folder, binaries, contract, cluster, as_user=str(folder / "nothing-there")) as made:
+        job = made.api.submit(command=["true"])
+        system.wait_until(lambda: made.api.job(job["id"])["reason"] == "backend_unavailable", 60, "why it waits")
+        found = made.api.job(job["id"])
+        assert found["state"] == "queued" and "jobgate-slurm-as-user" in found["message"]
+        made.api.post(f"/v1/jobs/{job['id']}/cancel")
+        assert made.api.wait(job["id"], seconds=60)["state"] == "cancelled"
+
+
+def test_a_full_controller_is_told(folder, binaries, contract, cluster):
+    with slurm.Slurm("jgfull", append="MaxJobCount=2\n") as full, \
+            gateway_on(full, folder, binaries, contract, cluster) as made:
+        jobs = [made.api.submit(command=["sleep", "300"]) for _ in range(3)]
+        def told():
+            return [job["message"] for job in map(lambda job: made.api.job(job["id"]), jobs)
+                    if (job["state"], job["reason"]) == ("queued", "limit")]
+        system.wait_until(told, 60, "why one waits")
+        assert "MaxJobCount" in told()[0]
+        for job in jobs:
+            made.api.post(f"/v1/jobs/{job['id']}/cancel")
+        for job in jobs:
+            assert made.api.wait(job["id"], seconds=60)["state"] == "cancelled"
 
 
 def test_a_controller_that_hangs_makes_outcomes_unknown_and_nothing_runs_twice(made):

@@ -73,6 +73,38 @@ static void test_answers_to_submit(void **state)
         assert_int_equal(gw_job_actions(&job), GW_ACTION_SUBMIT);
 }
 
+static void test_what_is_not_sent_tells_why(void **state)
+{
+        (void)state;
+        static const enum gw_reason reasons[] = {GW_REASON_BACKEND_UNAVAILABLE, GW_REASON_LIMIT};
+        struct gw_job job = new_job(GW_STEP_INTENDED);
+        struct gw_job_event e = event_of(GW_EVENT_NOT_SENT);
+        e.raw = "connect failure";
+        for (size_t i = 0; i < 2; i++) {
+                e.reason = reasons[i];
+                apply(&job, e);
+                assert_job(&job, GW_STEP_INTENDED, GW_QUEUED, reasons[i]);
+                assert_string_equal(job.message, "connect failure");
+                assert_true(effect.state_changed);
+                assert_int_equal(effect.submission, GW_SUBMISSION_NONE);
+                assert_int_equal(gw_job_actions(&job), GW_ACTION_SUBMIT);
+                apply(&job, e);
+                assert_false(effect.changed);
+        }
+        e.raw = "standby"; /* other words are no news of the state */
+        apply(&job, e);
+        assert_true(effect.changed);
+        assert_false(effect.state_changed);
+        apply_type(&job, GW_EVENT_DONE);
+        assert_job(&job, GW_STEP_PENDING, GW_PENDING, GW_REASON_NONE);
+        assert_string_equal(job.message, "");
+        for (int s = 0; s < GW_STEP_COUNT; s++) { /* it is about what is to be sent only */
+                job = new_job((enum gw_job_step)s);
+                apply(&job, e);
+                assert_int_equal(effect.changed, s == GW_STEP_INTENDED);
+        }
+}
+
 static void test_recover(void **state)
 {
         (void)state;
@@ -324,6 +356,7 @@ int main(void)
                 cmocka_unit_test(test_claim),
                 cmocka_unit_test(test_claim_only_when_nothing_keeps_it),
                 cmocka_unit_test(test_answers_to_submit),
+                cmocka_unit_test(test_what_is_not_sent_tells_why),
                 cmocka_unit_test(test_recover),
                 cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_refused_after_a_run_is_ignored),

@@ -1,0 +1,191 @@
+/*
+ * Pauses between hand-overs, while what is handed over does not get there for a passing cause: a
+ * controller that is away or full is not asked by every job each second. Leader's thread only.
+ *
+ * A pause is of an identity: whom a submission is for is all that causes are seen to differ by, and
+ * what keeps one user from submitting is to hold up nobody else. After it one submission is tried,
+ * and another than the last: it may be the only one that does not get there. As each success lets
+ * two more follow, what was full is filled, and not overrun.
+ *
+ * Invariant: there is one pause of an identity, from the first hand-over that did not get there
+ * until they do, or nobody asks any more.
+ */
+#include "server/engine/leader_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/clock.h"
+#include "server/base/log.h"
+
+#define FIRST_US GW_SECOND
+#define MOST_US (30 * GW_SECOND)
+#define QUIET_US (10 * GW_SECOND) /* nothing was asked for so long since: it is over */
+#define ROOM 16                   /* so many may follow: it is over */
+
+struct pause {
+        char *identity; /* owned; "": nobody's */
+        char *words;    /* owned, or NULL: the backend's, of the last that did not get there */
+        enum gw_reason reason;
+        int64_t wait_us;      /* how long this one is */
+        int64_t until_us;     /* monotonic */
+        struct gw_mark tried; /* last, after a pause */
+        unsigned room;        /* so many may go without waiting for until_us */
+        LIST_ENTRY(pause) link;
+};
+
+static const char *identity_of(const struct part *p)
+{
+        return p->identity ? p->identity : "";
+}
+
+static struct pause *find(const struct gw_leader *l, const struct part *p)
+{
+        struct pause *pause;
+        LIST_FOREACH(pause, &l->pauses, link)
+        {
+                if (strcmp(pause->identity, identity_of(p)) == 0)
+                        return pause;
+        }
+        return NULL;
+}
+
+static void pause_free(struct pause *pause)
+{
+        LIST_REMOVE(pause, link);
+        free(pause->identity);
+        free(pause->words);
+        free(pause);
+}
+
+static void end(const struct gw_leader *l, struct pause *pause)
+{
+        gw_log(GW_LOG_INFO, "leader.hands_over_again", "{s:s, s:s}", "backend", l->backend->name,
+               "identity", pause->identity);
+        pause_free(pause);
+}
+
+static bool is_tried(const struct pause *pause, struct gw_mark mark)
+{
+        return pause->tried.number == mark.number && gw_id_equal(pause->tried.job, mark.job);
+}
+
+/* NULL without memory: there is no pause then. */
+static struct pause *begin(struct gw_leader *l, const struct part *p, const char *words)
+{
+        struct pause *pause = calloc(1, sizeof *pause);
+        if (!pause || !(pause->identity = strdup(identity_of(p)))) {
+                free(pause);
+                return NULL;
+        }
+        pause->wait_us = FIRST_US;
+        LIST_INSERT_HEAD(&l->pauses, pause, link);
+        gw_log(GW_LOG_WARN, "leader.hand_over_fails", "{s:s, s:s, s:s*}", "backend",
+               l->backend->name, "identity", pause->identity, "words", words);
+        return pause;
+}
+
+static void on_failure(struct gw_leader *l, const struct part *p, struct gw_mark mark,
+                       const struct gw_job_event *event)
+{
+        struct pause *pause = find(l, p);
+        if (pause && is_tried(pause, mark))
+                pause->wait_us = 2 * pause->wait_us < MOST_US ? 2 * pause->wait_us : MOST_US;
+        else if (!pause && !(pause = begin(l, p, event->raw)))
+                return;
+        int64_t until_us = gw_clock_mono_us() + pause->wait_us;
+        if (until_us > pause->until_us)
+                pause->until_us = until_us;
+        pause->room = 0;
+        pause->reason = event->reason;
+        free(pause->words);
+        pause->words = event->raw ? strdup(event->raw) : NULL;
+}
+
+static void on_success(struct gw_leader *l, const struct part *p)
+{
+        struct pause *pause = find(l, p);
+        if (!pause)
+                return;
+        l->asked_us = 0; /* the next follow at once */
+        pause->wait_us = FIRST_US;
+        pause->until_us = gw_clock_mono_us();
+        pause->room += 2;
+        if (pause->room >= ROOM)
+                end(l, pause);
+}
+
+/* It was heard: what it said of that one says nothing of the next. */
+static void on_refusal(struct gw_leader *l, const struct part *p)
+{
+        struct pause *pause = find(l, p);
+        if (pause)
+                pause->until_us = gw_clock_mono_us();
+}
+
+void gw_pause_answered(struct gw_leader *l, const struct part *p, struct gw_mark mark,
+                       const struct gw_job_event *event)
+{
+        if (event->type == GW_EVENT_NOT_SENT)
+                on_failure(l, p, mark, event);
+        else if (event->type == GW_EVENT_DONE)
+                on_success(l, p);
+        else if (event->type == GW_EVENT_REFUSED)
+                on_refusal(l, p);
+}
+
+bool gw_pause_lets(const struct gw_leader *l, const struct part *p, struct gw_mark mark)
+{
+        const struct pause *pause = find(l, p);
+        if (!pause || pause->room > 0)
+                return true;
+        int64_t turn_us = is_tried(pause, mark) ? LEADER_AGAIN_US : 0;
+        return gw_clock_mono_us() >= pause->until_us + turn_us;
+}
+
+void gw_pause_asked(struct gw_leader *l, const struct part *p, struct gw_mark mark)
+{
+        struct pause *pause = find(l, p);
+        if (pause && pause->room > 0) {
+                pause->room--;
+        } else if (pause) {
+                pause->tried = mark;
+                pause->until_us = gw_clock_mono_us() + pause->wait_us;
+        }
+}
+
+void gw_pause_event(const struct gw_leader *l, const struct part *p, struct gw_job_event *ret)
+{
+        const struct pause *pause = find(l, p);
+        *ret = (struct gw_job_event){.type = GW_EVENT_NOT_SENT,
+                                     .at_us = gw_clock_wall_us(),
+                                     .exit_code = -1,
+                                     .reason = pause ? pause->reason : GW_REASON_NONE,
+                                     .raw = pause ? pause->words : NULL};
+}
+
+void gw_pauses_cut(struct gw_leader *l)
+{
+        struct pause *pause;
+        LIST_FOREACH(pause, &l->pauses, link)
+        {
+                pause->until_us = gw_clock_mono_us();
+                pause->tried = (struct gw_mark){0};
+        }
+}
+
+void gw_pauses_look(struct gw_leader *l)
+{
+        struct pause *next;
+        for (struct pause *pause = LIST_FIRST(&l->pauses); pause; pause = next) {
+                next = LIST_NEXT(pause, link);
+                if (gw_clock_mono_us() >= pause->until_us + QUIET_US)
+                        end(l, pause);
+        }
+}
+
+void gw_pauses_clear(struct gw_leader *l)
+{
+        while (!LIST_EMPTY(&l->pauses))
+                pause_free(LIST_FIRST(&l->pauses));
+}
