@@ -21,6 +21,7 @@
 #define POD "/spec/template/spec"
 #define DEFAULT_BACKOFF 6 /* of Kubernetes, where a Job says nothing */
 #define QUEUE "kueue.x-k8s.io/queue-name"
+#define RESERVED "JOBGATE_"
 #define MOST_SECONDS (INT64_C(366) * 86400)
 
 struct work {
@@ -382,6 +383,15 @@ static int read_resources(const struct work *w, const json_t *container)
         return set(w, "resources", resources);
 }
 
+/* Variables that are the gateway's to set, as of a Job of ours that was read back. */
+static void drop_own_variables(json_t *env)
+{
+        for (size_t i = json_array_size(env); i > 0; i--)
+                if (strncmp(text_of(json_array_get(env, i - 1), "name"), RESERVED,
+                            strlen(RESERVED)) == 0)
+                        json_array_remove(env, i - 1);
+}
+
 static int read_container(const struct work *w)
 {
         const json_t *container = first_container(w);
@@ -392,6 +402,7 @@ static int read_container(const struct work *w)
                 return fail_at(w, POD "/containers/0/image", "is missing");
         if (json_object_set(w->spec, "image", (json_t *)(uintptr_t)image))
                 return no_memory(w->err);
+        drop_own_variables(json_object_get(container, "env"));
         return read_resources(w, container);
 }
 

@@ -425,26 +425,40 @@ static void what_reaches_out_is_refused(void **state)
         gw_k8s_manifest_done(&m);
 }
 
-/* What a Job says for itself stays so. */
+static size_t count_of(const char *text, const char *part)
+{
+        size_t count = 0;
+        for (; (text = strstr(text, part)); text += strlen(part))
+                count++;
+        return count;
+}
+
+/* What a Job says for itself stays so, but for what is ours to say. */
 static void its_own_stays(void **state)
 {
         (void)state;
         struct gw_k8s_site site = gw_k8s_site_default();
         json_auto_t *paths = json_pack("[s]", "/spec/template/spec/securityContext/runAsUser");
+        json_auto_t *secrets = json_pack("[s, s]", "a", "b");
         struct gw_submission s = {0};
         struct gw_k8s_manifest m;
         site.patch_paths = paths;
+        site.pull_secrets = secrets;
         assert_int_equal(make(HEAD
                               "spec:\n  template:\n    spec:\n      restartPolicy: Never\n"
-                              "      securityContext: {runAsUser: 2000}\n      containers:\n"
+                              "      securityContext: {runAsUser: 2000}\n"
+                              "      imagePullSecrets: [{name: b}]\n      containers:\n"
                               "      - {name: c, image: i, env: [{name: JOBGATE_ATTEMPT, value: "
-                              "'9'}]}\n",
+                              "'9'}, {name: A, value: x}, {name: JOBGATE_X, value: y}]}\n",
                               &s, &site, &m, NULL),
                          0);
         gw_autofree char *text = json_dumps(m.job, JSON_COMPACT);
         assert_non_null(strstr(text, "\"runAsUser\":2000"));
-        assert_non_null(strstr(text, "{\"name\":\"JOBGATE_ATTEMPT\",\"value\":\"9\"}"));
-        assert_null(strstr(text, "{\"name\":\"JOBGATE_ATTEMPT\",\"value\":\"1\"}"));
+        assert_non_null(strstr(text, "\"imagePullSecrets\":[{\"name\":\"b\"},{\"name\":\"a\"}]"));
+        assert_non_null(strstr(text, "{\"name\":\"A\",\"value\":\"x\"}"));
+        assert_int_equal(count_of(text, "\"JOBGATE_ATTEMPT\""), 1);
+        assert_non_null(strstr(text, "{\"name\":\"JOBGATE_ATTEMPT\",\"value\":\"1\"}"));
+        assert_int_equal(count_of(text, "JOBGATE_X"), 0);
         gw_k8s_manifest_done(&m);
 }
 
