@@ -168,32 +168,35 @@ bool gw_slurm_is_of(struct gw_slurm *b, const struct gw_slurm_job *job,
         return shape && r->submit_s + CLOCKS_S >= made_s && is_same(b, job, r);
 }
 
-/* By its number: its owner may have rewritten the comment. A controller that lost its state gives
- * numbers anew. */
-static struct gw_slurm_job *job_by_number(struct gw_slurm *b, const struct gw_slurm_record *r)
-{
-        struct gw_slurm_job *job = gw_slurm_job_numbered(b, gw_slurm_number_of(r));
-        if (!job || is_same(b, job, r))
-                return job;
-        gw_slurm_job_lost(b, job, gone_words);
-        return NULL;
-}
-
-/* The submission a record is of; NULL: none of ours. */
-static struct gw_slurm_job *job_of(struct gw_slurm *b, const struct gw_slurm_record *r)
+/* The submission that a record has the mark of, and may be of by its owner and its number. */
+static struct gw_slurm_job *job_by_mark(struct gw_slurm *b, const struct gw_slurm_record *r)
 {
         struct gw_mark mark;
-        bool marked = gw_slurm_mark_read(r->comment, &mark) == 0;
-        struct gw_slurm_job *job = marked ? gw_slurm_job_find(b, mark) : NULL;
-        if (marked && !job)
+        if (gw_slurm_mark_read(r->comment, &mark))
+                return NULL;
+        struct gw_slurm_job *job = gw_slurm_job_find(b, mark);
+        if (!job)
                 gw_slurm_closed_see(b, mark, r);
-        if (!job || job->uid != r->uid)
-                job = job_by_number(b, r);
-        if (!job || job->array.is_array != (r->array != 0))
-                return NULL; /* else the user's own, with our mark */
-        if (job->number == 0)
-                gw_slurm_job_number(b, job, gw_slurm_number_of(r));
-        return job->number == gw_slurm_number_of(r) ? job : NULL; /* else the user's copy of it */
+        if (!job || job->uid != r->uid || job->array.is_array != (r->array != 0))
+                return NULL; /* else somebody's own, with our mark */
+        return job->number == 0 || job->number == gw_slurm_number_of(r) ? job : NULL;
+}
+
+/* The submission a record is of; NULL: none of ours. Its number goes before its mark, for its owner
+ * may rewrite the comment, also into that of one whose number is not known yet. A controller that
+ * lost its state gives numbers anew. */
+static struct gw_slurm_job *job_of(struct gw_slurm *b, const struct gw_slurm_record *r)
+{
+        uint32_t number = gw_slurm_number_of(r);
+        struct gw_slurm_job *holder = gw_slurm_job_numbered(b, number);
+        if (holder && is_same(b, holder, r))
+                return holder->array.is_array == (r->array != 0) ? holder : NULL;
+        struct gw_slurm_job *job = job_by_mark(b, r);
+        if (job && job != holder)
+                gw_slurm_job_number(b, job, number); /* which loses the holder */
+        else if (holder && !job)
+                gw_slurm_job_lost(b, holder, gone_words);
+        return job;
 }
 
 /* All of a submission was there when slurmctld took it. */

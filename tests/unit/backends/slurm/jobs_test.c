@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "server/base/cleanup.h"
+#include "server/base/clock.h"
 
 #define NUMBER 7
 #define UID 1001
@@ -35,6 +36,11 @@ static void on_answer(void *self, uint64_t epoch, enum gw_request request, struc
         p->answered = answer;
 }
 
+static void on_offer(void *self, const char *offer, bool reachable)
+{
+        (void)self, (void)offer, (void)reachable;
+}
+
 /* A submission is on its way, and an agent watches. */
 static void begin(struct place *p)
 {
@@ -43,7 +49,8 @@ static void begin(struct place *p)
         *p = (struct place){.backend = calloc(1, sizeof *p->backend)};
         assert_non_null(p->backend);
         TAILQ_INIT(&p->backend->report);
-        p->backend->host = (struct gw_backend_host){.self = p, .answer = on_answer};
+        p->backend->host =
+                (struct gw_backend_host){.self = p, .answer = on_answer, .describe = on_offer};
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
         p->backend->watch.fd = pair[0];
         gw_buf_init(&p->backend->watch.out, GW_FRAME_MAX);
@@ -56,8 +63,12 @@ static void begin(struct place *p)
 static void end(struct place *p)
 {
         gw_slurm_jobs_clear(p->backend);
-        gw_buf_done(&p->backend->watch.out);
-        close(p->backend->watch.fd);
+        if (gw_link_is_open(&p->backend->watch)) {
+                gw_link_close(&p->backend->watch);
+        } else {
+                gw_buf_done(&p->backend->watch.out);
+                close(p->backend->watch.fd);
+        }
         close(p->agent);
         free(p->backend);
 }
@@ -127,12 +138,78 @@ static void only_what_has_not_ended_is_looked_for(void **state)
         end(&p);
 }
 
+/* The link is that of a child, which it ends. */
+static void attend(struct place *p)
+{
+        struct gw_slurm *b = p->backend;
+        b->watch.pid = fork();
+        assert_true(b->watch.pid >= 0);
+        for (; b->watch.pid == 0;)
+                pause();
+        b->watch.errors_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        gw_frames_init(&b->watch.in);
+        assert_int_equal(fcntl(b->watch.fd, F_SETFL, O_NONBLOCK), 0);
+        b->watch_ends_at = b->offer_at = INT64_MAX;
+        b->heard_at = gw_clock_mono_us();
+}
+
+/* The agent says these jobs. */
+static void table(struct place *p, json_t *jobs)
+{
+        json_auto_t *frame = json_pack("{s:i, s:i, s:i, s:o, s:[]}", "table", 1, "asked_at", 1,
+                                       "now", 1, "jobs", jobs, "gone");
+        struct gw_buf out = GW_BUF_INIT(GW_FRAME_MAX);
+        gw_frame_put(&out, frame);
+        assert_true(gw_buf_ok(&out));
+        assert_int_equal(write(p->agent, out.data, out.len), out.len);
+        gw_buf_done(&out);
+        gw_slurm_watch_serve(p->backend);
+}
+
+static struct gw_slurm_job *add(struct place *p, const char *text, char comment[64])
+{
+        const struct gw_slurm_job_settings settings = {.user = "ada", .uid = UID};
+        struct gw_mark its;
+        assert_int_equal(gw_mark_parse(text, &its), 0);
+        snprintf(comment, 64, "jobgate:%s", text);
+        struct gw_slurm_job *job = gw_slurm_job_add(p->backend, its, &settings);
+        assert_non_null(job);
+        return job;
+}
+
+/* Its owner rewrote the comment into that of one that is on its way. */
+static void a_number_goes_before_a_mark(void **state)
+{
+        char first[64], second[64];
+        struct place p;
+        (void)state;
+        begin(&p);
+        attend(&p);
+        struct gw_slurm_job *job = add(&p, "018bcfe5-6800-7000-8000-000000000001.1", first);
+        struct gw_slurm_job *other = add(&p, "018bcfe5-6800-7000-8000-000000000002.1", second);
+        table(&p, json_pack("[{s:i, s:i, s:s, s:i}]", "job", NUMBER, "uid", UID, "comment", first,
+                            "submit", 1700000000));
+        assert_int_equal(job->number, NUMBER);
+        table(&p, json_pack("[{s:i, s:i, s:s, s:i, s:i}]", "job", NUMBER, "uid", UID, "comment",
+                            second, "submit", 1700000000, "state", 1));
+        assert_int_equal(job->number, NUMBER);
+        assert_int_equal(job->tasks.items[0]->view.phase, GW_PHASE_RUNNING);
+        assert_int_equal(other->number, 0);
+        /* The numbers began anew. */
+        table(&p, json_pack("[{s:i, s:i, s:s, s:i}]", "job", NUMBER, "uid", UID, "comment", second,
+                            "submit", 1700000009));
+        assert_int_equal(other->number, NUMBER);
+        assert_int_equal(job->tasks.items[0]->view.reason, GW_REASON_LOST);
+        end(&p);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_has_a_number_is_missed_where_a_table_lacks_it),
                 cmocka_unit_test(the_agent_knows_what_was_taken),
                 cmocka_unit_test(only_what_has_not_ended_is_looked_for),
+                cmocka_unit_test(a_number_goes_before_a_mark),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
