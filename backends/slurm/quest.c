@@ -59,17 +59,15 @@ static bool is_over(const struct gw_slurm_job *job, int64_t limit_us)
 
 /* ---- records ------------------------------------------------------------------------------- */
 
-/* Takes those that are of the job and that `fits`. Returns how many. */
-static size_t take_all(struct gw_slurm *b, struct gw_slurm_job *job, const json_t *records,
-                       bool (*fits)(struct gw_slurm_record *r))
+/* Takes those of the controller's that are of the job. Returns how many. */
+static size_t take_all(struct gw_slurm *b, struct gw_slurm_job *job, const json_t *records)
 {
         size_t i, taken = 0;
         const json_t *item;
         json_array_foreach(records, i, item)
         {
                 struct gw_slurm_record r;
-                if (gw_slurm_record_read(item, &r, NULL) || !fits(&r) ||
-                    !gw_slurm_is_of(b, job, &r))
+                if (gw_slurm_record_read(item, &r, NULL) || !gw_slurm_is_of(b, job, &r))
                         continue;
                 gw_slurm_take(b, job, &r);
                 taken++;
@@ -77,10 +75,31 @@ static size_t take_all(struct gw_slurm *b, struct gw_slurm_job *job, const json_
         return taken;
 }
 
-static bool any(struct gw_slurm_record *r)
+/* Whether it is of a run from before the present one. */
+static bool is_past(struct gw_slurm *b, const struct gw_slurm_record *r)
 {
-        (void)r;
-        return true;
+        const struct gw_slurm_task *task = gw_slurm_task_numbered(b, r->job);
+        return task && r->submit_s * GW_SECOND < task->view.pending_us;
+}
+
+/* Takes accounting's that are of the job, of each number only the newest, if it `fits`. */
+static void take_newest(struct gw_slurm *b, struct gw_slurm_job *job, const json_t *records,
+                        bool (*fits)(struct gw_slurm_record *r))
+{
+        struct gw_slurm_record *all, *newest = NULL;
+        size_t count;
+        if (gw_slurm_accounted_read(records, &all, &count))
+                return; /* as if nobody had answered */
+        for (size_t i = 0; i < count; i++) {
+                if (gw_slurm_is_of(b, job, &all[i]) && !is_past(b, &all[i]))
+                        newest = &all[i];
+                if (i + 1 < count && all[i + 1].job == all[i].job)
+                        continue;
+                if (newest && fits(newest))
+                        gw_slurm_take(b, job, newest);
+                newest = NULL;
+        }
+        free(all);
 }
 
 static bool explains(struct gw_slurm_record *r)
@@ -105,7 +124,7 @@ static void on_looked(struct gw_slurm *b, struct gw_slurm_job *job, const struct
         }
         job->quest.step = b->accounting ? GW_SLURM_ACCOUNT : GW_SLURM_GONE;
         job->quest.again_us = 0;
-        if (take_all(b, job, json_object_get(ask->answer, "jobs"), any) > 0)
+        if (take_all(b, job, json_object_get(ask->answer, "jobs")) > 0)
                 gw_slurm_watch_know(b, job);
 }
 
@@ -115,7 +134,7 @@ static void on_accounted(struct gw_slurm *b, struct gw_slurm_job *job,
         bool answered = ask->outcome == GW_SLURM_DONE;
         give_up_after(job, answered ? LATE_US : AWAY_US);
         if (answered)
-                take_all(b, job, json_object_get(ask->answer, "jobs"), gw_slurm_accounted);
+                take_newest(b, job, json_object_get(ask->answer, "jobs"), gw_slurm_accounted);
 }
 
 /* They end as the controller told it. */
@@ -140,7 +159,7 @@ static void on_explained(struct gw_slurm *b, struct gw_slurm_job *job,
                          const struct gw_slurm_ask *ask)
 {
         if (ask->outcome == GW_SLURM_DONE)
-                take_all(b, job, json_object_get(ask->answer, "jobs"), explains);
+                take_newest(b, job, json_object_get(ask->answer, "jobs"), explains);
         if (is_explained(job))
                 gw_slurm_quest_end(b, job);
         else if (is_over(job, WHO_US))
@@ -156,7 +175,7 @@ static void on_found(struct gw_slurm *b, struct gw_slurm_job *job, const struct 
         bool answered = ask->outcome == GW_SLURM_DONE;
         if (answered && first && gw_slurm_record_read(first, &r, NULL) == 0 && r.uid == job->uid) {
                 gw_slurm_job_number(b, job, gw_slurm_number_of(&r));
-                take_all(b, job, records, gw_slurm_accounted);
+                take_newest(b, job, records, gw_slurm_accounted);
                 gw_slurm_quest_end(b, job);
         } else if (is_over(job, answered ? LATE_US : AWAY_US)) {
                 job->quest.step = GW_SLURM_NOWHERE;

@@ -39,6 +39,15 @@ class Site:
         """What the gateway says of the cluster."""
         return {item["name"]: item for item in self.api.get("/v1/backends").json()["items"]}["slurm"]
 
+    def held(self, **spec):
+        """A job that the controller holds without our doing; its number."""
+        assert self.slurm.run("scontrol", "update", "partitionname=main", "state=down").returncode == 0
+        job = self.api.submit(**spec)
+        number = system.wait_until(lambda: self.numbers(job), 60, "the job at slurmctld")[0]
+        assert self.slurm.run("scontrol", "hold", number).returncode == 0
+        assert self.slurm.run("scontrol", "update", "partitionname=main", "state=up").returncode == 0
+        return job, number
+
     def home(self, number=0):
         return pathlib.Path(os.path.expanduser(f"~{self.slurm.users[number]}"))
 

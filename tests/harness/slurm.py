@@ -5,6 +5,7 @@ import fcntl
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 
@@ -132,3 +133,22 @@ class Slurm:
 
     def kill(self, name, sign=signal.SIGKILL):
         os.kill(self.server_pid(name), sign)
+
+    def keep_state(self):
+        """Sets aside what the controller has on its disk when it ends in order; and starts it again."""
+        pid = self.server_pid("slurmctld")
+        self.kill("slurmctld", signal.SIGTERM)
+        system.wait_until(lambda: not system.alive(pid), 60, "slurmctld's end")
+        kept = self.folder / "kept"
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(self.folder / "slurmctld", kept)
+        assert self.up().returncode == 0
+
+    def take_up_the_kept_state(self):
+        """The controller dies, and begins with that."""
+        self.kill("slurmctld")
+        state = self.folder / "slurmctld"
+        shutil.copytree(self.folder / "kept", state, dirs_exist_ok=True)
+        for path in (state, *state.rglob("*")):
+            shutil.chown(path, "slurm", "slurm")
+        assert self.up().returncode == 0

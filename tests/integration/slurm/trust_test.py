@@ -4,8 +4,6 @@ import contextlib
 import json
 import random
 import re
-import shutil
-import signal
 import struct
 import time
 
@@ -253,24 +251,35 @@ def test_a_rewritten_comment_loses_nothing(made, site):
 def test_what_is_closed_and_there_again_is_ended(made, site):
     """The controller takes up an older state of its own."""
     (made.home() / "ran").unlink(missing_ok=True)
-    assert site.run("scontrol", "update", "partitionname=main", "state=down").returncode == 0
-    job = made.api.submit(command=["touch", "ran"])
-    [number] = system.wait_until(lambda: made.numbers(job), 60, "the job at slurmctld")
-    assert site.run("scontrol", "hold", number).returncode == 0
-    assert site.run("scontrol", "update", "partitionname=main", "state=up").returncode == 0
-    pid = site.server_pid("slurmctld")
-    site.kill("slurmctld", signal.SIGTERM)
-    system.wait_until(lambda: not system.alive(pid), 60, "its end")
-    state, kept = site.folder / "slurmctld", site.folder / "kept"
-    shutil.copytree(state, kept)
-    assert site.up().returncode == 0
+    job, number = made.held(command=["touch", "ran"])
+    site.keep_state()
     made.api.post(f"/v1/jobs/{job['id']}/cancel")
     assert made.api.wait(job["id"], seconds=60)["state"] == "cancelled"
-    site.kill("slurmctld")
-    shutil.copytree(kept, state, dirs_exist_ok=True)
-    for path in (state, *state.rglob("*")):
-        shutil.chown(path, "slurm", "slurm")
-    assert site.up().returncode == 0
+    site.take_up_the_kept_state()
     system.wait_until(lambda: site.state(number) in ("CANCELLED", None), 60, "the end of the job")
     assert not (made.home() / "ran").exists()
     assert made.api.get(f"/v1/jobs/{job['id']}").json()["state"] == "cancelled"
+
+
+def test_a_run_that_slurm_began_itself_and_forgot(made, site):
+    """Accounting has a record of each run; the last one says how the job ended."""
+    go, first = made.home() / "go", made.home() / "first"
+    for path in (go, first):
+        path.unlink(missing_ok=True)
+    job = made.api.submit(script="#!/bin/bash\n[ $SLURM_RESTART_COUNT ] || { touch ~/first; sleep 300; }\n"
+                                 "until [ -e ~/go ]; do sleep 0.1; done\nexit 5\n")
+    running(made, job)
+    [number] = made.numbers(job)
+    system.wait_until(first.exists, 60, "its first run")
+    assert site.run("scontrol", "update", f"jobid={number}", "requeue=1").returncode == 0
+    assert site.run("scontrol", "requeue", number).returncode == 0
+    system.wait_until(lambda: site.state(number) == "PENDING", 60, "the requeue", every=0.2)
+    assert site.run("scontrol", "update", f"jobid={number}", "starttime=now").returncode == 0
+    system.wait_until(lambda: site.state(number) == "RUNNING", 120, "its second run", every=0.2)
+    running(made, job)
+    made.gateway.kill()
+    go.touch()
+    forgotten(site)
+    made.gateway.start()
+    assert outcome(made.api.wait(job["id"], seconds=120)) == ("failed", "exit_code", 5, None)
+    go.unlink()

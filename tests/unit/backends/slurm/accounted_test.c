@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backends/slurm/state.h"
@@ -89,11 +90,46 @@ static void what_has_not_ended_there_says_nothing(void **state)
         }
 }
 
+#define RUN(job, state, submit)                                                                    \
+        "{\"job\": " job ", \"uid\": 1001, \"state\": " state ", \"submit\": " submit "}"
+
+/* REQUEUED (0x400), PREEMPTED and NODE_FAIL are what slurmdbd keeps of a run before a requeue. */
+static void runs_are_counted(void **state)
+{
+        static const struct {
+                uint32_t job;
+                int64_t submit_s;
+                uint32_t restart;
+        } expected[] = {{6, 5, 0}, {7, 1, 0}, {7, 2, 1}, {7, 3, 2},
+                        {7, 4, 3}, {8, 1, 0}, {8, 2, 0}, {9, 3, 0}};
+        (void)state;
+        struct gw_slurm_record *read;
+        size_t count;
+        json_auto_t *records = json_loads(
+                "[" RUN("7", "3", "4") "," RUN("9", "3", "3") "," RUN("7", "8", "2") "," RUN(
+                        "8", "3",
+                        "2") "," RUN("7", "1024",
+                                     "1") "," RUN("8", "3",
+                                                  "1") "," RUN("6", "0",
+                                                               "5") "," RUN("7", "7",
+                                                                            "3") ", {\"job\": 0}]",
+                0, NULL);
+        assert_non_null(records);
+        assert_int_equal(gw_slurm_accounted_read(records, &read, &count), 0);
+        assert_int_equal(count, GW_COUNT(expected));
+        for (size_t i = 0; i < count; i++)
+                if (read[i].job != expected[i].job || read[i].submit_s != expected[i].submit_s ||
+                    read[i].restart != expected[i].restart)
+                        fail_msg("record %zu", i);
+        free(read);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(an_end_means_what_it_means_to_the_controller),
                 cmocka_unit_test(what_has_not_ended_there_says_nothing),
+                cmocka_unit_test(runs_are_counted),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
