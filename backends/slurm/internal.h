@@ -167,17 +167,23 @@ bool gw_slurm_quest_search(struct gw_slurm *b, struct gw_slurm_job *job);
 void gw_slurm_quest_end(struct gw_slurm *b, struct gw_slurm_job *job);
 void gw_slurm_quest_ask(struct gw_slurm *b, struct gw_slurm_job *job); /* what is due */
 
-/* closed.c: submissions that nobody waits for any more. */
+/* closed.c: submissions and tasks that nobody waits for any more. */
 int gw_slurm_closed_init(struct gw_slurm *b); /* 0 or -1 */
 void gw_slurm_closed_clear(struct gw_slurm *b);
 void gw_slurm_closed_done(struct gw_slurm *b);
 void gw_slurm_closed_add(struct gw_slurm *b, const struct gw_slurm_job *job);
 /* A record with a mark that is not open: if it was, its job is cancelled. */
 void gw_slurm_closed_see(struct gw_slurm *b, struct gw_mark mark, const struct gw_slurm_record *r);
+/* A record of a task whose end was told: where it has not ended, it is cancelled. */
+void gw_slurm_closed_task_see(struct gw_slurm *b, const struct gw_slurm_job *job, uint32_t ordinal,
+                              const struct gw_slurm_record *r);
+/* A whole table was read: likewise those of which it says that they wait. */
+void gw_slurm_closed_tasks_see(struct gw_slurm *b, const struct gw_slurm_job *job);
 
 /* requests.c */
-/* Cancels a job by its number, whatever comes of it. */
-void gw_slurm_drop(struct gw_slurm *b, const char *user, uint32_t number);
+#define GW_SLURM_IDS_MAX (1024 * 1024) /* text of tasks in an order, as the agent takes it */
+/* Cancels a job by its number, or of an array these tasks (array.h), whatever comes of it. */
+void gw_slurm_drop(struct gw_slurm *b, const char *user, uint32_t number, const char *tasks);
 /* Whose worker does what this user is to do: without tokens there is one for all. */
 static inline const char *gw_slurm_worker_user(const struct gw_slurm *b, const char *user)
 {

@@ -19,7 +19,6 @@
 
 #define RETRY_US GW_SECOND
 #define SKEW_US (2 * GW_SECOND)        /* between the clocks, and of an answer on its way */
-#define MAX_IDS (1024 * 1024)          /* as the agent takes them */
 #define AGE_MARGIN_US (90 * GW_SECOND) /* from the intent to send_before, and the rest */
 
 struct order {
@@ -96,10 +95,11 @@ static void on_dropped(struct gw_slurm_ask *ask)
         order_free(ask->owner);
 }
 
-void gw_slurm_drop(struct gw_slurm *b, const char *user, uint32_t number)
+void gw_slurm_drop(struct gw_slurm *b, const char *user, uint32_t number, const char *tasks)
 {
-        (void)order(b, user, json_pack("{s:s, s:I}", "op", "cancel", "job", (json_int_t)number),
-                    NULL, on_dropped);
+        json_t *request = json_pack("{s:s, s:I, s:s*}", "op", "cancel", "job", (json_int_t)number,
+                                    "tasks", tasks);
+        (void)order(b, user, request, NULL, on_dropped);
 }
 
 /* ---- users
@@ -242,7 +242,7 @@ void gw_slurm_submitted(struct gw_slurm *b, const struct gw_backend_ask *a, cons
         json_int_t number = what->number;
         if (!job) { /* the engine has closed it meanwhile */
                 if (verdict == GW_ANSWER_DONE && number > 0 && number <= UINT32_MAX)
-                        gw_slurm_drop(b, user, (uint32_t)number);
+                        gw_slurm_drop(b, user, (uint32_t)number, NULL);
                 return;
         }
         gw_crash_point("slurm.submitted");
@@ -409,7 +409,7 @@ static void tell(struct gw_slurm *b, const struct gw_slurm_job *job, json_t *req
  * all. NULL without memory. */
 static json_t *cancel_request(struct gw_slurm_job *job, const struct gw_spans *some, bool all)
 {
-        struct gw_buf ids = GW_BUF_INIT(MAX_IDS);
+        struct gw_buf ids = GW_BUF_INIT(GW_SLURM_IDS_MAX);
         json_t *request = NULL;
         if (!all)
                 gw_slurm_array_ids(&job->array, some, &ids);
@@ -494,7 +494,7 @@ static void run_forget(struct gw_slurm *b, struct gw_backend_ask *a)
         if (!job)
                 return;
         if (job->number && !gw_slurm_tasks_over(&job->tasks))
-                gw_slurm_drop(b, job->user, job->number);
+                gw_slurm_drop(b, job->user, job->number, NULL);
         gw_slurm_closed_add(b, job);
         gw_slurm_job_remove(b, job);
 }

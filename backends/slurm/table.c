@@ -243,6 +243,8 @@ static int take_own(struct gw_slurm *b, struct gw_slurm_job *job, const struct g
                 if (task->view.silent_s)
                         b->offer_at = 0;
         }
+        if (rc == 0 && !task)
+                gw_slurm_closed_task_see(b, job, ordinal, r);
         return rc ? gw_fail(err, GW_ERR_NOMEM, "out of memory") : 0;
 }
 
@@ -309,6 +311,7 @@ static void settle(struct gw_slurm *b, struct gw_slurm_job *job, int64_t now_us)
         gw_slurm_quest_found(b, job);
         if (gw_slurm_tasks_settle(t, unbroken))
                 b->short_of_memory = true;
+        gw_slurm_closed_tasks_see(b, job);
         gw_slurm_job_changed(b, job);
 }
 

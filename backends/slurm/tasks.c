@@ -78,7 +78,8 @@ static int read_view(struct gw_slurm_view *v, const struct gw_slurm_record *r, b
         v->silent_s = m.node_silent ? r->end_s : 0;
         v->exit_code = m.exit_code;
         v->signal = m.signal;
-        v->restart = r->restart;
+        if (r->restart > v->restart)
+                v->restart = r->restart; /* accounting does not say it */
         v->pending_us = microseconds(r->submit_s);
         v->started_us = m.phase == GW_PHASE_PENDING ? 0 : microseconds(r->start_s);
         v->ended_us = m.phase == GW_PHASE_ENDED ? microseconds(r->end_s) : 0;
@@ -227,6 +228,57 @@ static void remove_at(struct gw_slurm_tasks *t, size_t at)
         memmove(t->items + at, t->items + at + 1, (t->count - at) * sizeof(*t->items));
 }
 
+/* Nobody was told yet that it is lost. */
+static bool is_lost(const struct gw_slurm_tasks *t, const struct gw_slurm_task *task)
+{
+        (void)t;
+        return task->untold && task->view.phase == GW_PHASE_ENDED &&
+               task->view.reason == GW_REASON_LOST;
+}
+
+/* Its record is not there any more. */
+static bool is_gone(const struct gw_slurm_task *task)
+{
+        const struct gw_slurm_view *v = &task->view;
+        return !task->found && v->phase != GW_PHASE_ENDED && v->silent_s == 0;
+}
+
+static bool waits_again(const struct gw_slurm_tasks *t, const struct gw_slurm_task *task)
+{
+        return (is_gone(task) || is_lost(t, task)) &&
+               gw_spans_contains(&t->listed, task->span.first);
+}
+
+static bool is_missing(const struct gw_slurm_tasks *t, const struct gw_slurm_task *task)
+{
+        return is_gone(task) && !waits_again(t, task);
+}
+
+/* Those that were kept by themselves wait as the others do. Returns 0, or -1 without memory, and
+ * some do not. */
+static int take_back(struct gw_slurm_tasks *t, bool (*which)(const struct gw_slurm_tasks *t,
+                                                             const struct gw_slurm_task *task))
+{
+        size_t kept = 0;
+        int rc = 0;
+        for (size_t i = 0; i < t->count; i++) {
+                struct gw_slurm_task *task = t->items[i];
+                bool back = rc == 0 && which(t, task);
+                if (back)
+                        rc = gw_spans_gather(&t->waiting, task->span.first, task->span.last, NULL);
+                if (back && rc == 0)
+                        task_free(task);
+                else
+                        t->items[kept++] = task;
+        }
+        if (kept < t->count) {
+                gw_spans_settle(&t->waiting);
+                t->rest_changed = true;
+        }
+        t->count = kept;
+        return rc;
+}
+
 /* ---- records -----------------------------------------------------------------------------------
  */
 
@@ -234,7 +286,11 @@ int gw_slurm_tasks_own(struct gw_slurm_tasks *t, uint32_t ordinal, struct gw_slu
 {
         size_t at = place_of(t, ordinal);
         *ret = NULL;
-        if (at < t->count && t->items[at]->span.first <= ordinal) {
+        bool kept = at < t->count && t->items[at]->span.first <= ordinal;
+        if (kept && is_lost(t, t->items[at])) {
+                if (take_back(t, is_lost))
+                        return -1;
+        } else if (kept) {
                 if (t->items[at]->view.phase != GW_PHASE_ENDED)
                         *ret = t->items[at];
                 return 0;
@@ -459,12 +515,6 @@ static int lose_task(struct gw_slurm_task *task, const char *words)
         return set_text(&task->view.words, words);
 }
 
-static bool is_missing(const struct gw_slurm_task *task)
-{
-        const struct gw_slurm_view *v = &task->view;
-        return !task->found && v->phase != GW_PHASE_ENDED && v->silent_s == 0;
-}
-
 static bool misses_waiting(const struct gw_slurm_tasks *t, bool unbroken)
 {
         struct waiting w;
@@ -480,15 +530,17 @@ static bool misses_waiting(const struct gw_slurm_tasks *t, bool unbroken)
 bool gw_slurm_tasks_misses(const struct gw_slurm_tasks *t, bool unbroken)
 {
         for (size_t i = 0; i < t->count; i++)
-                if (is_missing(t->items[i]))
+                if (is_missing(t, t->items[i]))
                         return true;
         return misses_waiting(t, unbroken);
 }
 
 int gw_slurm_tasks_settle(struct gw_slurm_tasks *t, bool unbroken)
 {
+        if (take_back(t, waits_again))
+                return -1;
         for (size_t i = 0; i < t->count; i++)
-                if (is_missing(t->items[i]) && lose_task(t->items[i], gone_words))
+                if (is_missing(t, t->items[i]) && lose_task(t->items[i], gone_words))
                         return -1;
         if (settle_waiting(t, unbroken))
                 return -1;
@@ -499,6 +551,21 @@ int gw_slurm_tasks_settle(struct gw_slurm_tasks *t, bool unbroken)
         t->rest_changed = t->changed = false;
         t->settled = true;
         return 0;
+}
+
+int gw_slurm_tasks_again(const struct gw_slurm_tasks *t, struct gw_spans *ret)
+{
+        struct gw_spans open, others = GW_SPANS_INIT;
+        *ret = GW_SPANS_INIT;
+        if (t->head != GW_SLURM_HEAD_WAITS)
+                return 0;
+        int rc = gw_spans_without(&t->listed, &t->waiting, &others, NULL);
+        if (rc == 0 && others.count > 0 && (rc = gw_slurm_tasks_open(t, &open)) == 0) {
+                rc = gw_spans_without(&others, &open, ret, NULL);
+                gw_spans_done(&open);
+        }
+        gw_spans_done(&others);
+        return rc;
 }
 
 int gw_slurm_tasks_lose(struct gw_slurm_tasks *t, const char *words)

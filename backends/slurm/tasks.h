@@ -90,8 +90,8 @@ int gw_slurm_tasks_cancelled(struct gw_slurm_tasks *t, const struct gw_spans *sp
 /* ---- records ----------------------------------------------------------------------------------
  */
 
-/* The task that a record of its own is about. *ret is NULL when it has ended already. Returns 0, or
- * -1 without memory. */
+/* The task that a record of its own is about. *ret is NULL when it has ended already; one that is
+ * taken for lost has not, until that was told. Returns 0, or -1 without memory. */
 int gw_slurm_tasks_own(struct gw_slurm_tasks *t, uint32_t ordinal, struct gw_slurm_task **ret);
 /* Returns 0, or -1 without memory. */
 int gw_slurm_tasks_take(struct gw_slurm_tasks *t, struct gw_slurm_task *task,
@@ -114,9 +114,13 @@ void gw_slurm_tasks_unread(struct gw_slurm_tasks *t);
 /* Whether some of it would be lost if a table that was read were all that can be known. */
 bool gw_slurm_tasks_misses(const struct gw_slurm_tasks *t, bool unbroken);
 /* All of a table was read: what it does not have is not there. unbroken: no record can have left
- * slurmctld unseen since all tasks were known to be there. Returns 0, or -1 without memory: to be
- * read anew. */
+ * slurmctld unseen since all tasks were known to be there. What the list of those that wait has
+ * waits, whatever was known of it before: a controller may take up an older state of its own.
+ * Returns 0, or -1 without memory: to be read anew. */
 int gw_slurm_tasks_settle(struct gw_slurm_tasks *t, bool unbroken);
+/* When that was done: those that wait at slurmctld, though it was told that they ended. Returns 0,
+ * or -1 without memory; *ret is the caller's. */
+int gw_slurm_tasks_again(const struct gw_slurm_tasks *t, struct gw_spans *ret);
 /* Nobody can know of any of them any more. Likewise. */
 int gw_slurm_tasks_lose(struct gw_slurm_tasks *t, const char *words);
 /* One has ended, and not by its record. */

@@ -36,7 +36,7 @@ def made(folder, binaries, contract, cluster, site):
 class Array:
     """An array whose tasks leave a line each time they run, and then wait for the gate, or do not."""
 
-    def __init__(self, made, gate=False, script="", **spec):
+    def __init__(self, made, gate=False, script="", held=False, **spec):
         self.made = made
         home = made.home()
         self.lines, self.gate = home / f"lines-{id(self)}", home / f"gate-{id(self)}"
@@ -44,7 +44,8 @@ class Array:
         wait = f"until [ -e {self.gate} ]; do sleep 0.1; done\n" if gate else ""
         note = f'echo "$JOBGATE_TASK_INDEX $JOBGATE_ATTEMPT $SLURM_ARRAY_TASK_ID" >>{self.lines}\n'
         spec = {"resources": {"memory": "10Mi"}, **spec}
-        self.id = made.api.submit(script=f"#!/bin/bash\n{note}{wait}{script}", **spec)["id"]
+        spec["script"] = f"#!/bin/bash\n{note}{wait}{script}"
+        self.id = (made.held(**spec)[0] if held else made.api.submit(**spec))["id"]
 
     def __enter__(self):
         return self
@@ -238,3 +239,24 @@ def test_a_controller_that_is_started_anew_loses_nothing_of_an_array(made):
         array.open()
         assert array.ended(seconds=180)["counts"] == counts(succeeded=9)
         assert array.runs() == {index: [1] for index in range(9)}
+
+
+def test_a_controller_with_an_older_state_runs_no_task_that_has_ended(made):
+    """What was told to have ended is cancelled, and what ran waits once more."""
+    with Array(made, gate=True, array={"indices": "0-3", "max_parallel": 1}, held=True) as array:
+        [number] = array.numbers()
+        made.slurm.keep_state()
+        assert made.slurm.run("scontrol", "release", number).returncode == 0
+        array.until(running={0}, pending={1, 2, 3})
+        array.post("tasks/cancel", {"indices": "1-2"})
+        array.until(running={0}, pending={3}, cancelled={1, 2})
+        made.slurm.take_up_the_kept_state()
+
+        def there():
+            return sorted(made.slurm.run("squeue", "-h", "-r", "-j", number, "-o", "%K").stdout.split())
+
+        system.wait_until(lambda: there() == ["0", "3"], 60, "the end of those that had ended", every=0.2)
+        assert made.slurm.run("scontrol", "release", number).returncode == 0
+        array.open()
+        assert array.ended()["counts"] == counts(succeeded=2, cancelled=2)
+        assert set(array.runs()) == {0, 3}

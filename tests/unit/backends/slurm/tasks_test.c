@@ -294,6 +294,95 @@ static void what_is_asked_for_is_not_taken_for_a_failure(void **state)
         }
 }
 
+/* ---- a controller with an older state of its own ------------------------------------------------
+ */
+
+static const char *again(struct place *p, char out[64])
+{
+        struct gw_spans spans;
+        struct gw_buf text = GW_BUF_INIT(64);
+        assert_int_equal(gw_slurm_tasks_again(&p->tasks, &spans), 0);
+        gw_spans_format(&spans, &text);
+        snprintf(out, 64, "%s", text.data ? text.data : "");
+        gw_spans_done(&spans);
+        gw_buf_done(&text);
+        return out;
+}
+
+static void what_ran_and_is_listed_again_waits(void **state)
+{
+        struct place p;
+        (void)state;
+        begin(&p, "0-3", NULL);
+        say(&p, RUNS("2", "0"));
+        say(&p, RUNS("3", "1"));
+        say(&p, WAITS("2-3"));
+        settle(&p, UNBROKEN);
+        gw_slurm_tasks_unread(&p.tasks);
+        say(&p, RUNS("2", "0"));
+        say(&p, WAITS("1-3"));
+        assert_false(gw_slurm_tasks_misses(&p.tasks, BROKEN));
+        assert_string_equal(settle(&p, BROKEN), "0-0 running none, 1-3 pending limit");
+        say(&p, RUNS("4", "1"));
+        assert_string_equal(settle(&p, UNBROKEN), "1-1 running none");
+        end(&p);
+}
+
+static void what_is_lost_is_not_before_it_was_told(void **state)
+{
+        struct place p;
+        (void)state;
+        begin(&p, "0-5", NULL);
+        say(&p, RUNS("2", "0"));
+        say(&p, WAITS("1-5"));
+        settle(&p, UNBROKEN);
+        gw_slurm_tasks_unread(&p.tasks);
+        assert_int_equal(gw_slurm_tasks_settle(&p.tasks, BROKEN), 0); /* all of it */
+        say(&p, RUNS("3", "1"));
+        say(&p, WAITS("0,2-4"));
+        assert_string_equal(
+                settle(&p, BROKEN),
+                "1-1 running none, 5-5 ended lost, 0-0 pending limit, 2-4 pending limit");
+        end(&p);
+}
+
+static void what_was_told_to_have_ended_is_there_again(void **state)
+{
+        struct place p;
+        char text[64];
+        struct gw_slurm_task *task;
+        (void)state;
+        begin(&p, "0-5", NULL);
+        say(&p, RUNS("2", "0"));
+        say(&p, WAITS("1-5"));
+        settle(&p, UNBROKEN);
+        assert_string_equal(again(&p, text), "");
+        gw_slurm_tasks_unread(&p.tasks);
+        say(&p, WAITS("3-5"));
+        assert_string_equal(settle(&p, BROKEN),
+                            "0-0 ended lost, 1-2 ended lost, 3-5 pending limit");
+        say(&p, WAITS("0-2,4-5"));
+        assert_string_equal(settle(&p, UNBROKEN),
+                            "3-3 ended cancelled_externally, 4-5 pending limit");
+        assert_string_equal(again(&p, text), "0-2");
+        assert_int_equal(gw_slurm_tasks_own(&p.tasks, 0, &task), 0);
+        assert_null(task);
+        end(&p);
+}
+
+static void a_run_is_not_counted_back(void **state)
+{
+        struct place p;
+        struct gw_fact fact;
+        (void)state;
+        begin(&p, NULL, NULL);
+        say(&p, "{\"job\": 1, \"state\": 1, \"restart\": 2}");
+        say(&p, "{\"job\": 1, \"state\": 3}"); /* accounting does not say it */
+        assert_int_equal(gw_slurm_tasks_facts(&p.tasks, &fact, 1), 1);
+        assert_int_equal(fact.restart, 2);
+        end(&p);
+}
+
 /* ---- what is not there -------------------------------------------------------------------------
  */
 
@@ -515,6 +604,10 @@ int main(void)
                 cmocka_unit_test(the_rest_does_not_succeed_as_a_whole),
                 cmocka_unit_test(the_last_that_waits_is_cancelled_before_its_neighbour_begins),
                 cmocka_unit_test(what_is_asked_for_is_not_taken_for_a_failure),
+                cmocka_unit_test(what_ran_and_is_listed_again_waits),
+                cmocka_unit_test(what_is_lost_is_not_before_it_was_told),
+                cmocka_unit_test(what_was_told_to_have_ended_is_there_again),
+                cmocka_unit_test(a_run_is_not_counted_back),
                 cmocka_unit_test(absences),
                 cmocka_unit_test(a_new_agent_says_all_there_is),
                 cmocka_unit_test(after_a_long_absence_nobody_knows),
