@@ -148,8 +148,8 @@ struct gw_db_tasks_write {
         bool wish_read;
         int64_t wishes_read; /* task_wishes up to this number are granted; 0: none */
         const char *timer_fired;
-        int64_t delay_due_us;                                          /* 0: leave the timer */
-        char *ranges, *rows, *parts_text, *attempts, *events, *counts; /* private */
+        int64_t delay_due_us;                                        /* 0: leave the timer */
+        char *gone, *rows, *parts_text, *attempts, *events, *counts; /* private */
         /* out */
         int32_t new_version;
         char *identity; /* likewise, of the newest submission */

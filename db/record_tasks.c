@@ -190,7 +190,7 @@ static const struct gw_db_column columns[] = {
         {"attempt", GW_DB_INT4},     {"not_before", GW_DB_TIME},  {"started_at", GW_DB_TIME},
         {"ended_at", GW_DB_TIME},    {"claimable", GW_DB_BOOL},   {"intends", GW_DB_BOOL},
         {"wish_read", GW_DB_BOOL},   {"wishes_read", GW_DB_INT8}, {"counts", GW_DB_JSON},
-        {"ranges", GW_DB_JSONB},     {"runs", GW_DB_JSONB},       {"parts", GW_DB_JSONB},
+        {"gone", GW_DB_JSONB},       {"runs", GW_DB_JSONB},       {"parts", GW_DB_JSONB},
         {"attempts", GW_DB_JSONB},   {"events", GW_DB_JSONB},     {"delay_due", GW_DB_TIME},
         {"timer_fired", GW_DB_TEXT}, {"ended", GW_DB_BOOL},       {"message", GW_DB_TEXT},
 };
@@ -217,7 +217,7 @@ static void encode(const struct gw_db_command *cmd, struct gw_db_input *in)
         gw_db_put_bool(in, c->wish_read);
         gw_db_put_int8(in, c->wishes_read);
         gw_db_put_text(in, c->counts);
-        gw_db_put_text(in, c->ranges);
+        gw_db_put_text(in, c->gone);
         gw_db_put_text(in, c->rows);
         gw_db_put_text(in, c->parts_text);
         gw_db_put_text(in, c->attempts);
@@ -242,7 +242,7 @@ static int order(const struct gw_db_command *a, const struct gw_db_command *b)
                              &GW_DB_COMMAND(b, struct gw_db_tasks_write)->job->id);
 }
 
-/* Rows of runs that begin in one of the ranges and are no more go; the others are written over. */
+/* Each row that changes is found by its key: how many others the array has is no matter. */
 /* SQL keeps its own lines. */
 /* clang-format off */
 static const struct gw_db_kind kind = {
@@ -264,10 +264,8 @@ static const struct gw_db_kind kind = {
                " r AS MATERIALIZED (SELECT d.id, r.* FROM d JOIN u USING (id), jsonb_to_recordset(d.runs)"
                "  AS r (lo int, hi int, state text, reason text, submission int, tries int, attempt int,"
                "   stop text, not_before float8)),"
-               " g AS (DELETE FROM tasks t USING d JOIN u USING (id), jsonb_to_recordset(d.ranges)"
-               "  AS x (lo int, hi int) WHERE t.job_id = d.id"
-               "  AND t.lo BETWEEN x.lo AND x.hi AND NOT EXISTS (SELECT FROM r WHERE r.id = d.id"
-               "   AND r.lo = t.lo) RETURNING 1),"
+               " g AS (DELETE FROM tasks t USING d JOIN u USING (id), jsonb_array_elements_text(d.gone) x"
+               "  WHERE t.job_id = d.id AND t.lo = x::int RETURNING 1),"
                " i AS (INSERT INTO tasks (job_id, lo, hi, state, reason, submission, tries, attempt, stop,"
                "   not_before) SELECT r.id, r.lo, r.hi, r.state, r.reason, coalesce(r.submission, 0),"
                "   r.tries, r.attempt, r.stop, to_timestamp(r.not_before / 1e6) FROM r"
@@ -321,14 +319,20 @@ static void begin_item(struct gw_buf *b, bool *first)
         *first = false;
 }
 
-static void write_ranges(struct gw_buf *b, const struct gw_db_tasks_write *c)
+/* Where the record may have rows that are no more: none begins there now, or one that is as all
+ * were at first. */
+static void write_gone(struct gw_buf *b, const struct gw_db_tasks_write *c)
 {
         bool first = true;
-        const struct gw_spans *rows = &c->effect->rows;
-        for (size_t i = 0; i < rows->count; i++) {
-                begin_item(b, &first);
-                gw_buf_printf(b, "{\"lo\":%u,\"hi\":%u}", rows->items[i].first,
-                              rows->items[i].last);
+        const struct gw_spans *starts = &c->effect->starts;
+        for (size_t i = 0; i < starts->count; i++) {
+                for (uint64_t o = starts->items[i].first; o <= starts->items[i].last; o++) {
+                        struct gw_run row = gw_tasks_row(c->tasks, (uint32_t)o);
+                        if (row.lo == o && !gw_task_untouched(&row.task))
+                                continue;
+                        begin_item(b, &first);
+                        gw_buf_int(b, (int64_t)o);
+                }
         }
 }
 
@@ -444,19 +448,19 @@ static char *list_of(const struct gw_db_tasks_write *c,
 int gw_db_tasks_write_init(struct gw_db_tasks_write *c)
 {
         c->cmd.kind = &kind;
-        c->ranges = list_of(c, write_ranges);
+        c->gone = list_of(c, write_gone);
         c->rows = list_of(c, write_runs);
         c->parts_text = list_of(c, write_parts);
         c->attempts = list_of(c, write_attempts);
         c->events = list_of(c, write_events);
         c->counts = list_of(c, write_counts);
-        bool all = c->ranges && c->rows && c->parts_text && c->attempts && c->events && c->counts;
+        bool all = c->gone && c->rows && c->parts_text && c->attempts && c->events && c->counts;
         return all ? 0 : -1;
 }
 
 void gw_db_tasks_write_done(struct gw_db_tasks_write *c)
 {
-        free(GW_TAKE(c->ranges));
+        free(GW_TAKE(c->gone));
         free(GW_TAKE(c->rows));
         free(GW_TAKE(c->parts_text));
         free(GW_TAKE(c->identity));

@@ -308,6 +308,7 @@ void gw_tasks_effect_settle(struct gw_tasks_effect *e)
 {
         settle_attempts(e);
         gw_spans_settle(&e->rows);
+        gw_spans_settle(&e->starts);
         for (size_t i = 0; i < e->change_count; i++)
                 gw_spans_settle(&e->changes[i].ordinals);
 }
@@ -317,6 +318,7 @@ void gw_tasks_effect_clear(struct gw_tasks_effect *e)
         for (size_t i = 0; i < e->change_count; i++)
                 gw_spans_done(&e->changes[i].ordinals);
         gw_spans_done(&e->rows);
+        gw_spans_done(&e->starts);
         free(e->changes);
         free(e->attempts);
         *e = (struct gw_tasks_effect){0};
@@ -439,7 +441,10 @@ static int note_row(struct application *a, size_t i, const struct gw_run *piece,
                 return 0;
         a->row = row_at(a->tasks, i);
         a->effect->changed = true;
-        return gw_spans_append(&a->rows, a->row.lo, a->row.hi, err);
+        return gw_spans_append(&a->rows, a->row.lo, a->row.hi, err) ||
+                               gw_spans_gather(&a->effect->starts, a->row.lo, a->row.lo, err)
+                       ? -1
+                       : 0;
 }
 
 /* What waits for a retry waits as all of a held array does. */
@@ -536,9 +541,12 @@ static struct window window_of(const struct gw_tasks *t, struct gw_span span)
 static int note_rows(const struct application *a, struct gw_error *err)
 {
         for (size_t i = 0; i < a->rows.count; i++) {
+                uint32_t last = a->rows.items[i].last;
                 uint32_t lo = gw_tasks_row(a->tasks, a->rows.items[i].first).lo;
-                uint32_t hi = gw_tasks_row(a->tasks, a->rows.items[i].last).hi;
+                uint32_t hi = gw_tasks_row(a->tasks, last).hi;
                 if (gw_spans_gather(&a->effect->rows, lo, hi, err) < 0)
+                        return -1;
+                if (hi > last && gw_spans_gather(&a->effect->starts, last + 1, last + 1, err) < 0)
                         return -1;
         }
         return 0;

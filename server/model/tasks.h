@@ -97,6 +97,8 @@ struct gw_tasks_effect {
         size_t pieces;        /* runs, or pieces of runs, that were changed: so many rows, about */
         struct gw_spans rows; /* where rows differ from the record: rows begin and end where these
                                  spans do, then and now */
+        /* Where rows of the record began: with all of those at which none begins now. */
+        struct gw_spans starts;
         struct gw_task_attempt *attempts;
         size_t attempt_count, attempt_cap;
         struct gw_task_change *changes;

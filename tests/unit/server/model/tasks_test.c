@@ -116,11 +116,19 @@ static void check_joined(const struct gw_tasks *t)
                                         sizeof t->runs[r].task);
 }
 
-/* The rows of a span are deleted, and those that are now there written in their place. */
+/* Rows that begin where none does any more are deleted, */
+static void record_gone(struct model *m, const struct gw_tasks *t, const struct gw_spans *starts)
+{
+        for (size_t i = 0; i < starts->count; i++)
+                for (uint32_t o = starts->items[i].first; o <= starts->items[i].last; o++)
+                        if (gw_tasks_row(t, o).lo != o)
+                                m->starts[o] = false;
+}
+
+/* and those of a span that are now there written. */
 static void record_span(struct model *m, const struct gw_tasks *t, struct gw_span span)
 {
         assert_true(m->starts[span.first] && m->starts[span.last + 1]);
-        memset(m->starts + span.first, 0, span.last - span.first + 1);
         for (uint32_t i = span.first; i <= span.last; i++) {
                 struct gw_run row = gw_tasks_row(t, i);
                 assert_true(row.lo >= span.first && row.hi <= span.last);
@@ -133,6 +141,7 @@ static void record(struct model *m, const struct gw_tasks *t, struct gw_tasks_ef
 {
         gw_tasks_effect_settle(e);
         assert_int_equal(e->changed, e->rows.count + e->attempt_count > 0);
+        record_gone(m, t, &e->starts);
         for (size_t i = 0; i < e->rows.count; i++)
                 record_span(m, t, e->rows.items[i]);
         for (uint32_t i = 0; i < N; i++) {
