@@ -52,8 +52,9 @@ struct gw_submission {
         uint32_t attempt;      /* from 1 */
         uint32_t max_parallel; /* of its tasks, at a time; 0: no limit, or none to keep here */
         bool held;
-        /* At render: how many tasks one may have, as the record has it of whoever led last, so that
-         * every replica makes the same of it; 0: not known. */
+        /* How many tasks one could have when this one was made, which may differ now; of one that
+         * is only rendered, as the record has it of whoever led last, so that every replica makes
+         * the same of it. 0: not known. */
         uint32_t most_tasks;
         const char *ref;     /* the scheduler's own id, once known, or NULL */
         int64_t send_before; /* wall µs: not to be sent later than this */

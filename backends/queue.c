@@ -85,6 +85,7 @@ static int copy_live(const struct gw_submission *s, struct gw_live *ret)
                                 .cancelling = s->cancelling,
                                 .held = s->held,
                                 .send_before = s->send_before,
+                                .most_tasks = s->most_tasks,
                                 .span_count = s->span_count,
                                 .begun_count = s->begun_count,
                                 .open_count = s->open_count};

@@ -44,6 +44,7 @@ struct gw_live {
         struct gw_mark mark;
         bool accepted, cancelling, held;
         int64_t send_before;
+        uint32_t most_tasks;
         char *identity, *ref, *index_set; /* or NULL */
         struct gw_span *spans, *begun;    /* or NULL: a plain job; none */
         struct gw_span *open;             /* or NULL: all */

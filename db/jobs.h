@@ -195,6 +195,7 @@ struct gw_db_submission_get {
         int32_t no; /* 0: the latest */
         /* out */
         int32_t found, attempt; /* its number; from 1 */
+        int32_t most_tasks;     /* of one, when it was made; 0: not known */
         /* owned; NULL when there is none */
         char *identity;  /* JSON text: whom it was made for */
         char *ref;       /* the scheduler's id */

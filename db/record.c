@@ -39,7 +39,8 @@
         "  FROM tasks t WHERE t.job_id = j.id)::text END"
 #define PARTS \
         " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(o.no, o.state, o.ordinals," \
-        "  o.attempt, o.ref, " MICROSECONDS("o.send_before") ", o.changing, coalesce(o.identity, pb.identity)::text)" \
+        "  o.attempt, o.ref, " MICROSECONDS("o.send_before") ", o.changing, coalesce(o.identity, pb.identity)::text," \
+        "  o.most_tasks)" \
         "  ORDER BY o.no)" \
         "  FROM submissions o WHERE o.job_id = j.id AND o.backend = j.backend AND " IS_OPEN("o") ")::text END"
 /* Of each task that runs its attempt. */

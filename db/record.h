@@ -113,6 +113,7 @@ void gw_db_about_write_init(struct gw_db_about_write *c);
 /* A submission of an array, as recorded. */
 struct gw_record_part {
         uint32_t number, attempt;
+        uint32_t most_tasks; /* of the backend's, as in gw_submission; 0: not known */
         enum gw_submission_state state;
         int64_t send_before_us;
         const char *ordinals;    /* text of gw_spans_format() */

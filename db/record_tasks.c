@@ -60,6 +60,7 @@ static int read_part(const json_t *row, struct gw_record_part *ret)
                 .send_before_us = time_at(row, 5),
                 .changing = json_is_true(json_array_get(row, 6)),
                 .identity = text_at(row, 7),
+                .most_tasks = number_at(row, 8),
         };
         return state && ret->ordinals ? gw_submission_state_parse(state, &ret->state) : -1;
 }
@@ -274,12 +275,13 @@ static const struct gw_db_kind kind = {
                "   attempt = excluded.attempt, stop = excluded.stop, not_before = excluded.not_before"
                "  RETURNING 1),"
                " s AS (INSERT INTO submissions (job_id, no, backend, epoch, ordinals, attempt, state,"
-               "   send_before, ref, error, changing, identity)"
+               "   send_before, ref, error, changing, most_tasks, identity)"
                "  SELECT d.id, p.number, d.backend, d.epoch, p.ordinals, p.attempt, p.state,"
-               "   to_timestamp(p.send_before / 1e6), p.ref, p.error, coalesce(p.changing, false),"
+               "   to_timestamp(p.send_before / 1e6), p.ref, p.error, coalesce(p.changing, false), p.most_tasks,"
                "   " GW_SQL_IDENTITY
                "  FROM d JOIN u USING (id), jsonb_to_recordset(d.parts) AS p (number int, ordinals text,"
-               "   attempt int, state text, send_before float8, ref text, error text, changing boolean)"
+               "   attempt int, state text, send_before float8, ref text, error text, changing boolean,"
+               "   most_tasks int)"
                GW_SQL_SUBMISSION_AGAIN "),"
                " a AS (" GW_SQL_ATTEMPTS("r.ordinal") "),"
                " t AS (INSERT INTO timers (job_id, kind, backend, due_at)"
@@ -373,6 +375,8 @@ static void write_parts(struct gw_buf *b, const struct gw_db_tasks_write *c)
                 const struct gw_record_part *p = &c->parts[i];
                 begin_item(b, &first);
                 gw_buf_printf(b, "{\"number\":%u,\"attempt\":%u", p->number, p->attempt);
+                if (p->most_tasks)
+                        gw_buf_printf(b, ",\"most_tasks\":%u", p->most_tasks);
                 gw_record_put_text(b, "state", gw_submission_state_name(p->state));
                 gw_record_put_text(b, "ordinals", p->ordinals);
                 gw_record_put_text(b, "ref", p->ref);

@@ -25,6 +25,7 @@ static void take_row(struct gw_db_command *cmd, const struct gw_db_row *row)
         c->found = gw_db_get_int4(row, 5);
         c->attempt = gw_db_get_int4(row, 6);
         c->spec = gw_db_copy_text(row, 7);
+        c->most_tasks = gw_db_get_int4(row, 8);
 }
 
 /* Submissions from before their identity was recorded have the project's of now. */
@@ -33,7 +34,7 @@ static void take_row(struct gw_db_command *cmd, const struct gw_db_row *row)
 static const struct gw_db_kind kind = {
         .name = "submission_get",
         .sql = "SELECT d.ord, coalesce(s.identity, pb.identity)::text, s.ref, s.ordinals, sp.index_set,"
-               "  s.no, s.attempt, " GW_SQL_SCRIPT
+               "  s.no, s.attempt, " GW_SQL_SCRIPT ", coalesce(s.most_tasks, 0)"
                " FROM {input} d"
                " JOIN LATERAL (SELECT * FROM submissions s WHERE s.job_id = d.job_id AND (d.no = 0 OR s.no = d.no)"
                "  ORDER BY s.no DESC LIMIT 1) s ON true"

@@ -71,6 +71,8 @@ static struct gw_submission describe(const struct manifest *m, const struct gw_s
                 s.attempt = (uint32_t)m->submission.attempt;
                 s.identity = m->submission.identity;
         }
+        if (m->submission.cmd.rows > 0 && m->submission.most_tasks)
+                s.most_tasks = (uint32_t)m->submission.most_tasks;
         return s;
 }
 

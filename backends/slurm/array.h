@@ -24,14 +24,12 @@ struct gw_slurm_array {
         struct gw_spans ordinals;   /* of those of the submission */
 };
 
-/* index_set: of the job, or NULL: a plain job; spans: those of the submission. most: MaxArraySize,
- * or 0: not known, and then the ids are indices. Returns 0, or -1 with GW_ERR_INVALID or
- * GW_ERR_NOMEM. */
+/* index_set: of the job, or NULL: a plain job; spans: those of the submission. most: MaxArraySize
+ * when it was made, whatever it is now; 0: not known, and then the ids are indices. Returns 0, or
+ * -1 with GW_ERR_INVALID or GW_ERR_NOMEM. */
 int gw_slurm_array_init(struct gw_slurm_array *a, const char *index_set,
                         const struct gw_span *spans, size_t span_count, uint32_t most,
                         struct gw_error *err);
-/* The same of one that was made when it was not known. */
-void gw_slurm_array_limit(struct gw_slurm_array *a, uint32_t most);
 void gw_slurm_array_done(struct gw_slurm_array *a); /* also of one that is all zero */
 
 /* Appends the ids of some of its tasks as Slurm takes them: "0-8:2,11". */

@@ -118,6 +118,7 @@ struct gw_slurm_job_settings {
         uid_t uid;
         int64_t send_before_us;
         const char *index_set; /* or NULL: a plain job */
+        uint32_t most_tasks;   /* MaxArraySize when it was made */
         const struct gw_span *spans, *begun;
         size_t span_count, begun_count; /* without spans: ordinal 0 */
         const struct gw_span *open;     /* of them, what has not ended; or NULL: all */

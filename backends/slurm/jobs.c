@@ -40,7 +40,7 @@ struct gw_slurm_job *gw_slurm_job_numbered(struct gw_slurm *b, uint32_t number)
         return NULL;
 }
 
-static int fill(struct gw_slurm_job *job, const struct gw_slurm_job_settings *s, uint32_t most)
+static int fill(struct gw_slurm_job *job, const struct gw_slurm_job_settings *s)
 {
         static const struct gw_span plain = {0, 0};
         job->user = strdup(s->user);
@@ -48,7 +48,7 @@ static int fill(struct gw_slurm_job *job, const struct gw_slurm_job_settings *s,
         job->send_before_us = s->send_before_us;
         if (!job->user ||
             gw_slurm_array_init(&job->array, s->index_set, s->span_count ? s->spans : &plain,
-                                s->span_count ? s->span_count : 1, most, NULL))
+                                s->span_count ? s->span_count : 1, s->most_tasks, NULL))
                 return -1;
         return gw_slurm_tasks_init(&job->tasks, &job->array.ordinals, s->begun, s->begun_count) ||
                                (s->open_count &&
@@ -74,7 +74,7 @@ struct gw_slurm_job *gw_slurm_job_add(struct gw_slurm *b, struct gw_mark mark,
         struct gw_slurm_job *job = calloc(1, sizeof *job);
         if (!job)
                 return NULL;
-        if (fill(job, settings, b->max_array_size)) {
+        if (fill(job, settings)) {
                 release(job);
                 return NULL;
         }

@@ -36,6 +36,7 @@ static int take_over(struct gw_slurm *b, const struct gw_live *live)
                 .uid = account.uid,
                 .send_before_us = live->send_before,
                 .index_set = live->index_set,
+                .most_tasks = live->most_tasks,
                 .spans = live->spans,
                 .span_count = live->span_count,
                 .begun = live->begun,

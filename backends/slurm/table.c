@@ -360,19 +360,6 @@ static void on_table(struct gw_slurm *b, const json_t *frame)
         describe(b, true, NULL);
 }
 
-/* What was taken over before it was known is numbered by it. */
-static void limit_arrays(struct gw_slurm *b, uint32_t most)
-{
-        struct gw_slurm_job *job;
-        for (size_t i = 0; i < GW_SLURM_BUCKETS && b->max_array_size == 0; i++) {
-                LIST_FOREACH(job, &b->by_mark[i], by_mark)
-                {
-                        gw_slurm_array_limit(&job->array, most);
-                }
-        }
-        b->max_array_size = most;
-}
-
 static void on_hello(struct gw_slurm *b, const json_t *frame)
 {
         json_int_t age = json_integer_value(json_object_get(frame, "min_job_age"));
@@ -381,7 +368,7 @@ static void on_hello(struct gw_slurm *b, const json_t *frame)
         const char *cluster = json_string_value(json_object_get(frame, "cluster"));
         gw_str_copy(b->cluster, sizeof b->cluster, cluster ? cluster : "");
         b->min_job_age_us = (age > 0 ? age : DEFAULT_MIN_JOB_AGE_S) * GW_SECOND;
-        limit_arrays(b, most > 0 ? (uint32_t)most : 1); /* 0: it takes no arrays, and says so */
+        b->max_array_size = most > 0 ? (uint32_t)most : 1; /* 0: it takes no arrays, and says so */
 }
 
 static void on_error(struct gw_slurm *b, const json_t *frame)

@@ -106,6 +106,7 @@ static int load_part(void *arg, const struct gw_record_part *row)
                 return -1;
         p->state = row->state;
         p->send_before_us = row->send_before_us;
+        p->most_tasks = row->most_tasks;
         p->changes = p->changing = row->changing;
         gw_part_ref(p, row->ref);
         gw_part_identity(p, row->identity ? strdup(row->identity) : NULL);

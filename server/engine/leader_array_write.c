@@ -95,6 +95,7 @@ static int list_changed_parts(struct array *a, size_t *ret_count)
                 rows[n++] = (struct gw_record_part){
                         .number = p->number,
                         .attempt = p->attempt,
+                        .most_tasks = p->most_tasks,
                         .state = p->state,
                         .send_before_us = p->send_before_us,
                         .ordinals = p->ordinals,
@@ -298,8 +299,9 @@ static int claim_spans(struct live *v, struct part *p)
 }
 
 /* The first of the spans can all be handed over: on one attempt, into one part. */
-static int claim(struct live *v, struct gw_spans *spans)
+static int claim(struct gw_leader *l, struct live *v, struct gw_spans *spans)
 {
+        const struct gw_backend_type *type = l->backend->type;
         struct array *a = v->array;
         uint32_t attempt = gw_tasks_run(&a->tasks, spans->items[0].first)->task.attempt + 1;
         if (gw_tasks_copy(&a->tasks, &a->before, NULL) < 0)
@@ -308,6 +310,7 @@ static int claim(struct live *v, struct gw_spans *spans)
         if (!p)
                 return -1;
         p->state = GW_SUBMISSION_INTENDED;
+        p->most_tasks = type->most_tasks ? type->most_tasks(l->backend) : 0;
         p->changed = true;
         p->intended_us = gw_clock_wall_us();
         p->send_before_us = p->intended_us + LEADER_SEND_US;
@@ -332,7 +335,7 @@ size_t gw_array_claim(struct gw_leader *l, struct live *v, size_t room, size_t g
                 l->lost = true;
         if (spans.count > 0) {
                 taken = whole ? 1 : gw_spans_total(&spans);
-                if (claim(v, &spans) < 0)
+                if (claim(l, v, &spans) < 0)
                         l->lost = true;
                 gw_array_note(l, v);
         }

@@ -205,6 +205,7 @@ static void array_submission(const struct live *v, const struct part *p, struct 
         ret->spans = p->spans.items;
         ret->span_count = p->spans.count;
         ret->attempt = p->attempt;
+        ret->most_tasks = p->most_tasks;
         ret->accepted = p->state == GW_SUBMISSION_ACCEPTED;
         ret->begun = p->begun.items;
         ret->begun_count = p->begun.count;

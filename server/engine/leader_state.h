@@ -62,7 +62,8 @@ struct part {
         /* Of an array: */
         LIST_ENTRY(part) link;
         uint32_t number, attempt;
-        uint32_t left; /* tasks of it that may still run */
+        uint32_t most_tasks; /* the backend's, when it was made; 0: it said nothing */
+        uint32_t left;       /* tasks of it that may still run */
         struct gw_spans spans;
         struct gw_spans begun; /* what ran when this leader began */
         struct gw_spans open;  /* what had not ended then */

@@ -134,11 +134,19 @@ class Slurm:
     def kill(self, name, sign=signal.SIGKILL):
         os.kill(self.server_pid(name), sign)
 
+    def stop(self, name):
+        """In order: it writes its state down."""
+        pid = self.server_pid(name)
+        self.kill(name, signal.SIGTERM)
+        system.wait_until(lambda: not system.alive(pid), 60, f"{name}'s end")
+
+    def restart(self, name):
+        self.stop(name)
+        assert self.up().returncode == 0
+
     def keep_state(self):
         """Sets aside what the controller has on its disk when it ends in order; and starts it again."""
-        pid = self.server_pid("slurmctld")
-        self.kill("slurmctld", signal.SIGTERM)
-        system.wait_until(lambda: not system.alive(pid), 60, "slurmctld's end")
+        self.stop("slurmctld")
         kept = self.folder / "kept"
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(self.folder / "slurmctld", kept)

@@ -198,6 +198,24 @@ static void no_array_before_it_is_known_how_large(void **state)
         part(id, "4-5");
 }
 
+/* The backend numbers its tasks by it. */
+static void what_a_part_was_made_for_stays(void **state)
+{
+        (void)state;
+        take_whole_arrays(4);
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-3\""));
+        struct call c = await_call(GW_REQUEST_SUBMIT);
+        assert_int_equal(c.most_tasks, 4);
+        answer(c, GW_ANSWER_DONE);
+        tell_tasks(c.mark, 0, 3, GW_PHASE_PENDING, GW_REASON_PRIORITY, -1);
+        await_text(id, COUNTS, "{0,4,0,0,0,0}");
+        take_whole_arrays(100);
+        assert_int_equal(backend.live_count, 1);
+        assert_int_equal(backend.made_for[0], 4);
+        await_text(id, "SELECT most_tasks FROM submissions s WHERE s.job_id = j.id AND s.no = 1",
+                   "4");
+}
+
 static struct call await_change(struct gw_mark mark, uint32_t parallel)
 {
         struct call c = await_call(GW_REQUEST_CHANGE);
@@ -774,6 +792,7 @@ int main(void)
                 STAGE_TEST(no_more_run_than_wanted),
                 STAGE_TEST(an_array_is_handed_over_whole),
                 STAGE_TEST(no_array_before_it_is_known_how_large),
+                STAGE_TEST(what_a_part_was_made_for_stays),
                 STAGE_TEST(parts_share_how_many_run),
                 STAGE_TEST(how_many_run_is_told_when_it_changes),
                 STAGE_TEST(projects_share_the_window),

@@ -36,6 +36,7 @@ static int note_submission(struct gw_backend *b, enum gw_request request,
                          .mark = s->mark,
                          .held = s->held,
                          .send_before = s->send_before,
+                         .most_tasks = s->most_tasks,
                          .attempt = s->attempt,
                          .max_parallel = s->max_parallel};
         write_spans(c.spans, sizeof c.spans, s->spans, s->span_count);
@@ -89,6 +90,7 @@ static void do_lead(struct gw_backend *b, uint64_t epoch, const struct gw_submis
         for (size_t i = 0; i < count && i < GW_COUNT(s->live); i++) {
                 s->live[i] = live[i].mark;
                 s->accepted[i] = live[i].accepted;
+                s->made_for[i] = live[i].most_tasks;
                 write_spans(s->begun[i], sizeof s->begun[i], live[i].begun, live[i].begun_count);
                 write_spans(s->open[i], sizeof s->open[i], live[i].open, live[i].open_count);
         }

@@ -36,7 +36,7 @@ struct call {
         bool says_held; /* of CHANGE */
         uint32_t max_parallel;
         int64_t send_before;
-        uint32_t attempt;
+        uint32_t attempt, most_tasks;
         char spans[128]; /* as gw_spans_format() writes them */
 };
 
@@ -48,8 +48,9 @@ struct scripted {
         _Atomic uint32_t most_tasks;   /* where it takes whole arrays */
         struct gw_mark live[MAX_LIVE]; /* as the last lead() said */
         bool accepted[MAX_LIVE];
-        char begun[MAX_LIVE][32]; /* as gw_spans_format() writes it */
-        char open[MAX_LIVE][32];  /* likewise */
+        uint32_t made_for[MAX_LIVE]; /* most_tasks of each */
+        char begun[MAX_LIVE][32];    /* as gw_spans_format() writes it */
+        char open[MAX_LIVE][32];     /* likewise */
         size_t live_count;
         unsigned leads;
         bool led;       /* by the leader that was started last … */

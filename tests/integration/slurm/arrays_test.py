@@ -260,3 +260,28 @@ def test_a_controller_with_an_older_state_runs_no_task_that_has_ended(made):
         array.open()
         assert array.ended()["counts"] == counts(succeeded=2, cancelled=2)
         assert set(array.runs()) == {0, 3}
+
+
+def test_a_site_that_changes_how_large_arrays_may_be(made):
+    """Numbers by place stay numbers by place, when all that know it begin anew."""
+    site = made.slurm
+    old, new = f"MaxArraySize={MAX_ARRAY_SIZE}\n", f"MaxArraySize={2 * MAX_ARRAY_SIZE}\n"
+    first, last = MAX_ARRAY_SIZE - 1, MAX_ARRAY_SIZE + 4
+    with Array(made, gate=True, array={"indices": f"{first}-{last}", "max_parallel": 2}) as array:
+        array.until(running={first, first + 1}, pending=set(range(first + 2, last + 1)))
+        made.gateway.kill()
+        text = site.conf.read_text()
+        assert old in text
+        try:
+            site.conf.write_text(text.replace(old, new))
+            site.restart("slurmctld")
+            made.gateway.start()
+            system.wait_until(lambda: made.backend()["reachable"], 60, "a table")
+            array.post("tasks/cancel", {"indices": str(last)})
+            array.until(running={first, first + 1}, pending=set(range(first + 2, last)), cancelled={last})
+            array.open()
+            assert array.ended()["counts"] == counts(succeeded=5, cancelled=1)
+            assert array.runs() == {index: [1] for index in range(first, last)}
+        finally:
+            site.conf.write_text(text)
+            site.restart("slurmctld")

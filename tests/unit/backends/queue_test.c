@@ -20,7 +20,8 @@ static void a_lead_says_what_is_open(void **state)
                                            .begun = &begun,
                                            .begun_count = 1,
                                            .open = open,
-                                           .open_count = GW_COUNT(open)};
+                                           .open_count = GW_COUNT(open),
+                                           .most_tasks = 7};
         struct gw_queued_backend backend = {0};
         (void)state;
         assert_int_equal(gw_backend_queue_init(&backend.queue, NULL), 0);
@@ -33,6 +34,7 @@ static void a_lead_says_what_is_open(void **state)
         assert_int_equal(taken->begun_count, 1);
         assert_memory_equal(taken->begun, &begun, sizeof begun);
         assert_int_equal(taken->open_count, GW_COUNT(open));
+        assert_int_equal(taken->most_tasks, 7);
         assert_memory_equal(taken->open, open, sizeof open);
         gw_leadership_done(&wish);
         gw_queue_stop(&backend.queue);

@@ -130,11 +130,36 @@ static void only_what_has_not_ended_is_looked_for(void **state)
         struct place p;
         (void)state;
         begin(&p);
-        p.backend->max_array_size = 1001;
         struct gw_slurm_job *job = gw_slurm_job_add(p.backend, array, &settings);
         assert_non_null(job);
         assert_int_equal(gw_spans_total(&job->array.ordinals), 10);
         assert_int_equal(gw_spans_total(&job->tasks.waiting), 2);
+        end(&p);
+}
+
+/* A site may change MaxArraySize while they live. */
+static void tasks_are_numbered_as_when_they_were_submitted(void **state)
+{
+        static const struct gw_span whole = {0, 9};
+        struct place p;
+        (void)state;
+        begin(&p);
+        p.backend->max_array_size = 20;
+        for (uint32_t most = 10; most <= 40; most += 10) {
+                const struct gw_mark array = {.number = most};
+                const struct gw_slurm_job_settings settings = {.user = "ada",
+                                                               .uid = UID,
+                                                               .index_set = "20-29",
+                                                               .most_tasks = most,
+                                                               .spans = &whole,
+                                                               .span_count = 1};
+                struct gw_slurm_job *job = gw_slurm_job_add(p.backend, array, &settings);
+                uint32_t ordinal = 0;
+                assert_non_null(job);
+                assert_int_equal(gw_slurm_array_ordinal(&job->array, most < 30 ? 5 : 25, &ordinal),
+                                 0);
+                assert_int_equal(ordinal, 5);
+        }
         end(&p);
 }
 
@@ -209,6 +234,7 @@ int main(void)
                 cmocka_unit_test(what_has_a_number_is_missed_where_a_table_lacks_it),
                 cmocka_unit_test(the_agent_knows_what_was_taken),
                 cmocka_unit_test(only_what_has_not_ended_is_looked_for),
+                cmocka_unit_test(tasks_are_numbered_as_when_they_were_submitted),
                 cmocka_unit_test(a_number_goes_before_a_mark),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
