@@ -92,7 +92,7 @@ struct gw_slurm {
         bool short_of_memory;   /* while a table was taken: it is to be said anew */
         int64_t min_job_age_us;
         bool accounting;  /* the cluster has some */
-        size_t missing;   /* submissions of which the table lacks something that is asked for */
+        size_t missing;   /* submissions of which something is asked for that is to be told first */
         char cluster[64]; /* its name, or "": not known */
         _Atomic uint32_t max_array_size; /* 0: not known. Any thread reads it */
         int64_t offer_at;                /* monotonic: when to ask what the cluster offers */

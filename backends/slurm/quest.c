@@ -37,9 +37,15 @@ static bool is_missing(const struct gw_slurm_quest *q)
         return q->step == GW_SLURM_LOOK || q->step == GW_SLURM_ACCOUNT || q->step == GW_SLURM_GONE;
 }
 
+/* Not all of it can be told yet. */
+static bool is_open(const struct gw_slurm_quest *q)
+{
+        return is_missing(q) || q->step == GW_SLURM_WHO;
+}
+
 void gw_slurm_quest_end(struct gw_slurm *b, struct gw_slurm_job *job)
 {
-        if (is_missing(&job->quest))
+        if (is_open(&job->quest))
                 b->missing--;
         job->quest = (struct gw_slurm_quest){0};
 }
@@ -48,7 +54,7 @@ static void begin(struct gw_slurm *b, struct gw_slurm_job *job, enum gw_slurm_qu
 {
         gw_slurm_quest_end(b, job);
         job->quest = (struct gw_slurm_quest){.step = step, .since_us = gw_clock_mono_us()};
-        if (is_missing(&job->quest))
+        if (is_open(&job->quest))
                 b->missing++;
 }
 
@@ -273,7 +279,7 @@ void gw_slurm_quest_found(struct gw_slurm *b, struct gw_slurm_job *job)
 bool gw_slurm_quest_missing(struct gw_slurm *b, struct gw_slurm_job *job, bool broken)
 {
         if (job->quest.step == GW_SLURM_WHO)
-                end_unexplained(b, job);
+                return true; /* slurmctld forgets what accounting has not heard of yet */
         if (job->quest.step == GW_SLURM_GONE) {
                 gw_slurm_quest_end(b, job);
                 return false;
