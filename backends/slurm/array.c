@@ -113,6 +113,30 @@ int gw_slurm_array_ordinal(const struct gw_slurm_array *a, uint64_t id, uint32_t
         return 0;
 }
 
+uint32_t gw_slurm_array_id(const struct gw_slurm_array *a, uint32_t ordinal)
+{
+        uint32_t index = 0;
+        if (a->by_place)
+                return place_of(a, ordinal);
+        (void)gw_indexset_index(&a->indices, ordinal, &index);
+        return index;
+}
+
+uint64_t gw_slurm_array_from(const struct gw_slurm_array *a, uint64_t id)
+{
+        uint32_t ordinal, low = 0, high = a->indices.count;
+        if (a->by_place)
+                return ordinal_at(a, id, &ordinal) ? UINT64_MAX : ordinal;
+        while (low < high) {
+                uint32_t middle = low + (high - low) / 2;
+                if (gw_slurm_array_id(a, middle) < id)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low < a->indices.count ? low : UINT64_MAX;
+}
+
 /* ---- a record's list ---------------------------------------------------------------------------
  */
 

@@ -39,6 +39,11 @@ void gw_slurm_array_ids(const struct gw_slurm_array *a, const struct gw_spans *o
 /* The ordinal of an id. Returns 0, or -1: none of its tasks has it. */
 int gw_slurm_array_ordinal(const struct gw_slurm_array *a, uint64_t id, uint32_t *ret);
 
+/* The id of one of its tasks. Ids rise as ordinals do. */
+uint32_t gw_slurm_array_id(const struct gw_slurm_array *a, uint32_t ordinal);
+/* The least ordinal whose id is not below this one; above all of its tasks: there is none. */
+uint64_t gw_slurm_array_from(const struct gw_slurm_array *a, uint64_t id);
+
 /* Reads the list of tasks of a record, "1-2,9,100-900:10%2", as ordinals; *ret is overwritten, and
  * the caller's. Returns 0, or -1 with GW_ERR_INVALID when it is none or has an id of no task of
  * the submission, or GW_ERR_NOMEM. */

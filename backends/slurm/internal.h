@@ -36,6 +36,7 @@ struct gw_slurm_quest {
         bool broken;                /* records may have left slurmctld unseen before it began */
         int64_t since_us, again_us; /* monotonic: of the first step; when to ask */
         int64_t pause_us;           /* until the next time */
+        uint64_t next;              /* of an array: the index from which on is to be asked for */
 };
 
 /* One submission that the engine has not closed. */

@@ -111,6 +111,9 @@
  *   {"id": 6, "op": "account", "uid": U, "since": T, "comment": "…"}
  *                                            of a user from then on, with a comment that begins so
  *
+ * A "from" in the first two asks for some tasks of an array alone: GW_SLURM_LOOK_TASKS of them, or
+ * GW_SLURM_ACCOUNT_TASKS, from this array index on; and look for what waits, too.
+ *
  * These are answered with "done" and "jobs": [RECORD…]: none when nobody has it. What slurmdbd has
  * of a number is all that ever had it; without desc, tasks, restart, preempt and priority, with the
  * comment when it has ended (and the site keeps it), and with "by", the uid of who cancelled it.
@@ -125,6 +128,8 @@
 #define GW_BACKENDS_SLURM_PROTOCOL_H
 
 #define GW_SLURM_FRAME_RECORDS 1000 /* of a table in one frame, at most */
+#define GW_SLURM_LOOK_TASKS 10000   /* indices that one question is about */
+#define GW_SLURM_ACCOUNT_TASKS 1000 /* likewise; slurmdbd looks for each of them */
 #define GW_SLURM_AGENT_FD 3         /* the agent's end of the socketpair */
 
 /* A comment of ours begins with this and the mark (gw_mark_format()), and then has a blank and

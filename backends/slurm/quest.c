@@ -29,6 +29,7 @@ struct question {
         struct gw_mark mark;
         uint32_t number;
         enum gw_slurm_quest_step step;
+        uint64_t next; /* what the next question is to begin with */
         char *user;
 };
 
@@ -115,6 +116,43 @@ static bool explains(struct gw_slurm_record *r)
 
 /* ---- answers ------------------------------------------------------------------------------- */
 
+/* The tasks that a question is about. Returns 0, or -1 without memory. */
+static int find_wanted(const struct gw_slurm_job *job, struct gw_spans *ret)
+{
+        if (job->quest.step == GW_SLURM_WHO)
+                return gw_slurm_tasks_put_off(&job->tasks, ret);
+        return gw_slurm_tasks_missing(&job->tasks, !job->quest.broken, ret);
+}
+
+/* The index of the first of them that was not asked for in this round. False: there is none. */
+static bool find_next(const struct gw_slurm_job *job, uint32_t *ret)
+{
+        struct gw_spans wanted;
+        uint64_t from = gw_slurm_array_from(&job->array, job->quest.next);
+        if (find_wanted(job, &wanted))
+                return false;
+        const struct gw_span *span = from <= UINT32_MAX ? gw_spans_from(&wanted, from) : NULL;
+        if (span)
+                *ret = gw_slurm_array_id(&job->array,
+                                         span->first > from ? span->first : (uint32_t)from);
+        gw_spans_done(&wanted);
+        return span != NULL;
+}
+
+/* A round of questions about an array goes on as long as there are tasks that were not asked for.
+ * Returns whether it does. */
+static bool ask_on(struct gw_slurm *b, struct gw_slurm_job *job)
+{
+        uint32_t next;
+        if (job->array.is_array && job->quest.next > 0 && find_next(job, &next)) {
+                job->quest.again_us = 0;
+                gw_slurm_quest_ask(b, job);
+                return true;
+        }
+        job->quest.next = 0;
+        return false;
+}
+
 /* Nobody is known to have it, after so long. */
 static void give_up_after(struct gw_slurm_job *job, int64_t limit_us)
 {
@@ -128,19 +166,22 @@ static void on_looked(struct gw_slurm *b, struct gw_slurm_job *job, const struct
                 give_up_after(job, AWAY_US);
                 return;
         }
-        job->quest.step = b->accounting ? GW_SLURM_ACCOUNT : GW_SLURM_GONE;
-        job->quest.again_us = 0;
         if (take_all(b, job, json_object_get(ask->answer, "jobs")) > 0)
                 gw_slurm_watch_know(b, job);
+        if (ask_on(b, job))
+                return;
+        job->quest.step = b->accounting ? GW_SLURM_ACCOUNT : GW_SLURM_GONE;
+        job->quest.again_us = 0;
 }
 
 static void on_accounted(struct gw_slurm *b, struct gw_slurm_job *job,
                          const struct gw_slurm_ask *ask)
 {
         bool answered = ask->outcome == GW_SLURM_DONE;
-        give_up_after(job, answered ? LATE_US : AWAY_US);
         if (answered)
                 take_newest(b, job, json_object_get(ask->answer, "jobs"), gw_slurm_accounted);
+        if (!answered || !ask_on(b, job))
+                give_up_after(job, answered ? LATE_US : AWAY_US);
 }
 
 /* They end as the controller told it. */
@@ -164,8 +205,11 @@ static bool is_explained(const struct gw_slurm_job *job)
 static void on_explained(struct gw_slurm *b, struct gw_slurm_job *job,
                          const struct gw_slurm_ask *ask)
 {
-        if (ask->outcome == GW_SLURM_DONE)
+        bool answered = ask->outcome == GW_SLURM_DONE;
+        if (answered)
                 take_newest(b, job, json_object_get(ask->answer, "jobs"), explains);
+        if (answered && ask_on(b, job))
+                return;
         if (is_explained(job))
                 gw_slurm_quest_end(b, job);
         else if (is_over(job, WHO_US))
@@ -190,15 +234,16 @@ static void on_found(struct gw_slurm *b, struct gw_slurm_job *job, const struct 
 
 static const struct step {
         const char *op; /* NULL: nobody is asked */
+        uint32_t tasks; /* of an array that one question is about */
         void (*answered)(struct gw_slurm *b, struct gw_slurm_job *job,
                          const struct gw_slurm_ask *ask);
 } steps[] = {
         [GW_SLURM_NO_QUEST] = {0},
-        [GW_SLURM_LOOK] = {"look", on_looked},
-        [GW_SLURM_ACCOUNT] = {"account", on_accounted},
+        [GW_SLURM_LOOK] = {"look", GW_SLURM_LOOK_TASKS, on_looked},
+        [GW_SLURM_ACCOUNT] = {"account", GW_SLURM_ACCOUNT_TASKS, on_accounted},
         [GW_SLURM_GONE] = {0},
-        [GW_SLURM_WHO] = {"account", on_explained},
-        [GW_SLURM_SEARCH] = {"account", on_found},
+        [GW_SLURM_WHO] = {"account", GW_SLURM_ACCOUNT_TASKS, on_explained},
+        [GW_SLURM_SEARCH] = {"account", 0, on_found},
         [GW_SLURM_NOWHERE] = {0},
 };
 
@@ -218,14 +263,25 @@ static void on_answer(struct gw_slurm_ask *ask)
         struct gw_slurm_job *job = gw_slurm_job_find(b, q->mark);
         if (job && job->number == q->number && job->quest.step == q->step) {
                 job->quest.asking = false;
+                if (ask->outcome == GW_SLURM_DONE)
+                        job->quest.next = q->next;
                 steps[q->step].answered(b, job, ask);
         }
         question_free(q);
 }
 
-static json_t *request_of(const struct gw_slurm_job *job)
+/* *ret_next: what the next one is to begin with, of an array; 0: it is about all of it. */
+static json_t *request_of(const struct gw_slurm_job *job, uint64_t *ret_next)
 {
-        const char *op = steps[job->quest.step].op;
+        const struct step *step = &steps[job->quest.step];
+        const char *op = step->op;
+        uint32_t from;
+        *ret_next = 0;
+        if (job->array.is_array && step->tasks && find_next(job, &from)) {
+                *ret_next = (uint64_t)from + step->tasks;
+                return json_pack("{s:s, s:I, s:I}", "op", op, "job", (json_int_t)job->number,
+                                 "from", (json_int_t)from);
+        }
         char comment[sizeof GW_SLURM_COMMENT + GW_MARK_TEXT] = GW_SLURM_COMMENT;
         if (job->quest.step != GW_SLURM_SEARCH)
                 return json_pack("{s:s, s:I}", "op", op, "job", (json_int_t)job->number);
@@ -237,7 +293,8 @@ static json_t *request_of(const struct gw_slurm_job *job)
 
 static void ask(struct gw_slurm *b, struct gw_slurm_job *job)
 {
-        json_t *request = request_of(job);
+        uint64_t next;
+        json_t *request = request_of(job, &next);
         struct question *q = b->workers ? calloc(1, sizeof *q) : NULL;
         if (!q || !request || !(q->user = strdup(gw_slurm_worker_user(b, job->user)))) {
                 json_decref(request);
@@ -248,6 +305,7 @@ static void ask(struct gw_slurm *b, struct gw_slurm_job *job)
         q->mark = job->mark;
         q->number = job->number;
         q->step = job->quest.step;
+        q->next = next;
         q->ask = (struct gw_slurm_ask){.user = q->user,
                                        .request = request,
                                        .patience_us = PATIENCE_US,

@@ -515,24 +515,78 @@ static int lose_task(struct gw_slurm_task *task, const char *words)
         return set_text(&task->view.words, words);
 }
 
-static bool misses_waiting(const struct gw_slurm_tasks *t, bool unbroken)
+static int gather(struct gw_spans *to, const struct gw_spans *spans)
+{
+        int rc = 0;
+        for (size_t i = 0; i < spans->count && rc == 0; i++)
+                rc = gw_spans_gather(to, spans->items[i].first, spans->items[i].last, NULL);
+        return rc;
+}
+
+/* Of those that wait. */
+static int gather_missing(const struct gw_slurm_tasks *t, bool unbroken, struct gw_spans *ret)
 {
         struct waiting w;
+        int rc = 0;
         if (waiting_init(&w, t))
-                return false;
-        bool misses = (w.listed.count && absence_in(t, true, false, unbroken) == GW_SLURM_LOST) ||
-                      (w.begun.count && absence_in(t, false, true, unbroken) == GW_SLURM_LOST) ||
-                      (w.others.count && absence_in(t, false, false, unbroken) == GW_SLURM_LOST);
+                return -1;
+        if (absence_in(t, true, false, unbroken) == GW_SLURM_LOST)
+                rc = gather(ret, &w.listed);
+        if (rc == 0 && absence_in(t, false, true, unbroken) == GW_SLURM_LOST)
+                rc = gather(ret, &w.begun);
+        if (rc == 0 && absence_in(t, false, false, unbroken) == GW_SLURM_LOST)
+                rc = gather(ret, &w.others);
         waiting_done(&w);
-        return misses;
+        return rc;
+}
+
+/* Of those that are kept by themselves. */
+static int gather_kept(const struct gw_slurm_tasks *t,
+                       bool (*which)(const struct gw_slurm_tasks *t,
+                                     const struct gw_slurm_task *task),
+                       struct gw_spans *ret)
+{
+        int rc = 0;
+        for (size_t i = 0; i < t->count && rc == 0; i++)
+                if (which(t, t->items[i]))
+                        rc = gw_spans_gather(ret, t->items[i]->span.first, t->items[i]->span.last,
+                                             NULL);
+        return rc;
+}
+
+static int conclude_gathering(int rc, struct gw_spans *ret)
+{
+        if (rc)
+                gw_spans_done(ret);
+        gw_spans_settle(ret);
+        return rc ? -1 : 0;
+}
+
+int gw_slurm_tasks_missing(const struct gw_slurm_tasks *t, bool unbroken, struct gw_spans *ret)
+{
+        *ret = GW_SPANS_INIT;
+        int rc = gather_kept(t, is_missing, ret) || gather_missing(t, unbroken, ret);
+        return conclude_gathering(rc, ret);
 }
 
 bool gw_slurm_tasks_misses(const struct gw_slurm_tasks *t, bool unbroken)
 {
-        for (size_t i = 0; i < t->count; i++)
-                if (is_missing(t, t->items[i]))
-                        return true;
-        return misses_waiting(t, unbroken);
+        struct gw_spans missing;
+        bool some = gw_slurm_tasks_missing(t, unbroken, &missing) == 0 && missing.count > 0;
+        gw_spans_done(&missing);
+        return some;
+}
+
+static bool is_put_off(const struct gw_slurm_tasks *t, const struct gw_slurm_task *task)
+{
+        (void)t;
+        return task->unexplained;
+}
+
+int gw_slurm_tasks_put_off(const struct gw_slurm_tasks *t, struct gw_spans *ret)
+{
+        *ret = GW_SPANS_INIT;
+        return conclude_gathering(gather_kept(t, is_put_off, ret), ret);
 }
 
 int gw_slurm_tasks_settle(struct gw_slurm_tasks *t, bool unbroken)

@@ -111,8 +111,12 @@ void gw_slurm_tasks_head(struct gw_slurm_tasks *t, enum gw_slurm_head head);
 /* All records will be said anew. */
 void gw_slurm_tasks_unread(struct gw_slurm_tasks *t);
 
-/* Whether some of it would be lost if a table that was read were all that can be known. */
+/* Those that would be lost if a table that was read were all that can be known; whether there are
+ * some. *ret is the caller's; returns 0, or -1 without memory. */
+int gw_slurm_tasks_missing(const struct gw_slurm_tasks *t, bool unbroken, struct gw_spans *ret);
 bool gw_slurm_tasks_misses(const struct gw_slurm_tasks *t, bool unbroken);
+/* Those whose end is put off. Likewise. */
+int gw_slurm_tasks_put_off(const struct gw_slurm_tasks *t, struct gw_spans *ret);
 /* All of a table was read: what it does not have is not there. unbroken: no record can have left
  * slurmctld unseen since all tasks were known to be there. What the list of those that wait has
  * waits, whatever was known of it before: a controller may take up an older state of its own.

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backends/slurm/agent/fields.h"
@@ -13,13 +14,15 @@
 #include "backends/slurm/agent/request.h"
 #include "backends/slurm/agent/table.h"
 #include "backends/slurm/agent/verbs.h"
+#include "backends/slurm/protocol.h"
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
 
-#define MOST_RECORDS 100000 /* of one job, at most */
+#define MOST_RECORDS 100000 /* in one answer, at most */
 
 struct look {
         int64_t job, uid, since_s;
+        int64_t from; /* an array index, or -1 */
         const char *comment;
 };
 
@@ -27,10 +30,12 @@ struct look {
 
 static const struct gw_agent_member look_members[] = {
         {LOOK("job", NUMBER, job), .required = true, .lo = 1, .hi = NO_VAL - 1},
+        {LOOK("from", NUMBER, from), .lo = 0, .hi = INT32_MAX},
 };
 
 static const struct gw_agent_member account_members[] = {
         {LOOK("job", NUMBER, job), .lo = 1, .hi = NO_VAL - 1},
+        {LOOK("from", NUMBER, from), .lo = 0, .hi = INT32_MAX},
         {LOOK("uid", NUMBER, uid), .lo = 1, .hi = UINT32_MAX},
         {LOOK("since", NUMBER, since_s), .lo = 1, .hi = INT32_MAX},
         {LOOK("comment", TEXT, comment)},
@@ -62,22 +67,31 @@ static void conclude(int error, bool gone, bool whole, json_t *jobs, const char 
 
 /* ---- the controller ---------------------------------------------------------------------- */
 
+/* What waits has no index. */
+static bool is_asked(const struct look *ask, const slurm_job_info_t *job)
+{
+        int64_t task = job->array_task_id;
+        return ask->from < 0 || task == NO_VAL ||
+               (task >= ask->from && task < ask->from + GW_SLURM_LOOK_TASKS);
+}
+
 /* Returns 0 or libslurm's error. */
-static int load(uint32_t job, json_t *jobs, bool *ret_whole)
+static int load(const struct look *ask, json_t *jobs, bool *ret_whole)
 {
         job_info_msg_t *found = NULL;
         errno = 0;
-        if (slurm_load_job(&found, job, SHOW_ALL))
+        if (slurm_load_job(&found, (uint32_t)ask->job, SHOW_ALL))
                 return errno ? errno : SLURM_ERROR;
         for (uint32_t i = 0; i < found->record_count && *ret_whole; i++)
-                *ret_whole = add(jobs, gw_agent_table_record(&found->job_array[i])) == 0;
+                if (is_asked(ask, &found->job_array[i]))
+                        *ret_whole = add(jobs, gw_agent_table_record(&found->job_array[i])) == 0;
         slurm_free_job_info_msg(found);
         return 0;
 }
 
 void gw_agent_look(struct gw_agent_cluster *c, const json_t *request, struct gw_agent_result *ret)
 {
-        struct look ask = {0};
+        struct look ask = {.from = -1};
         struct gw_error err = {0};
         char words[GW_AGENT_WORDS];
         if (gw_agent_request_read(request, look_members, GW_COUNT(look_members), &ask, &err)) {
@@ -88,7 +102,7 @@ void gw_agent_look(struct gw_agent_cluster *c, const json_t *request, struct gw_
         bool whole = jobs != NULL;
         int error = gw_agent_cluster_begin(c);
         if (error == 0)
-                error = load((uint32_t)ask.job, jobs, &whole);
+                error = load(&ask, jobs, &whole);
         gw_agent_cluster_end(c, error, words);
         conclude(error, gw_agent_means_gone(error), whole, jobs, words, ret);
 }
@@ -162,17 +176,26 @@ static int load_those(void *connection, slurmdb_job_cond_t *which, const char *c
         return 0;
 }
 
-/* Of a number that was given more than once, all. */
+/* Of a number that was given more than once, all; of an array only the tasks that are asked for. */
 static int load_number(void *connection, slurmdb_job_cond_t *which, const struct look *ask,
                        json_t *jobs, bool *ret_whole)
 {
-        slurm_selected_step_t number = {.array_task_id = NO_VAL, .het_job_offset = NO_VAL};
-        number.step_id.job_id = (uint32_t)ask->job;
-        number.step_id.step_id = number.step_id.step_het_comp = NO_VAL;
+        bool some = ask->from >= 0;
+        size_t count = some ? GW_SLURM_ACCOUNT_TASKS : 1;
+        slurm_selected_step_t *numbers = calloc(count, sizeof *numbers);
+        if (!numbers)
+                return ENOMEM;
         which->step_list = slurm_list_create(NULL);
-        slurm_list_append(which->step_list, &number);
+        for (size_t i = 0; i < count; i++) {
+                numbers[i].array_task_id = some ? (uint32_t)ask->from + (uint32_t)i : NO_VAL;
+                numbers[i].het_job_offset = NO_VAL;
+                numbers[i].step_id.job_id = (uint32_t)ask->job;
+                numbers[i].step_id.step_id = numbers[i].step_id.step_het_comp = NO_VAL;
+                slurm_list_append(which->step_list, &numbers[i]);
+        }
         int error = load_those(connection, which, NULL, jobs, ret_whole);
         slurm_list_destroy(which->step_list);
+        free(numbers);
         return error;
 }
 
@@ -218,7 +241,7 @@ static int read_account(const json_t *request, struct look *ask, struct gw_error
 void gw_agent_account(struct gw_agent_cluster *c, const json_t *request,
                       struct gw_agent_result *ret)
 {
-        struct look ask = {0};
+        struct look ask = {.from = -1};
         struct gw_error err = {0};
         char words[GW_AGENT_WORDS];
         if (read_account(request, &ask, &err)) {

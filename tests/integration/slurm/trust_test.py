@@ -69,6 +69,21 @@ def test_a_job_is_looked_for_by_its_number(site, worker):
     assert worker.ask("look", job=number)["outcome"] == "done"
 
 
+def test_some_tasks_of_an_array_are_asked_for(site, worker):
+    number = submit(site, "[ $SLURM_ARRAY_TASK_ID -eq 5 ] && sleep 300", options=["--array=0-5"])
+
+    def ended():
+        answer = worker.ask("account", job=number, **{"from": 2})
+        found = {record["task"] for record in answer.get("jobs", ()) if record["state"] >= COMPLETED}
+        return found == {2, 3, 4}
+
+    system.wait_until(ended, 60, "the ends in the accounts", every=0.2)
+    looked = worker.ask("look", job=number, **{"from": 5})
+    assert {record.get("task") for record in looked["jobs"]} == {5}
+    assert worker.ask("look", job=number, **{"from": 6})["jobs"] == []
+    assert site.run("scancel", number).returncode == 0
+
+
 def test_accounts_have_exact_ends(site, worker):
     scripts = {"exit 0": (COMPLETED, 0), "exit 3": (FAILED, 3 << 8), "exit 143": (FAILED, 143 << 8),
                "kill -SEGV $$": (FAILED, 139), "kill -KILL $$": (FAILED, 9)}
@@ -116,15 +131,15 @@ def test_accounts_that_do_not_answer_are_not_known(site, worker):
 
 @pytest.mark.parametrize("op", ["look", "account"])
 def test_nonsense_is_refused(worker, op):
-    for wrong in ({}, {"job": 0}, {"job": "1"}, {"job": 1, "tasks": "2"}):
+    for wrong in ({}, {"job": 0}, {"job": "1"}, {"job": 1, "from": -1}, {"job": 1, "tasks": "2"}):
         assert worker.ask(op, **wrong)["outcome"] == "invalid"
 
 
 OPS = {"watch": ("offer", "know"), "work": ("submit", "cancel", "change", "look", "account")}
 VALUES = (None, True, -1, 0, 1, 2 ** 31, 2 ** 63 - 1, 1.5, "", "x", "\u0000", "é" * 1000, [], [[1, 2]],
           [[1, 2, 3], 4], {})
-MEMBERS = ("job", "jobs", "tasks", "held", "uid", "gid", "name", "comment", "since", "script", "environment", "options",
-           "send_before", "what")
+MEMBERS = ("job", "jobs", "tasks", "from", "held", "uid", "gid", "name", "comment", "since", "script", "environment",
+           "options", "send_before", "what")
 
 
 def hostile(choice, role):

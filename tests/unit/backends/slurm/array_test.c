@@ -73,6 +73,24 @@ static void else_they_are_places(void **state)
         gw_slurm_array_done(&a);
 }
 
+/* Ids rise with ordinals, and one that no task has is between two. */
+static void ids_are_found_from_one_on(void **state)
+{
+        (void)state;
+        struct gw_slurm_array a = array_of("0-8:2,11,20-22", NULL, 23);
+        const uint64_t froms[][2] = {{0, 0}, {3, 2}, {8, 4}, {9, 5}, {12, 6}, {22, 8}};
+        for (size_t i = 0; i < GW_COUNT(froms); i++)
+                assert_int_equal(gw_slurm_array_from(&a, froms[i][0]), froms[i][1]);
+        assert_true(gw_slurm_array_from(&a, 23) > UINT32_MAX);
+        assert_int_equal(gw_slurm_array_id(&a, 5), 11);
+        gw_slurm_array_done(&a);
+        a = array_of("0-8:2,11,20-22", "2-4,6-8", 22);
+        assert_int_equal(gw_slurm_array_from(&a, 3), 6);
+        assert_int_equal(gw_slurm_array_id(&a, 6), 3);
+        assert_true(gw_slurm_array_from(&a, 6) > UINT32_MAX);
+        gw_slurm_array_done(&a);
+}
+
 static void lists_of_records(void **state)
 {
         (void)state;
@@ -257,6 +275,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(ids_are_the_indices_where_they_fit),
                 cmocka_unit_test(else_they_are_places),
+                cmocka_unit_test(ids_are_found_from_one_on),
                 cmocka_unit_test(lists_of_records),
                 cmocka_unit_test(what_the_submission_has_not_has_no_ordinal),
                 cmocka_unit_test(spans_of_other_tasks_are_refused),
