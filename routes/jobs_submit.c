@@ -1,7 +1,8 @@
 /*
  * POST /v1/jobs: submit, or dry-run, a spec or a script. The exchange's loop thread.
  *
- * A dry run goes the same way up to the record, and then asks the backend itself.
+ * A dry run goes the same way up to the record, and then asks the backend itself. It stands in one
+ * line with the hand-over of the user's jobs there, so that a user may have only a few out.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,10 +13,14 @@
 #include "routes/job_json.h"
 #include "routes/submit.h"
 #include "routes/submit_body.h"
+#include "server/base/cleanup.h"
+#include "server/base/limits.h"
+#include "server/base/shares.h"
 
 struct create {
         struct gw_submit submit;
         enum { RECORD, IDENTITY, CHECK } stage; /* what it waits for; the last two: a dry run */
+        struct gw_share *share;                 /* of a dry run: counts it */
         struct gw_db_identity_get identity;
         struct gw_submission submission; /* of a dry run, until its check is home */
         struct gw_backend_check check;
@@ -24,9 +29,38 @@ struct create {
 
 /* ---- dry run ------------------------------------------------------------------------------- */
 
+/* Returns 0 when the user may have one more out, which is then counted. */
+static int take_share(struct gw_call *call, struct create *c, struct gw_error *err)
+{
+        struct gw_share *share = gw_share_ref(call->service->dry_runs, call->principal->user_id);
+        if (!share)
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        if (gw_share_add(share, 1) > GW_MAX_USER_DRY_RUNS) {
+                gw_share_add(share, (size_t)-1);
+                gw_share_unref(share);
+                return gw_fail(err, GW_ERR_TOO_MANY,
+                               "%d dry runs of yours are asking their backends already, as many as "
+                               "one user may have: wait for one of them",
+                               GW_MAX_USER_DRY_RUNS);
+        }
+        c->share = share;
+        return 0;
+}
+
+static void give_share(struct create *c)
+{
+        if (!c->share)
+                return;
+        gw_share_add(c->share, (size_t)-1);
+        gw_share_unref(GW_TAKE(c->share));
+}
+
 /* Whom the backend is to be asked as. */
 static enum gw_next ask_identity(struct gw_call *call, struct create *c)
 {
+        struct gw_error err = {0};
+        if (take_share(call, c, &err))
+                return gw_call_fail(call, &err);
         c->stage = IDENTITY;
         c->identity = (struct gw_db_identity_get){.project_id = c->submit.membership->project_id,
                                                   .backend = c->submit.backend->name};
@@ -134,6 +168,7 @@ static void abandon(struct gw_call *call)
 static void end(struct gw_call *call)
 {
         struct create *c = call->state;
+        give_share(c);
         gw_submit_done(&c->submit);
         gw_buf_done(&c->rendered);
         free(c->identity.identity);

@@ -21,6 +21,7 @@
 #include "server/base/limits.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
+#include "server/base/shares.h"
 #include "server/engine/follow.h"
 #include "server/engine/hub.h"
 #include "server/engine/janitor.h"
@@ -47,6 +48,7 @@ struct gw_app {
         const struct gw_config *config;
         size_t started; /* of parts */
         struct gw_service service;
+        struct gw_shares dry_runs;
         struct gw_db_metrics db_metrics;
         struct gw_leader_metrics leader_metrics;
         struct gw_metric_family *jobs;
@@ -357,6 +359,8 @@ static void stop_follow(struct gw_app *app)
 
 static int start_dispatch(struct gw_app *app, struct gw_error *err)
 {
+        gw_shares_init(&app->dry_runs);
+        app->service.dry_runs = &app->dry_runs;
         app->service.url = app->config->url;
         app->service.max_wait_s = (unsigned)app->config->max_wait_s;
         app->service.max_array = (uint32_t)app->config->max_array;
@@ -370,6 +374,7 @@ static int start_dispatch(struct gw_app *app, struct gw_error *err)
 
 static void stop_dispatch(struct gw_app *app)
 {
+        gw_shares_done(&app->dry_runs);
         gw_dispatch_free(app->dispatch);
 }
 

@@ -48,6 +48,7 @@
 #define GW_MAX_FOLLOWERS 1000     /* of logs; a slow one holds 64 KiB (setting max_followers) */
 #define GW_MAX_LOG_TASKS 1000     /* asked for in one ?tasks= */
 #define GW_MAX_LOG_LANES 32       /* of them followed at a time */
+#define GW_MAX_USER_DRY_RUNS 4    /* of one user, while their backends are asked */
 #define GW_MAX_USER_FOLLOWERS 500 /* of one user (setting max_user_followers) */
 /* Of outputs that are kept and served from temporary files; of one user. More than one output. */
 #define GW_MAX_KEPT_BYTES (512 * 1024 * 1024)

@@ -36,6 +36,7 @@ struct gw_service {
         const char *url; /* how clients reach the gateway */
         unsigned max_wait_s;
         uint32_t max_array; /* the most tasks of a job */
+        struct gw_shares *dry_runs; /* how many of each user are out */
         size_t max_body_bytes, max_lines_bytes;
         size_t max_user_lines_bytes; /* that bodies of lines of one user may hold together */
         unsigned max_lines_s;        /* the longest time that a body of lines may take to arrive */

@@ -21,6 +21,13 @@ def test_a_script_runs_as_it_is(api):
     assert post(api, "#!/bin/sh\nexit 3\n", wait=30, fail_on_failure="true").status == 424
 
 
+@pytest.mark.parametrize("size, status, words", [(524288, 200, ""), (524289, 400, "524288"), (4_000_000, 413, "1048576")])
+def test_the_longest_script(api, size, status, words):
+    answer = post(api, SCRIPT + "#" * (size - len(SCRIPT)), dry_run="true")
+    assert answer.status == status and words in answer.text
+    assert status != 200 or answer.json()["rendered"].count("#") >= size - len(SCRIPT)
+
+
 def test_parameters_are_fields_of_the_spec(api, member):
     answer = post(api, SCRIPT, project=member.project, backend="local", name="train", queue="gpu", time_limit="2h30m",
                   array="0-9:3", max_parallel=2, cpus="1500m", memory="64Mi", gpus=0, working_directory="/tmp",

@@ -1,5 +1,7 @@
 """Jobs on a real Slurm, by the gateway: as their users, never twice, with exact outcomes."""
 
+import concurrent.futures
+import itertools
 import shutil
 import signal
 import time
@@ -259,6 +261,23 @@ def test_a_dry_run_asks_the_controller(made):
     assert "#SBATCH --array=0-8:2%2\n" in dry(array={"indices": "0-8:2", "max_parallel": 2}).json()["rendered"]
     assert dry(array={"indices": "0-3"}, queue="nowhere").status == 422
     assert made.slurm.run("squeue", "-h", "-a", "-t", "all", "-n", "try").stdout == ""
+
+
+def test_a_user_has_few_dry_runs_out_at_a_time(made):
+    def dry(client):
+        return client.post("/v1/jobs?dry_run=true", {"command": ["true"], "backend": "slurm"})
+    other = made.gateway.member("else", "elsewhere").client
+    made.slurm.kill("slurmctld", signal.SIGSTOP)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            asked = [pool.submit(dry, made.api) for _ in range(6)]
+            refused = [future.result() for future in itertools.islice(concurrent.futures.as_completed(asked), 2)]
+            assert [answer.status for answer in refused] == [429, 429]
+            assert "wait for one of them" in refused[0].json()["detail"] and refused[0].headers["Retry-After"]
+            assert "has no Unix user" in dry(other).text  # and not that it has too many
+    finally:
+        made.slurm.kill("slurmctld", signal.SIGCONT)
+    system.wait_until(lambda: dry(made.api).status == 200, 60, "a dry run that is answered")
 
 
 def test_the_script_that_was_handed_over(made):
