@@ -179,6 +179,7 @@ static int open_backend(struct gw_app *app, size_t i, struct gw_error *err)
         struct gw_leader_settings s = {.conninfo = app->config->database_serve,
                                        .holder = app->holder,
                                        .window = (unsigned)own->window,
+                                       .send_us = own->send_s * GW_SECOND,
                                        .metrics = app->leader_metrics};
         s.metrics.index = i;
         b->leader = gw_leader_new(&s, err);

@@ -93,6 +93,9 @@ static const struct gw_setting backend_settings[] = {
         {"window", GW_SETTING_NUMBER, BACKEND_AT(window), "100", 1, 100000, false,
          "How many submissions it is given at most that have not started yet. The others wait in "
          "the gateway, where projects take turns."},
+        {"send_time", GW_SETTING_SECONDS, BACKEND_AT(send_s), "60s", 5, 60, false,
+         "How long it is tried to hand over a submission. Whether one arrived that it gave no answer "
+         "to is not known for certain before this is over."},
 };
 
 /* ---- the file -------------------------------------------------------------------------------- */

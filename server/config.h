@@ -17,6 +17,7 @@
 struct gw_config_backend {
         char *name, *type;
         int64_t window;   /* most submissions it is to hold waiting */
+        int64_t send_s;   /* a hand-over is not sent later than this after its intent */
         json_t *settings; /* its section without what is above: for the type's open() */
 };
 

@@ -427,6 +427,8 @@ struct gw_leader *gw_leader_new(const struct gw_leader_settings *settings, struc
         if (l && (l->writes = calloc(LEADER_WRITES, sizeof *l->writes)) &&
             gw_mailbox_init(&l->inbox, LEADER_INBOX) == 0) {
                 l->settings = *settings;
+                if (l->settings.send_us == 0)
+                        l->settings.send_us = LEADER_SEND_US;
                 pthread_mutex_init(&l->offer_lock, NULL);
                 return l;
         }

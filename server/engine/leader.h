@@ -31,6 +31,7 @@ struct gw_leader_settings {
         const char *conninfo; /* borrowed for its life */
         const char *holder;   /* this process, for people: "host:pid" */
         unsigned window;      /* most submissions the backend is to hold waiting */
+        int64_t send_us; /* a hand-over is not sent later than this after its intent; 0: 60 s */
         struct gw_leader_metrics metrics;
 };
 

@@ -313,7 +313,7 @@ static int claim(struct gw_leader *l, struct live *v, struct gw_spans *spans)
         p->most_tasks = type->most_tasks ? type->most_tasks(l->backend) : 0;
         p->changed = true;
         p->intended_us = gw_clock_wall_us();
-        p->send_before_us = p->intended_us + LEADER_SEND_US;
+        p->send_before_us = p->intended_us + l->settings.send_us;
         LIST_INSERT_HEAD(&a->parts, p, link);
         a->claimed = p;
         a->attempt_before = v->job.attempt;

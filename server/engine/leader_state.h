@@ -27,15 +27,14 @@
 #include "server/model/job.h"
 #include "server/model/tasks.h"
 
-#define LEADER_WRITES 128             /* most jobs in one statement */
-#define LEADER_READS 256              /* most rows of one question */
-#define LEADER_INBOX 1024             /* most messages of the backend that may wait */
-#define LEADER_LOOK_US GW_SECOND      /* between looks at the record without a hint */
-#define LEADER_SPACING_US (20 * 1000) /* least time between two looks */
-#define LEADER_GATHER_US (10 * 1000)  /* least time between two takes of what the backend says */
-#define LEADER_SEND_US                                                                             \
-        (60 * GW_SECOND)          /* a hand-over is not sent later than this after its intent */
-#define LEADER_AGAIN_US GW_SECOND /* before a request that was not taken is repeated */
+#define LEADER_WRITES 128               /* most jobs in one statement */
+#define LEADER_READS 256                /* most rows of one question */
+#define LEADER_INBOX 1024               /* most messages of the backend that may wait */
+#define LEADER_LOOK_US GW_SECOND        /* between looks at the record without a hint */
+#define LEADER_SPACING_US (20 * 1000)   /* least time between two looks */
+#define LEADER_GATHER_US (10 * 1000)    /* least time between two takes of what the backend says */
+#define LEADER_SEND_US (60 * GW_SECOND) /* where the settings do not say it */
+#define LEADER_AGAIN_US GW_SECOND       /* before a request that was not taken is repeated */
 #define LEADER_BUCKETS 4096
 #define LEADER_ROWS 20000       /* of tasks that a wish or timer changes in one write, about */
 #define LEADER_IDLE_RUNS 500000 /* of arrays that are kept though no part of them is open */

@@ -160,7 +160,7 @@ static void add_write(struct gw_leader *l, struct live *v, const struct occasion
         w->live = v;
         add_part(v, &w->effect);
         if (w->effect.submission == GW_SUBMISSION_INTENDED)
-                v->part.send_before_us = gw_clock_wall_us() + LEADER_SEND_US;
+                v->part.send_before_us = gw_clock_wall_us() + l->settings.send_us;
         w->command = (struct gw_db_record_write){
                 .lease = l->backend->name,
                 .epoch = l->epoch,
@@ -248,6 +248,6 @@ void gw_leader_note_part(struct gw_leader *l, struct live *v, struct part *p)
 
 void gw_leader_renew(struct gw_leader *l, struct live *v, struct part *p)
 {
-        p->send_before_us = gw_clock_wall_us() + LEADER_SEND_US;
+        p->send_before_us = gw_clock_wall_us() + l->settings.send_us;
         gw_leader_note_part(l, v, p);
 }
