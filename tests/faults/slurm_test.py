@@ -30,6 +30,8 @@ TRIES = 4  # with so many jobs more, where the first have not done
 KINDS = (("plain",), ("plain", "repeated", "timed"), ("stopped", "cancelled"))  # of the three, in turn
 POINTS = ("leader.intended", "leader.handed", "leader.answered", "leader.recorded", "leader.ended")
 SECONDS = 240
+# What is unknown is settled when that is over: the sooner, the more is unknown of one fault while the next is on.
+SEND_TIME = "60s" if FULL else "15s"
 
 
 def crash_points():
@@ -78,13 +80,15 @@ class Paced(Load):
                 return
 
     def _check_job(self, client, job, found):
-        """lost: slurmctld does not have it, and it ran once at most."""
+        """lost: slurmctld does not have its last attempt, and none ran twice."""
         faults = super()._check_job(client, job, found)
         if not faults or not self.known or (found["state"], found["reason"]) != ("failed", "lost"):
             return faults
         self.lost += 1
         runs = self.mark(job).read_text().split() if self.mark(job).exists() else []
-        return faults if f"jobgate:{job.id}." in self.known() or len(runs) != len(set(runs)) else []
+        attempts = len(client.get(f"/v1/jobs/{job.id}/tasks/0/attempts").json()["items"])
+        kept = self.known().count(f"jobgate:{job.id}.")
+        return faults if kept >= attempts or len(runs) != len(set(runs)) else []
 
 
 class Bystander:
@@ -177,6 +181,10 @@ class Campaign:
         self.more()
         self.reachable(False)
         self.bystander.served()
+
+    def ended(self):
+        """How many of the jobs have ended."""
+        return sum(job["terminal"] for api in self.made.members for job in api.pages("/v1/jobs", limit=1000))
 
     @contextlib.contextmanager
     def controller_hangs(self):
@@ -286,6 +294,28 @@ def silence_network(c):
     c.network.mend()
 
 
+def kill_accounts(c):
+    """slurmctld keeps what it has to say to slurmdbd until that is there again."""
+    c.more()
+    c.slurm.kill("slurmdbd")
+    c.more()
+    c.bystander.served()
+    c.up()
+
+
+def stop_accounts(c):
+    """Jobs are taken, run and end meanwhile, and the cluster is not given up."""
+    c.slurm.kill("slurmdbd", signal.SIGSTOP)
+    try:
+        before = c.ended()
+        c.more()
+        c.bystander.served()
+        system.wait_until(lambda: c.ended() > before, 90, "the end of a job")
+        assert c.made.backend()["reachable"]
+    finally:
+        c.slurm.kill("slurmdbd", signal.SIGCONT)
+
+
 def crash_at(point):
     def crash(c):
         """The gateway, at a step of its own."""
@@ -313,15 +343,16 @@ OTHERS = [kill_agent_that_watches, stop_agent_that_watches, stop_controller, cut
 
 
 @contextlib.contextmanager
-def campaign(count, folder, binaries, contract, cluster, name):
+def campaign(count, folder, binaries, contract, cluster, name, accounting=False):
     with contextlib.ExitStack() as stack:
-        site = stack.enter_context(slurm.Slurm(name, append="SlurmdTimeout=300\n"))
+        site = stack.enter_context(slurm.Slurm(name, accounting=accounting, append="SlurmdTimeout=300\n"))
         network = stack.enter_context(proxy.Proxy(site.address, system.free_port(), site.port))
         conf = system.own_file(folder / f"{name}.conf", f"include {site.conf}\nSlurmctldPort={network.port}\n")
         marks = pathlib.Path(f"/tmp/jg-marks-{name}-{os.getpid()}")
         marks.mkdir()
         stack.callback(shutil.rmtree, marks)
-        made = stack.enter_context(gateway_on(site, folder, binaries, contract, cluster, conf=str(conf)))
+        made = stack.enter_context(gateway_on(site, folder, binaries, contract, cluster, conf=str(conf),
+                                              send_time=SEND_TIME))
         c = Campaign(made, network, marks, count)
         for load in c.loads:
             load.start(threads=24)  # most wait for a job that is to be stopped
@@ -363,14 +394,67 @@ def run_what_is_forgotten(*house):
         assert sum(load.lost for load in c.loads) > 0
 
 
+def run_what_accounts_have(*house):
+    faults = [stop_accounts, kill_accounts] * ROUNDS
+    with campaign(len(faults), *house, "jgaccounted", accounting=True) as c:
+        run(c, faults)
+
+
 @pytest.mark.timeout(3600 if FULL else 900)
 def test_nothing_is_lost_that_slurm_knows_and_nothing_runs_twice(folder, binaries, contract, cluster):
-    """Two clusters at a time: for most of it, both wait until what is unknown can be settled."""
+    """Three clusters at a time: for most of it, they wait until what is unknown can be settled."""
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        both = [pool.submit(each, folder, binaries, contract, cluster)
-                for each in (run_all_that_is_remembered, run_what_is_forgotten)]
-    for each in both:
+        all_of_them = [pool.submit(each, folder, binaries, contract, cluster)
+                for each in (run_all_that_is_remembered, run_what_is_forgotten, run_what_accounts_have)]
+    for each in all_of_them:
         each.result()
+
+
+def tasks_of(made, job):
+    return [(task["state"], task["reason"]) for task in made.api.pages(f"/v1/jobs/{job['id']}/tasks", limit=100)]
+
+
+def seen_anew(made, times=2):
+    """What is told of the cluster was asked for since."""
+    for _ in range(times):
+        before = made.backend()["observed_at"]
+        system.wait_until(lambda before=before: made.backend()["observed_at"] != before, 60, "a look at the cluster")
+
+
+@pytest.mark.timeout(600)
+def test_tasks_of_a_silent_node_end_when_it_is_back(folder, binaries, contract, cluster):
+    """One node's slurmd is killed under running tasks and stays away, another's hangs and comes back."""
+    with slurm.Slurm("jgsilent", append="SlurmdTimeout=300\n") as site, \
+            gateway_on(site, folder, binaries, contract, cluster) as made:
+        nodes, marks = [f"{site.name}{number}" for number in (1, 2)], made.home() / f"silent-{os.getpid()}"
+        arrays = [made.api.submit(
+            command=["sh", "-c", f"echo $JOBGATE_ATTEMPT >>{marks}-{node}-$JOBGATE_TASK_INDEX; exec sleep 600"],
+            array={"indices": "0-2"}, resources={"cpus": 1, "memory": "20Mi"}, retry={"limit": 0}, time_limit=1200,
+            options={"slurm": {"nodelist": node}}) for node in nodes]
+        written = [pathlib.Path(f"{marks}-{node}-{index}") for node in nodes for index in range(3)]
+        system.wait_until(lambda: all(path.exists() for path in written), 90, "the start of all tasks")
+        site.kill(f"slurmd-{nodes[0]}")
+        site.kill(f"slurmd-{nodes[1]}", signal.SIGSTOP)
+        try:
+            site.run("scontrol", "update", f"nodename={','.join(nodes)}", "state=down", "reason=test")
+            silent = [("running", "node_unavailable")] * 3
+            for array in arrays:
+                system.wait_until(lambda array=array: tasks_of(made, array) == silent, 90, "the silence of the nodes")
+            seen_anew(made)
+            assert [tasks_of(made, array) for array in arrays] == [silent] * 2
+        finally:
+            site.kill(f"slurmd-{nodes[1]}", signal.SIGCONT)
+        site.run("scontrol", "update", f"nodename={nodes[1]}", "state=resume")
+        failed = [("failed", "node_failure")] * 3
+        system.wait_until(lambda: tasks_of(made, arrays[1]) == failed, 120, "the end of the tasks of the one node")
+        seen_anew(made)
+        assert tasks_of(made, arrays[0]) == silent and not made.api.job(arrays[0]["id"])["terminal"]
+        site.run("scontrol", "update", f"nodename={nodes[0]}", "state=resume")
+        assert site.up().returncode == 0
+        system.wait_until(lambda: tasks_of(made, arrays[0]) == failed, 120, "the end of the other tasks")
+        assert [path.read_text() for path in written] == ["1\n"] * 6
+        for path in written:
+            path.unlink()
 
 
 @pytest.mark.full
