@@ -133,12 +133,13 @@ static int take_text(const struct reader *r, const char *value, char **field)
 static int take_data(const struct reader *r, const char *value, char **field)
 {
         size_t len = strlen(value), size = len / 4 * 3 + 4;
-        char *text = malloc(size);
+        char *text = calloc(1, size);
         if (!text)
                 return no_memory(r->err);
         ptrdiff_t got = gw_str_base64_decode(value, len, (uint8_t *)text, size - 1);
         if (got < 0 || memchr(text, '\0', (size_t)got)) {
-                wipe(GW_TAKE(text));
+                explicit_bzero(text, size);
+                free(text);
                 return fail(r, "inline data is not base64 of a text");
         }
         text[got] = '\0';
