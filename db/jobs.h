@@ -244,6 +244,20 @@ struct gw_db_task_cancel {
 };
 void gw_db_task_cancel_init(struct gw_db_task_cancel *c);
 
+/* Somebody knows that an attempt of some tasks has ended with its node. rows is 1 when that is
+ * recorded; 0: the job is not visible, or that attempt of none of them runs on a silent node. */
+struct gw_db_dead_confirm {
+        struct gw_db_command cmd;
+        struct gw_id job;
+        const char *projects;
+        const char *indices;  /* text of gw_indexset_format(); "0": a plain job */
+        const char *ordinals; /* JSON text [[first, last], ...] of the same; NULL: a plain job */
+        int32_t attempt;
+        int64_t user_id;
+        const char *request_id;
+};
+void gw_db_dead_confirm_init(struct gw_db_dead_confirm *c);
+
 /* Cancels what lives and matches, at most GW_CANCEL_AT_ONCE: with that many rows there may be
  * more, and it is to be run again. each: the ids. */
 #define GW_CANCEL_AT_ONCE 5000

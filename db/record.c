@@ -27,10 +27,10 @@
         " s.send_before, sp.spec::text, coalesce(s.identity, pb.identity)::text, at.started_at, at.restart," \
         " sp.index_set," \
         " (sp.spec->'array'->>'max_parallel')::int, p.weight, s.changing, j.wished"
-/* Of an array the oldest wishes about some of its tasks, as many as are not large. */
+/* The oldest wishes about some of its tasks, as many as are not large. */
 #define WISHES \
-        " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(w.no, w.indices," \
-        "  w.by_user) ORDER BY w.no) FROM (SELECT x.*, sum(length(x.indices)) OVER (ORDER BY x.no) AS through" \
+        " CASE WHEN sp.index_set IS NOT NULL OR j.wished THEN (SELECT json_agg(json_build_array(w.no, w.indices," \
+        "  w.by_user, w.attempt) ORDER BY w.no) FROM (SELECT x.*, sum(length(x.indices)) OVER (ORDER BY x.no) AS through" \
         "   FROM (SELECT * FROM task_wishes y WHERE y.job_id = j.id ORDER BY y.no LIMIT 16) x) w" \
         "  WHERE w.through = length(w.indices) OR w.through < 65536)::text END"
 #define TASKS \
@@ -95,7 +95,7 @@ enum {
         C_WEIGHT,
         C_CHANGING,
         C_WISHED,
-        C_CANCELS,
+        C_TASK_WISHES,
         C_TASKS,
         C_PARTS,
         C_STARTS,
@@ -174,7 +174,7 @@ static void read_row(struct gw_db_command *cmd, const struct gw_db_row *row)
                 .tasks = gw_db_get_text(row, C_TASKS, NULL),
                 .parts = gw_db_get_text(row, C_PARTS, NULL),
                 .starts = gw_db_get_text(row, C_STARTS, NULL),
-                .cancels = gw_db_get_text(row, C_CANCELS, NULL),
+                .task_wishes = gw_db_get_text(row, C_TASK_WISHES, NULL),
         };
         read_job(row, &r.job);
         r.spec = gw_db_get_text(row, C_SPEC, &r.spec_len);

@@ -28,13 +28,15 @@ struct gw_record_row {
         bool wished;            /* there is a wish that was not read yet */
         bool changing;          /* of the open submission: as in gw_record_part */
         const char *timer;      /* gw_record_timers: the kind that is due */
+        /* JSON rows [number, indices, by whom, attempt] of wishes about tasks, of a plain job about
+         * task 0; or NULL. attempt: it is dead; null: they are to be cancelled. */
+        const char *task_wishes;
         /* Of an array; NULL for a plain job. */
         const char *index_set;
         int32_t max_parallel; /* 0: no limit */
         const char *tasks;    /* JSON rows, gw_record_tasks() reads them; or NULL */
         const char *parts;    /* JSON rows of the open submissions, likewise; or NULL */
         const char *starts;   /* JSON rows of the attempts that run, likewise; or NULL */
-        const char *cancels;  /* JSON rows [number, indices, by whom] of wishes; or NULL */
 };
 
 enum gw_record_what {
@@ -81,6 +83,7 @@ struct gw_db_record_write {
         bool claimable;
         int32_t version;         /* as last read or written */
         bool wish_read;          /* clears `wished` unless another wish came since version */
+        int64_t wishes_read;     /* task_wishes up to this number are granted; 0: none */
         const char *ref;         /* the scheduler's id, or NULL */
         const char *error;       /* why a submission was refused, or NULL */
         const char *timer_fired; /* the kind of the timer this event was, or NULL: it goes */

@@ -18,7 +18,7 @@ static const struct gw_db_column write_columns[] = {
         {"sub_no", GW_DB_INT4},     {"sub_state", GW_DB_TEXT},    {"sub_ref", GW_DB_TEXT},
         {"sub_error", GW_DB_TEXT},  {"send_before", GW_DB_TIME},  {"attempts", GW_DB_JSONB},
         {"delay_due", GW_DB_TIME},  {"timer_fired", GW_DB_TEXT},  {"ended", GW_DB_BOOL},
-        {"event", GW_DB_TEXT},      {"sub_changing", GW_DB_BOOL},
+        {"event", GW_DB_TEXT},      {"sub_changing", GW_DB_BOOL}, {"wishes_read", GW_DB_INT8},
 };
 
 static void put_small(struct gw_db_input *in, int value, int none)
@@ -67,6 +67,7 @@ static void write_encode(const struct gw_db_command *cmd, struct gw_db_input *in
         gw_db_put_bool(in, c->effect->ended);
         gw_db_put_text(in, c->effect->state_changed ? "state" : NULL);
         gw_db_put_bool(in, c->changing);
+        gw_db_put_int8(in, c->wishes_read);
 }
 
 static void write_row(struct gw_db_command *cmd, const struct gw_db_row *row)
@@ -114,9 +115,11 @@ static const struct gw_db_kind write_kind = {
                "  ON CONFLICT (job_id, kind, ordinal) DO UPDATE SET due_at = excluded.due_at RETURNING 1),"
                " z AS (DELETE FROM timers x USING d, u WHERE u.id = d.id AND x.job_id = d.id"
                "  AND (d.ended OR x.kind = d.timer_fired) RETURNING 1),"
+               " q AS (DELETE FROM task_wishes x USING d, u WHERE d.wishes_read > 0 AND u.id = d.id"
+               "  AND x.job_id = d.id AND x.no <= d.wishes_read RETURNING 1),"
                GW_SQL_LOCK("(SELECT count(*) FROM u) + (SELECT count(*) FROM s)"
                            " + (SELECT count(*) FROM a) + (SELECT count(*) FROM t)"
-                           " + (SELECT count(*) FROM z)")
+                           " + (SELECT count(*) FROM z) + (SELECT count(*) FROM q)")
                " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, attempt)"
                "  SELECT nextval('events_n'), u.project_id, u.id, d.event, d.state, d.reason,"
                "   nullif(d.attempt, 0) FROM l, u JOIN d USING (id) WHERE d.event IS NOT NULL"

@@ -151,7 +151,8 @@ static const struct gw_db_kind tasks_kind = {
         .sql = FIND(LIVES)
                " i AS (INSERT INTO task_wishes (job_id, indices, by_user) SELECT d.id, d.indices, d.by_user"
                "  FROM w JOIN {input} d ON d.id = w.id WHERE NOT EXISTS (SELECT FROM task_wishes t"
-               "   WHERE t.job_id = d.id AND t.indices = d.indices AND t.by_user = d.by_user) RETURNING 1),"
+               "   WHERE t.job_id = d.id AND t.indices = d.indices AND t.by_user = d.by_user AND t.attempt IS NULL)"
+               "  RETURNING 1),"
                " u AS (UPDATE jobs j SET version = j.version + 1, wished = true"
                "  FROM w WHERE j.id = w.id RETURNING j.id, j.project_id, j.state, j.reason),"
                GW_SQL_LOCK("(SELECT count(*) FROM u) + (SELECT count(*) FROM i)")
@@ -170,6 +171,58 @@ static const struct gw_db_kind tasks_kind = {
 void gw_db_task_cancel_init(struct gw_db_task_cancel *c)
 {
         c->cmd.kind = &tasks_kind;
+}
+
+/* ---- a dead attempt ----------------------------------------------------------------------- */
+
+static const struct gw_db_column dead_columns[] = {
+        {"id", GW_DB_UUID},         {"projects", GW_DB_TEXT},  {"by_user", GW_DB_INT8},
+        {"indices", GW_DB_TEXT},    {"ordinals", GW_DB_JSONB}, {"attempt", GW_DB_INT4},
+        {"request_id", GW_DB_TEXT},
+};
+
+static void dead_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
+{
+        const struct gw_db_dead_confirm *c = GW_DB_COMMAND(cmd, struct gw_db_dead_confirm);
+        gw_db_put_uuid(in, c->job);
+        gw_db_put_text(in, c->projects);
+        gw_db_put_int8(in, c->user_id);
+        gw_db_put_text(in, c->indices);
+        gw_db_put_text(in, c->ordinals);
+        gw_db_put_int4(in, c->attempt);
+        gw_db_put_text(in, c->request_id);
+}
+
+/* clang-format off */
+#define IS_SILENT(o) o ".state = 'running' AND " o ".reason = 'node_unavailable' AND " o ".attempt = d.attempt"
+static const struct gw_db_kind dead_kind = {
+        .name = "dead_confirm",
+        .sql = FIND("CASE WHEN d.ordinals IS NULL THEN " IS_SILENT("j")
+                    "  ELSE EXISTS (SELECT FROM tasks t, jsonb_array_elements(d.ordinals) s"
+                    "   WHERE t.job_id = j.id AND t.lo <= (s->>1)::int AND t.hi >= (s->>0)::int"
+                    "   AND " IS_SILENT("t") ") END")
+               " i AS (INSERT INTO task_wishes (job_id, indices, by_user, attempt)"
+               "  SELECT d.id, d.indices, d.by_user, d.attempt FROM w JOIN {input} d ON d.id = w.id"
+               "  WHERE NOT EXISTS (SELECT FROM task_wishes t WHERE t.job_id = d.id AND t.indices = d.indices"
+               "   AND t.by_user = d.by_user AND t.attempt = d.attempt) RETURNING 1),"
+               " u AS (UPDATE jobs j SET version = j.version + 1, wished = true"
+               "  FROM w WHERE j.id = w.id RETURNING j.id, j.project_id, j.state, j.reason, j.counts),"
+               GW_SQL_LOCK("(SELECT count(*) FROM u) + (SELECT count(*) FROM i)")
+               " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, indices, attempt, actor,"
+               "   request_id) SELECT nextval('events_n'), u.project_id, u.id, 'confirmed_dead', u.state, u.reason,"
+               "   CASE WHEN u.counts IS NOT NULL THEN d.indices END, d.attempt, w.by_user, w.request_id"
+               "  FROM l, u JOIN w ON w.id = u.id JOIN {input} d ON d.id = w.id RETURNING n, job_id),"
+               GW_SQL_NOTIFY " SELECT w.ord FROM x, e JOIN w ON w.id = e.job_id",
+        .columns = dead_columns,
+        .column_count = GW_COUNT(dead_columns),
+        .encode = dead_encode,
+        .batch_max = 1,
+};
+/* clang-format on */
+
+void gw_db_dead_confirm_init(struct gw_db_dead_confirm *c)
+{
+        c->cmd.kind = &dead_kind;
 }
 
 /* ---- many --------------------------------------------------------------------------------- */

@@ -123,7 +123,7 @@ static enum gw_next submit_named(struct gw_call *call, struct retry *r, const ch
         struct gw_indexset all = {0};
         if (gw_task_indices(call, &r->read, &all) < 0)
                 return GW_NEXT_RESPOND;
-        int rc = gw_task_pick(call, &all, named, "?indices", &r->indices);
+        int rc = gw_task_pick(call, &all, named, "?indices", &r->indices, NULL);
         gw_indexset_done(&all);
         return rc == 0 ? submit(call, r) : gw_call_fail_faults(call, call->faults);
 }

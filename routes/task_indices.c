@@ -35,7 +35,7 @@ int gw_task_ordinal(struct gw_call *call, const struct gw_indexset *set, int64_t
 }
 
 int gw_task_pick(struct gw_call *call, const struct gw_indexset *all, const char *named,
-                 const char *pointer, struct gw_buf *ret)
+                 const char *pointer, struct gw_buf *ret, struct gw_spans *ret_ordinals)
 {
         struct gw_indexset some = {0};
         struct gw_spans ordinals = GW_SPANS_INIT;
@@ -51,7 +51,10 @@ int gw_task_pick(struct gw_call *call, const struct gw_indexset *all, const char
                 gw_faults_add(call->faults,
                               err.code == GW_ERR_NOMEM ? GW_ERR_NOMEM : GW_ERR_UNPROCESSABLE,
                               pointer, "%s", err.message);
-        gw_spans_done(&ordinals);
+        if (rc == 0 && ret_ordinals)
+                *ret_ordinals = ordinals;
+        else
+                gw_spans_done(&ordinals);
         gw_indexset_done(&some);
         return rc;
 }

@@ -19,9 +19,10 @@ int gw_task_indices(struct gw_call *call, const struct gw_job_read *r, struct gw
 int gw_task_ordinal(struct gw_call *call, const struct gw_indexset *set, int64_t index,
                     uint32_t *ret);
 
-/* What a client named of the array, as the set's one text. Returns 0; or -1 with a fault at the
- * pointer, or with one of memory (GW_ERR_NOMEM). *ret is the caller's. */
+/* What a client named of the array, as the set's one text, and (or NULL) its ordinals. Returns 0;
+ * or -1 with a fault at the pointer, or with one of memory (GW_ERR_NOMEM). *ret is the caller's,
+ * and *ret_ordinals when it returns 0. */
 int gw_task_pick(struct gw_call *call, const struct gw_indexset *all, const char *named,
-                 const char *pointer, struct gw_buf *ret);
+                 const char *pointer, struct gw_buf *ret, struct gw_spans *ret_ordinals);
 
 #endif

@@ -30,7 +30,7 @@ static enum gw_next record(struct gw_call *call, struct cancel *c)
         const char *named = json_string_value(json_object_get(call->body, "indices"));
         if (gw_task_indices(call, &c->read, &all) < 0)
                 return GW_NEXT_RESPOND;
-        int rc = gw_task_pick(call, &all, named, "/indices", &c->indices);
+        int rc = gw_task_pick(call, &all, named, "/indices", &c->indices, NULL);
         gw_indexset_done(&all);
         if (rc < 0)
                 return gw_call_fail_faults(call, call->faults);

@@ -1,6 +1,7 @@
 /* Tasks by record, and what becomes of those that have none. Any thread, each set on its own. */
 #include "backends/slurm/tasks.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +67,17 @@ static enum gw_reason reason_of(const struct gw_slurm_meaning *m, const struct g
                                              : GW_REASON_CANCELLED_BY_ADMIN;
 }
 
+/* Whoever may know that a node is dead is told which. */
+static int set_words(struct gw_slurm_view *v, const struct gw_slurm_meaning *m,
+                     const struct gw_slurm_record *r)
+{
+        char words[512];
+        if (!m->node_silent || !r->node)
+                return set_text(&v->words, m->words);
+        snprintf(words, sizeof words, "%.96s: %.384s is silent", m->words, r->node);
+        return set_text(&v->words, words);
+}
+
 static int read_view(struct gw_slurm_view *v, const struct gw_slurm_record *r, bool cancelling)
 {
         struct gw_slurm_meaning m = gw_slurm_meaning(r);
@@ -83,7 +95,7 @@ static int read_view(struct gw_slurm_view *v, const struct gw_slurm_record *r, b
         v->pending_us = microseconds(r->submit_s);
         v->started_us = m.phase == GW_PHASE_PENDING ? 0 : microseconds(r->start_s);
         v->ended_us = m.phase == GW_PHASE_ENDED ? microseconds(r->end_s) : 0;
-        return set_text(&v->node, r->node) || set_text(&v->words, m.words) ? -1 : 0;
+        return set_text(&v->node, r->node) || set_words(v, &m, r) ? -1 : 0;
 }
 
 /* ---- the set -----------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ void gw_auth_forget(struct gw_auth *a);
 
 /* ---- policy ------------------------------------------------------------------------------ */
 
-enum gw_verb { GW_VERB_READ, GW_VERB_SUBMIT, GW_VERB_CHANGE, GW_VERB_REMOVE };
+enum gw_verb { GW_VERB_READ, GW_VERB_SUBMIT, GW_VERB_CHANGE, GW_VERB_REMOVE, GW_VERB_CONFIRM };
 
 /* The whole policy is one table in policy.c: the scope a token needs and the least role in the
  * project; own: the job is the caller's own. Returns 0; or -1 with GW_ERR_FORBIDDEN naming

@@ -622,15 +622,53 @@ static bool cancel_some(struct gw_leader *l, struct live *v, const json_t *row)
         return done;
 }
 
-bool gw_array_cancel_tasks(struct gw_leader *l, struct live *v, const char *cancels)
+bool gw_wish_is_dead(const json_t *row, struct gw_job_event *ret)
 {
-        json_auto_t *rows = json_loads(cancels, 0, NULL);
+        const json_t *attempt = json_array_get(row, 3);
+        *ret = (struct gw_job_event){.type = GW_EVENT_DEAD,
+                                     .at_us = gw_clock_wall_us(),
+                                     .exit_code = -1,
+                                     .attempt = (uint32_t)json_integer_value(attempt),
+                                     .raw = "its node was confirmed to be dead"};
+        return json_is_integer(attempt);
+}
+
+/* What ends leaves its part. */
+static void end_dead(struct gw_leader *l, struct live *v, const json_t *row,
+                     const struct gw_job_event *event)
+{
+        struct gw_spans spans;
+        struct part *p;
+        const char *indices = json_string_value(json_array_get(row, 1));
+        if (pick(v->array, indices ? indices : "", &spans) < 0)
+                l->lost = true;
+        LIST_FOREACH(p, &v->array->parts, link)
+        {
+                if (!l->lost && spans.count > 0 && is_accepted(p))
+                        gw_array_apply(l, v, p, &spans, event);
+        }
+        gw_spans_done(&spans);
+}
+
+/* Returns whether it came to all of them. */
+static bool grant_some(struct gw_leader *l, struct live *v, const json_t *row)
+{
+        struct gw_job_event event;
+        if (!gw_wish_is_dead(row, &event))
+                return cancel_some(l, v, row);
+        end_dead(l, v, row, &event);
+        return true;
+}
+
+bool gw_array_grant_tasks(struct gw_leader *l, struct live *v, const char *wishes)
+{
+        json_auto_t *rows = json_loads(wishes, 0, NULL);
         size_t i;
         const json_t *row;
         l->lost = l->lost || !rows;
         json_array_foreach(rows, i, row)
         {
-                if (l->lost || !cancel_some(l, v, row))
+                if (l->lost || !grant_some(l, v, row))
                         return false;
                 v->array->wishes_read = json_integer_value(json_array_get(row, 0));
         }

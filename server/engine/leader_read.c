@@ -26,7 +26,7 @@ struct answer {
                 int32_t version, weight;
                 uint32_t max_parallel;
                 bool is_array, cancel, by_owner, hold;
-                char *cancels; /* of single tasks; owned, or NULL */
+                char *task_wishes; /* owned, or NULL */
                 char timer[24];
         } * rows;
         size_t cap;
@@ -68,7 +68,7 @@ static void collect(void *arg, const struct gw_record_row *row)
         };
         if (row->timer)
                 gw_str_copy(f->timer, sizeof f->timer, row->timer);
-        if (row->cancels && !(f->cancels = strdup(row->cancels)))
+        if (row->task_wishes && !(f->task_wishes = strdup(row->task_wishes)))
                 a->leader->lost = true;
 }
 
@@ -96,7 +96,7 @@ static void release(struct answer *a)
 {
         for (size_t i = 0; i < a->count; i++) {
                 gw_live_free(a->rows[i].live);
-                free(a->rows[i].cancels);
+                free(a->rows[i].task_wishes);
         }
         free(a->rows);
 }
@@ -157,8 +157,8 @@ static void grant_array(struct gw_leader *l, struct live *v, const struct found 
         bool all = f->cancel || !v->kept || v->array->unfinished || v->job.held != f->hold;
         bool done = true;
         v->array->max_parallel = f->max_parallel;
-        if (f->cancels)
-                done = gw_array_cancel_tasks(l, v, f->cancels);
+        if (f->task_wishes)
+                done = gw_array_grant_tasks(l, v, f->task_wishes);
         if (done && all && !l->lost)
                 done = gw_array_apply_all(l, v, event);
         v->array->unfinished = !done;
@@ -168,11 +168,34 @@ static void grant_array(struct gw_leader *l, struct live *v, const struct found 
                 gw_leader_hint(l);
 }
 
+/* The wishes about the only task of a plain job, which may end by them. Returns the job, ready for
+ * another event; NULL: there is none any more, or l->lost. */
+static struct live *grant_task(struct gw_leader *l, struct live *v, const char *wishes)
+{
+        json_auto_t *rows = json_loads(wishes, 0, NULL);
+        size_t i;
+        const json_t *row;
+        struct gw_id id = v->job.id;
+        l->lost = l->lost || !rows;
+        json_array_foreach(rows, i, row)
+        {
+                struct gw_job_event e;
+                struct occasion o = {.wishes_read = json_integer_value(json_array_get(row, 0))};
+                if (!v || l->lost || !gw_wish_is_dead(row, &e))
+                        break;
+                gw_leader_apply(l, v, &e, &o);
+                v = gw_leader_find(l, id);
+        }
+        return l->lost ? NULL : v;
+}
+
 static void grant(struct gw_leader *l, struct found *f)
 {
         struct occasion o = {.wish_read = true, .version = f->version};
         struct gw_job_event e = {.at_us = gw_clock_wall_us()};
         struct live *v = known_or_read(l, f);
+        if (v && !v->array && v->kept && f->task_wishes)
+                v = grant_task(l, v, f->task_wishes);
         if (!v)
                 return;
         if (f->cancel) {

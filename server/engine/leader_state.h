@@ -178,6 +178,7 @@ struct write {
 struct occasion {
         bool wish_read;          /* the wish of `version` was read */
         int32_t version;         /* of the row that was read */
+        int64_t wishes_read;     /* of those about tasks, up to this number; 0: none */
         const char *timer_fired; /* or NULL */
 };
 
@@ -294,8 +295,10 @@ bool gw_array_apply_all(struct gw_leader *l, struct live *v, const struct gw_job
 void gw_array_occasion(struct gw_leader *l, struct live *v, const struct occasion *occasion);
 void gw_array_recover(struct gw_leader *l, struct live *v);
 void gw_array_synced(struct gw_leader *l, struct live *v, const struct message *m);
-/* Cancels of single tasks, as the record's row gives them. Returns as gw_array_apply_all(). */
-bool gw_array_cancel_tasks(struct gw_leader *l, struct live *v, const char *cancels);
+/* Wishes about single tasks, as the record's row gives them. Returns as gw_array_apply_all(). */
+bool gw_array_grant_tasks(struct gw_leader *l, struct live *v, const char *wishes);
+/* The event of a row of them that says that an attempt is dead; false: it says something else. */
+bool gw_wish_is_dead(const json_t *row, struct gw_job_event *ret);
 
 /* leader_array_write.c
  *

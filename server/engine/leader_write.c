@@ -172,6 +172,7 @@ static void add_write(struct gw_leader *l, struct live *v, const struct occasion
                 .wish_read = o->wish_read,
                 .ref = v->part.ref,
                 .error = v->part.error,
+                .wishes_read = o->wishes_read,
                 .timer_fired = o->timer_fired,
                 .send_before_us = v->part.send_before_us,
                 .changing = v->part.changing,
@@ -200,7 +201,7 @@ void gw_leader_apply(struct gw_leader *l, struct live *v, const struct gw_job_ev
         gw_job_apply(&v->job, event, effect);
         v->hold = v->hold && v->job.step != GW_STEP_RUNNING; /* too late */
         observe(l, v, event, effect);
-        if (effect->changed || o->wish_read || o->timer_fired)
+        if (effect->changed || o->wish_read || o->wishes_read || o->timer_fired)
                 add_write(l, v, o);
         else if (!v->kept)
                 gw_live_free(v);

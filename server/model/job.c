@@ -31,6 +31,7 @@ static const char *const event_names[GW_EVENT_COUNT] = {
         [GW_EVENT_FACT_ENDING] = "fact_ending",
         [GW_EVENT_FACT_ENDED] = "fact_ended",
         [GW_EVENT_GONE] = "gone",
+        [GW_EVENT_DEAD] = "dead",
         [GW_EVENT_CANCEL] = "cancel",
         [GW_EVENT_HOLD] = "hold",
         [GW_EVENT_RELEASE] = "release",

@@ -42,6 +42,7 @@ enum gw_job_event_type {
         GW_EVENT_FACT_ENDING,
         GW_EVENT_FACT_ENDED,
         GW_EVENT_GONE,   /* a complete read shows nothing of an accepted submission */
+        GW_EVENT_DEAD,   /* people know that `attempt` has ended with its node, which is silent */
         GW_EVENT_CANCEL, /* wishes of people; reason says by whom */
         GW_EVENT_HOLD,
         GW_EVENT_RELEASE,
@@ -82,6 +83,7 @@ struct gw_job_event {
         int exit_code, signal;
         uint64_t seen;                /* of a fact and of GONE: observation number */
         uint32_t restart;             /* of a fact */
+        uint32_t attempt;             /* of DEAD */
         int64_t started_us, ended_us; /* of a fact; 0: not known, at_us is taken */
         const char *raw;              /* the backend's words, or NULL */
         const char *node;             /* or NULL */

@@ -379,6 +379,20 @@ static void gone(struct gw_job *job, const struct gw_job_event *event, struct gw
         finish(job, reason, event->at_us, effect);
 }
 
+/* Only of what may still run because its node is silent: what came back meanwhile goes on. */
+static void dead(struct gw_job *job, const struct gw_job_event *event, struct gw_job_effect *effect)
+{
+        enum gw_reason reason = job->stop ? job->stop : GW_REASON_NODE_FAILURE;
+
+        if (job->reason != GW_REASON_NODE_UNAVAILABLE || job->attempt != event->attempt)
+                return;
+        end_attempt(job, event, reason, GW_SUBMISSION_CLOSED, effect);
+        if (job->stop == GW_REASON_NONE && gw_retry_wants(&job->retry, reason, -1, job->submission))
+                wait_for_retry(job, event->at_us, effect);
+        else
+                finish(job, reason, event->at_us, effect);
+}
+
 /* ---- rules: wishes and timers ---------------------------------------------------------- */
 
 /* START_DEADLINE is about the first start only. */
@@ -437,7 +451,7 @@ static gw_job_rule *const rules[GW_STEP_COUNT][GW_EVENT_COUNT] = {
                 {
                         [GW_EVENT_CLAIM] = claim,
                         [GW_EVENT_RECOVER] = recover,
-                        [GW_EVENT_DONE... GW_EVENT_GONE] = ignore,
+                        [GW_EVENT_DONE... GW_EVENT_DEAD] = ignore,
                         [GW_EVENT_CANCEL] = stop_waiting,
                         [GW_EVENT_HOLD] = hold_waiting,
                         [GW_EVENT_RELEASE] = hold_waiting,
@@ -458,7 +472,7 @@ static gw_job_rule *const rules[GW_STEP_COUNT][GW_EVENT_COUNT] = {
                         [GW_EVENT_FACT_RUNNING] = running,
                         [GW_EVENT_FACT_ENDING] = ending,
                         [GW_EVENT_FACT_ENDED] = ended,
-                        [GW_EVENT_GONE] = ignore,
+                        [GW_EVENT_GONE... GW_EVENT_DEAD] = ignore,
                         [GW_EVENT_CANCEL] = stop,
                         [GW_EVENT_HOLD] = hold,
                         [GW_EVENT_RELEASE] = hold,
@@ -479,7 +493,7 @@ static gw_job_rule *const rules[GW_STEP_COUNT][GW_EVENT_COUNT] = {
                         [GW_EVENT_FACT_RUNNING] = running,
                         [GW_EVENT_FACT_ENDING] = ending,
                         [GW_EVENT_FACT_ENDED] = ended,
-                        [GW_EVENT_GONE] = ignore,
+                        [GW_EVENT_GONE... GW_EVENT_DEAD] = ignore,
                         [GW_EVENT_CANCEL] = stop,
                         [GW_EVENT_HOLD] = hold,
                         [GW_EVENT_RELEASE] = hold,
@@ -499,6 +513,7 @@ static gw_job_rule *const rules[GW_STEP_COUNT][GW_EVENT_COUNT] = {
                         [GW_EVENT_FACT_ENDING] = ending,
                         [GW_EVENT_FACT_ENDED] = ended,
                         [GW_EVENT_GONE] = gone,
+                        [GW_EVENT_DEAD] = ignore,
                         [GW_EVENT_CANCEL] = stop,
                         [GW_EVENT_HOLD] = hold,
                         [GW_EVENT_RELEASE] = hold,
@@ -516,6 +531,7 @@ static gw_job_rule *const rules[GW_STEP_COUNT][GW_EVENT_COUNT] = {
                         [GW_EVENT_FACT_ENDING] = ending,
                         [GW_EVENT_FACT_ENDED] = ended,
                         [GW_EVENT_GONE] = gone,
+                        [GW_EVENT_DEAD] = dead,
                         [GW_EVENT_CANCEL] = stop,
                         [GW_EVENT_HOLD... GW_EVENT_TIMER_DELAY] = ignore,
                         [GW_EVENT_TIMER_START_DEADLINE] = stop,

@@ -27,6 +27,7 @@ def every_call(contract, job_id=NO_JOB):
     calls = []
     for operation in contract.operations:
         path = operation.path.replace("{id}", job_id).replace("{index}", "0").replace("{name}", "local")
+        path = path.replace("{attempt}", "1")
         body = operation.body.get("requestBody")
         value = example_of(body["content"]["application/json"]) if body else None
         calls.append(Call(operation.id, operation.method.upper(), path, value, operation.body.get("security") == [],

@@ -182,6 +182,55 @@ static void test_stopped_before_it_was_sent(void **state)
         }
 }
 
+static struct gw_job silent_job(void)
+{
+        struct gw_job job = new_job(GW_STEP_RUNNING);
+        job.reason = GW_REASON_NODE_UNAVAILABLE;
+        return job;
+}
+
+static void test_a_confirmed_death(void **state)
+{
+        (void)state;
+        struct gw_job job = silent_job();
+        struct gw_job_event e = event_of(GW_EVENT_DEAD);
+        e.attempt = job.attempt;
+        e.raw = "confirmed";
+        job.retry.limit = 0;
+        apply(&job, e);
+        assert_job(&job, GW_STEP_ENDED, GW_FAILED, GW_REASON_NODE_FAILURE);
+        assert_string_equal(job.message, "confirmed");
+        assert_int_equal(effect.submission, GW_SUBMISSION_CLOSED);
+        assert_int_equal(effect.attempt_count, 1);
+        assert_int_equal(effect.attempts[0].reason, GW_REASON_NODE_FAILURE);
+        assert_int_equal(effect.attempts[0].ended_us, NOW);
+        job = silent_job();
+        apply(&job, e);
+        assert_int_equal(job.step, GW_STEP_WAITING);
+        assert_int_equal(effect.submission, GW_SUBMISSION_CLOSED);
+        job = silent_job();
+        apply_type(&job, GW_EVENT_CANCEL);
+        apply(&job, e);
+        assert_job(&job, GW_STEP_ENDED, GW_CANCELLED, GW_REASON_CANCELLED_BY_USER);
+}
+
+static void test_only_what_is_silent_is_dead(void **state)
+{
+        (void)state;
+        struct gw_job_event e = event_of(GW_EVENT_DEAD);
+        struct gw_job job = silent_job();
+        e.attempt = job.attempt + 1;
+        apply(&job, e);
+        assert_false(effect.changed);
+        for (int s = 0; s < GW_STEP_COUNT; s++) {
+                job = new_job((enum gw_job_step)s);
+                e.attempt = job.attempt;
+                apply(&job, e);
+                assert_false(effect.changed);
+                assert_int_equal(effect.submission, GW_SUBMISSION_NONE);
+        }
+}
+
 /* ---- wishes and timers ----------------------------------------------------------------- */
 
 static void test_cancel_waiting(void **state)
@@ -357,6 +406,8 @@ int main(void)
                 cmocka_unit_test(test_claim_only_when_nothing_keeps_it),
                 cmocka_unit_test(test_answers_to_submit),
                 cmocka_unit_test(test_what_is_not_sent_tells_why),
+                cmocka_unit_test(test_a_confirmed_death),
+                cmocka_unit_test(test_only_what_is_silent_is_dead),
                 cmocka_unit_test(test_recover),
                 cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_refused_after_a_run_is_ignored),

@@ -1,0 +1,146 @@
+/*
+ * The leader against a real PostgreSQL and a scripted backend whose nodes are silent: what people
+ * know to be dead ends, and nothing else does.
+ */
+#include "tests/integration/engine/stage.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool confirm(struct gw_id id, int attempt, const char *indices, const char *ordinals)
+{
+        char projects[32];
+        snprintf(projects, sizeof projects, "%lld", (long long)project);
+        struct gw_db_dead_confirm c = {.job = id,
+                                       .projects = projects,
+                                       .indices = indices,
+                                       .ordinals = ordinals,
+                                       .attempt = attempt,
+                                       .user_id = test_user_id};
+        gw_db_dead_confirm_init(&c);
+        test_run(&c.cmd);
+        gw_leader_hint(leader);
+        return c.cmd.rows == 1;
+}
+
+static void fall_silent(struct gw_id id, struct gw_mark mark, uint32_t first, uint32_t last)
+{
+        tell_tasks(mark, first, last, GW_PHASE_RUNNING, GW_REASON_NODE_UNAVAILABLE, -1);
+        test_await(id, GW_RUNNING, "node_unavailable");
+}
+
+static void no_wish_is_left(void)
+{
+        char count[16];
+        int64_t deadline = test_now_ms() + 10000;
+        for (;;) {
+                test_text("SELECT 0, (SELECT count(*) FROM task_wishes)::text || '/' ||"
+                          " (SELECT count(*) FROM jobs WHERE wished)",
+                          count, sizeof count);
+                if (strcmp(count, "0/0") == 0)
+                        return;
+                test_pause(deadline);
+        }
+}
+
+static void a_dead_job_ends_and_its_submission_is_closed(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, SPEC_WITH(",\"retry\":{\"limit\":0}"));
+        struct gw_mark mark = running(id);
+        assert_false(confirm(id, 1, "0", NULL)); /* it runs */
+        fall_silent(id, mark, 0, 0);
+        assert_false(confirm(id, 2, "0", NULL)); /* there is no such attempt */
+        assert_true(confirm(id, 1, "0", NULL));
+        struct test_job j = test_await(id, GW_FAILED, "node_failure");
+        assert_string_equal(j.message, "its node was confirmed to be dead");
+        assert_int_equal(await_call(GW_REQUEST_FORGET).mark.number, 1);
+        assert_false(confirm(id, 1, "0", NULL));
+        tell(mark, GW_PHASE_RUNNING, GW_REASON_NONE, -1); /* it was not dead: nothing of it stays */
+        assert_int_equal(await_call(GW_REQUEST_FORGET).mark.number, 1);
+        test_await(id, GW_FAILED, "node_failure");
+        no_wish_is_left();
+}
+
+static void a_dead_job_is_tried_again(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, SPEC_WITH(",\"retry\":{\"delay\":0}"));
+        fall_silent(id, running(id), 0, 0);
+        assert_true(confirm(id, 1, "0", NULL));
+        await_call(GW_REQUEST_FORGET);
+        struct call c = await_call(GW_REQUEST_SUBMIT);
+        assert_int_equal(c.mark.number, 2);
+        assert_int_equal(c.attempt, 2);
+        no_wish_is_left();
+}
+
+static void a_dead_job_that_was_to_end_ends_as_that(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, SPEC);
+        fall_silent(id, running(id), 0, 0);
+        test_wish(id, project, GW_WISH_CANCEL);
+        await_call(GW_REQUEST_CANCEL);
+        assert_true(confirm(id, 1, "0", NULL));
+        test_await(id, GW_CANCELLED, "cancelled_by_user");
+}
+
+static void what_came_back_goes_on(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, SPEC);
+        struct gw_mark mark = running(id);
+        fall_silent(id, mark, 0, 0);
+        end_leader(leader); /* nobody reads the wish before the next leads, who hears more */
+        assert_int_equal(test_read(id).state, GW_RUNNING);
+        test_exec("UPDATE jobs SET reason = NULL");
+        test_exec("INSERT INTO task_wishes (job_id, indices, by_user, attempt)"
+                  " SELECT id, '0', user_id, 1 FROM jobs; UPDATE jobs SET wished = true");
+        leader = start_leader(&backend, 64);
+        await_lead(leader);
+        no_wish_is_left();
+        test_await(id, GW_RUNNING, "");
+}
+
+static void tasks_of_a_dead_node_end_by_themselves(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(
+                project, SPEC_WITH(",\"array\":{\"indices\":\"10-13\"},\"retry\":{\"limit\":0}"));
+        struct call c = await_call(GW_REQUEST_SUBMIT);
+        answer(c, GW_ANSWER_DONE);
+        tell_tasks(c.mark, 0, 3, GW_PHASE_RUNNING, GW_REASON_NONE, -1);
+        test_await(id, GW_RUNNING, "");
+        assert_false(confirm(id, 1, "10", "[[0,0]]"));
+        fall_silent(id, c.mark, 0, 1);
+        assert_false(confirm(id, 1, "12-13", "[[2,3]]")); /* these run */
+        assert_true(confirm(id, 1, "11-13", "[[1,3]]"));
+        char text[16];
+        int64_t deadline = test_now_ms() + 10000;
+        do {
+                test_pause(deadline);
+                test_text("SELECT 0, string_agg(lo || '-' || hi, ',') FROM tasks"
+                          " WHERE state = 'failed' AND reason = 'node_failure'",
+                          text, sizeof text);
+        } while (strcmp(text, "1-1") != 0);
+        no_wish_is_left();
+        assert_true(confirm(id, 1, "10", "[[0,0]]"));
+        test_await(id, GW_RUNNING, "");
+        tell_tasks(c.mark, 2, 3, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        test_await(id, GW_FAILED, "node_failure");
+        assert_int_equal(await_call(GW_REQUEST_FORGET).mark.number, 1);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                STAGE_TEST(a_dead_job_ends_and_its_submission_is_closed),
+                STAGE_TEST(a_dead_job_is_tried_again),
+                STAGE_TEST(a_dead_job_that_was_to_end_ends_as_that),
+                STAGE_TEST(what_came_back_goes_on),
+                STAGE_TEST(tasks_of_a_dead_node_end_by_themselves),
+        };
+        stage_build("gw_leader_dead_test");
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
