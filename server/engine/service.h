@@ -35,7 +35,7 @@ struct gw_service {
         size_t backend_count;
         const char *url; /* how clients reach the gateway */
         unsigned max_wait_s;
-        uint32_t max_array; /* the most tasks of a job */
+        uint32_t max_array;         /* the most tasks of a job */
         struct gw_shares *dry_runs; /* how many of each user are out */
         size_t max_body_bytes, max_lines_bytes;
         size_t max_user_lines_bytes; /* that bodies of lines of one user may hold together */

@@ -21,7 +21,9 @@ def test_a_script_runs_as_it_is(api):
     assert post(api, "#!/bin/sh\nexit 3\n", wait=30, fail_on_failure="true").status == 424
 
 
-@pytest.mark.parametrize("size, status, words", [(524288, 200, ""), (524289, 400, "524288"), (4_000_000, 413, "1048576")])
+@pytest.mark.parametrize("size, status, words", [
+    (524288, 200, ""), (524289, 400, "524288"), (4_000_000, 413, "1048576"),
+])
 def test_the_longest_script(api, size, status, words):
     answer = post(api, SCRIPT + "#" * (size - len(SCRIPT)), dry_run="true")
     assert answer.status == status and words in answer.text
