@@ -52,6 +52,15 @@ static struct gw_job_event event_of(const struct gw_fact *f)
         };
 }
 
+/* What is held because its turn does not come yet is held by nobody. */
+static void tell_turn(struct gw_job_event *e)
+{
+        if (e->type != GW_EVENT_FACT_PENDING || e->reason != GW_REASON_HELD)
+                return;
+        e->reason = GW_REASON_LIMIT;
+        e->raw = "as many tasks of the array run as may";
+}
+
 static void on_fact(struct gw_leader *l, const struct gw_fact *f)
 {
         struct gw_job_event e = event_of(f);
@@ -65,6 +74,8 @@ static void on_fact(struct gw_leader *l, const struct gw_fact *f)
         }
         if (f->phase == GW_PHASE_ENDED)
                 gw_crash_point("leader.ended");
+        if (p->kept && !v->job.held)
+                tell_turn(&e);
         gw_part_ref(p, f->ref);
         gw_leader_apply_part(l, v, p, &f->span, &e);
 }
@@ -173,10 +184,11 @@ static void put_off(struct part *p, unsigned action, int64_t again_us)
         p->told_parallel = 0;
 }
 
-/* It was told what it was to be told last: that is all the next leader must know. */
+/* It was told what it was to be told last: that is all the next leader must know, but of what is to
+ * be released when its turn comes. */
 static void told(struct gw_leader *l, struct live *v, struct part *p, enum gw_request request)
 {
-        if (request != GW_REQUEST_CHANGE || p->changes || !p->changing)
+        if (request != GW_REQUEST_CHANGE || p->changes || p->kept || !p->changing)
                 return;
         p->changing = false;
         gw_leader_note_part(l, v, p);

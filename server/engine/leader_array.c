@@ -127,6 +127,8 @@ static void complete_parts(struct array *a, const struct gw_record_row *row)
                 while ((run = next_run(a, p, run)))
                         p->left += run->hi - run->lo + 1;
         }
+        LIST_FOREACH(p, &a->parts, link)
+        p->kept = p->changing && gw_array_parallel(a, p) == GW_PARALLEL_NONE;
 }
 
 static size_t count_tasks(const struct array *a, bool (*is)(const struct gw_task *task))
@@ -221,8 +223,8 @@ size_t gw_array_handed(const struct array *a)
         return count_tasks(a, at_backend);
 }
 
-/* The limit is handed out from the oldest part on. One whose turn does not come is told 1, for
- * there is no word for none: it was claimed when there was room, and the limit has fallen since. */
+/* The limit is handed out from the oldest part on. Where the turn of one does not come, it was
+ * claimed when there was room, and the limit has fallen since. */
 uint32_t gw_array_parallel(const struct array *a, const struct part *p)
 {
         uint32_t before = 0;
@@ -234,7 +236,7 @@ uint32_t gw_array_parallel(const struct array *a, const struct part *p)
                 if (other->number < p->number)
                         before += other->left;
         }
-        return before < a->max_parallel ? a->max_parallel - before : 1;
+        return before < a->max_parallel ? a->max_parallel - before : GW_PARALLEL_NONE;
 }
 
 bool gw_array_unwanted(const struct array *a, const struct part *p)

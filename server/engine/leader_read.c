@@ -157,6 +157,7 @@ static void grant_array(struct gw_leader *l, struct live *v, const struct found 
         bool all = f->cancel || !v->kept || v->array->unfinished || v->job.held != f->hold;
         bool done = true;
         v->array->max_parallel = f->max_parallel;
+        gw_leader_share_anew(l, v);
         if (f->task_wishes)
                 done = gw_array_grant_tasks(l, v, f->task_wishes);
         if (done && all && !l->lost)

@@ -50,6 +50,7 @@ struct part {
         bool told_held;    /* what the backend was last told, where CHANGE is asked */
         bool said_hold;    /* the last CHANGE was about that */
         uint32_t told_parallel; /* of an array: likewise how many may run at a time; 0: nothing */
+        bool kept;        /* of an array: it was told to hold it, for none of it may run now */
         bool changes;     /* it is to be told of a hold or release, whatever is seen there … */
         bool hold;        /* … namely this */
         bool changing;    /* so it was or is to be told, and has not answered: recorded, so that the
@@ -241,7 +242,10 @@ void gw_leader_renew(struct gw_leader *l, struct live *v, struct part *p);
 /* leader_about.c. Sets l->lost when it could not be kept. */
 void gw_leader_keep_abouts(struct gw_leader *l, const struct message *m);
 
-/* leader_tell.c */
+/* leader_tell.c
+ *
+ * How many run was changed: what has lost its turn is recorded so, and then held there. */
+void gw_leader_share_anew(struct gw_leader *l, struct live *v);
 void gw_leader_act(struct gw_leader *l, struct live *v); /* tells the backend what is due */
 /* Asks again what was put off, and drops what nobody wants before it was sent. */
 void gw_leader_ask_again(struct gw_leader *l);
@@ -277,7 +281,9 @@ struct part *gw_array_part(struct array *a, uint32_t number); /* or NULL. Reorde
 size_t gw_array_open(const struct array *a);                  /* parts */
 /* Tasks at the backend that neither run nor are held there; whole: parts that have such tasks. */
 size_t gw_array_waiting(const struct array *a, bool whole);
-/* How many tasks of a part may run at a time, where the backend keeps it; 0: any number. */
+/* How many tasks of a part may run at a time, where the backend keeps it; 0: any number,
+ * GW_PARALLEL_NONE: its turn does not come yet. */
+#define GW_PARALLEL_NONE UINT32_MAX
 uint32_t gw_array_parallel(const struct array *a, const struct part *p);
 size_t gw_array_handed(const struct array *a); /* tasks at the backend, or on the way */
 unsigned gw_array_actions(const struct live *v, const struct part *p);

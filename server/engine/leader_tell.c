@@ -24,12 +24,15 @@ static int tell_submit(struct gw_leader *l, struct live *v, struct part *p)
 {
         struct gw_submission s;
         gw_live_submission(v, p, &s);
-        s.max_parallel = parallel_of(l, v, p);
+        uint32_t parallel = parallel_of(l, v, p);
+        p->told_held = s.held;
+        p->kept = parallel == GW_PARALLEL_NONE;
+        s.held = s.held || p->kept;
+        s.max_parallel = p->kept ? 0 : parallel;
         gw_pause_asked(l, p, s.mark);
         gw_crash_point("leader.intended");
         int rc = l->backend->type->submit(l->backend, &s);
-        p->told_held = s.held;
-        p->told_parallel = s.max_parallel;
+        p->told_parallel = parallel;
         gw_crash_point("leader.handed");
         return rc;
 }
@@ -60,18 +63,22 @@ static unsigned own_actions(const struct live *v, const struct part *p)
         return v->array ? gw_array_actions(v, p) : gw_job_actions(&v->job);
 }
 
-/* Where it is only about how many run, what others held or released there stays so. */
+/* Where it is only about how many run, what others held or released there stays so; but what none
+ * may run of is held until its turn comes, for no scheduler has a word for that. */
 static int tell_change(struct gw_leader *l, struct live *v, struct part *p)
 {
         bool hold = p->changes ? p->hold : v->job.held;
         uint32_t parallel = parallel_of(l, v, p);
-        p->said_hold = p->changes || (own_actions(v, p) & GW_ACTION_CHANGE);
-        int rc = l->backend->type->change(l->backend, mark_of(v, p), p->said_hold ? hold : -1, -1,
-                                          parallel);
+        bool none = parallel == GW_PARALLEL_NONE;
+        p->said_hold = p->changes || none != p->kept || (own_actions(v, p) & GW_ACTION_CHANGE);
+        int rc =
+                l->backend->type->change(l->backend, mark_of(v, p),
+                                         p->said_hold ? hold || none : -1, -1, none ? 0 : parallel);
         if (p->said_hold)
                 p->told_held = p->hold = hold;
         if (rc == 0) {
                 p->told_parallel = parallel;
+                p->kept = none;
                 p->changes = false;
         }
         return rc;
@@ -149,6 +156,17 @@ void gw_leader_act(struct gw_leader *l, struct live *v)
         struct part *p = NULL;
         while ((p = gw_live_next_part(v, p)))
                 act(l, v, p);
+}
+
+void gw_leader_share_anew(struct gw_leader *l, struct live *v)
+{
+        struct part *p = NULL;
+        while ((p = gw_live_next_part(v, p))) {
+                if (p->kept || parallel_of(l, v, p) != GW_PARALLEL_NONE)
+                        continue;
+                p->hold = p->changes ? p->hold : v->job.held;
+                p->changes = p->changing = p->changed = true;
+        }
 }
 
 /* ---- what was put off ---------------------------------------------------------------------- */

@@ -265,6 +265,44 @@ static void parts_share_how_many_run(void **state)
         await_text(id, COUNTS, "{0,4,0,6,0,0}");
 }
 
+/* Two parts are there when the limit falls so that none of the second may run. */
+static void what_has_no_turn_is_held(void **state)
+{
+        (void)state;
+        take_whole_arrays(5);
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-9\""));
+        struct gw_mark first = part(id, "0-4"), second = part(id, "5-9");
+        tell_tasks(first, 0, 4, GW_PHASE_PENDING, GW_REASON_RESOURCES, -1);
+        tell_tasks(second, 5, 9, GW_PHASE_PENDING, GW_REASON_RESOURCES, -1);
+        wish_parallel(id, 2);
+        struct call c[2] = {await_call(GW_REQUEST_CHANGE), await_call(GW_REQUEST_CHANGE)};
+        struct call *of_second = &c[c[1].mark.number == second.number];
+        struct call *of_first = &c[c[0].mark.number == second.number];
+        assert_true(of_second->says_held && of_second->held && of_second->max_parallel == 0);
+        assert_true(!of_first->says_held && of_first->max_parallel == 2);
+        answer(c[0], GW_ANSWER_DONE);
+        answer(c[1], GW_ANSWER_DONE);
+        tell_tasks(second, 5, 9, GW_PHASE_PENDING, GW_REASON_HELD, -1);
+        await_text(id, ROWS, "0-4 pending resources 1, 5-9 pending limit 1");
+        /* Who leads next says so again, and releases it when its turn comes. */
+        restart_leader(64);
+        c[0] = await_call(GW_REQUEST_CHANGE);
+        c[1] = await_call(GW_REQUEST_CHANGE);
+        of_second = &c[c[1].mark.number == second.number];
+        assert_true(of_second->says_held && of_second->held);
+        answer(c[0], GW_ANSWER_DONE);
+        answer(c[1], GW_ANSWER_DONE);
+        for (uint32_t i = 0; i < 4; i++)
+                tell_tasks(first, i, i, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        struct call released = await_change(second, 1);
+        assert_true(released.says_held && !released.held);
+        tell_tasks(second, 5, 9, GW_PHASE_PENDING, GW_REASON_RESOURCES, -1);
+        tell_tasks(first, 4, 4, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        assert_int_equal(await_call(GW_REQUEST_FORGET).mark.number, first.number);
+        assert_false(await_change(second, 2).says_held);
+        await_text(id, COUNTS, "{0,5,0,5,0,0}");
+}
+
 static void how_many_run_is_told_when_it_changes(void **state)
 {
         (void)state;
@@ -794,6 +832,7 @@ int main(void)
                 STAGE_TEST(no_array_before_it_is_known_how_large),
                 STAGE_TEST(what_a_part_was_made_for_stays),
                 STAGE_TEST(parts_share_how_many_run),
+                STAGE_TEST(what_has_no_turn_is_held),
                 STAGE_TEST(how_many_run_is_told_when_it_changes),
                 STAGE_TEST(projects_share_the_window),
                 STAGE_TEST(one_word_of_a_part_is_of_all),

@@ -1,6 +1,7 @@
 """Arrays on a real Slurm: native job arrays, each task exact, and run once."""
 
 import collections
+import itertools
 import json
 import shlex
 import signal
@@ -185,6 +186,29 @@ def test_how_many_run_is_shown_and_changed(made):
         assert made.slurm.job(number)["ArrayTaskThrottle"] == "4"
         array.open()
         assert array.ended()["state"] == "succeeded" and array.numbers() == {number}
+
+
+def test_parts_keep_how_many_run_together(folder, binaries, contract, cluster):
+    with slurm.Slurm("jgparts", append="MaxArraySize=4\n") as few, \
+            gateway_on(few, folder, binaries, contract, cluster) as made:
+        gate = made.home() / "parts-gate"
+        gate.unlink(missing_ok=True)
+        job = made.api.submit(script="#!/bin/sh\nwhile [ ! -e ~/parts-gate ]; do sleep 0.1; done\nsleep 1\n",
+                              array={"indices": "0-9"}, resources={"cpus": 4, "memory": "10Mi"})
+
+        def tasks():
+            return made.api.get(f"/v1/jobs/{job['id']}/tasks").json()["items"]
+        system.wait_until(lambda: made.api.job(job["id"])["counts"] == counts(running=4, pending=6), 60, "what can run")
+        answer = made.api.request("PATCH", f"/v1/jobs/{job['id']}", {"array": {"max_parallel": 1}})
+        assert answer.status == 200, answer.text
+        system.wait_until(lambda: [task["reason"] for task in tasks()[4:]] == ["limit"] * 6, 60, "those without a turn")
+        held = few.run("squeue", "-h", "-r", "-t", "pending", "-o", "%r").stdout.split()
+        assert held == ["JobHeldUser"] * 6
+        gate.touch()
+        assert made.api.wait(job["id"], seconds=120)["state"] == "succeeded"
+        after = sorted(tasks()[4:], key=lambda task: task["started_at"])
+        assert all(one["ended_at"] <= other["started_at"] for one, other in itertools.pairwise(after))
+        gate.unlink()
 
 
 def test_an_array_is_held_and_released(made):

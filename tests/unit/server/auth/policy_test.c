@@ -21,10 +21,9 @@ static const struct {
         unsigned scope;
         const char *may; /* viewer, submitter, manager */
 } wanted[] = {
-        {GW_VERB_READ, READ, "aaa"},
-        {GW_VERB_SUBMIT, WRITE, "-aa"},
-        {GW_VERB_CHANGE, WRITE, "-oa"},
-        {GW_VERB_REMOVE, WRITE, "-oa"},
+        {GW_VERB_READ, READ, "aaa"},     {GW_VERB_SUBMIT, WRITE, "-aa"},
+        {GW_VERB_CHANGE, WRITE, "-oa"},  {GW_VERB_REMOVE, WRITE, "-oa"},
+        {GW_VERB_CONFIRM, WRITE, "--a"},
 };
 
 static void check(size_t i, enum gw_role role, bool own, unsigned scopes)
