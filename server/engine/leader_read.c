@@ -182,10 +182,12 @@ static struct live *grant_task(struct gw_leader *l, struct live *v, const char *
         {
                 struct gw_job_event e;
                 struct occasion o = {.wishes_read = json_integer_value(json_array_get(row, 0))};
-                if (!v || l->lost || !gw_wish_is_dead(row, &e))
+                if (l->lost || !gw_wish_is_dead(row, &e))
                         break;
                 gw_leader_apply(l, v, &e, &o);
                 v = gw_leader_find(l, id);
+                if (!v)
+                        return NULL;
         }
         return l->lost ? NULL : v;
 }
