@@ -162,6 +162,7 @@ struct gw_backend_check {
         struct gw_work work;
         const struct gw_submission *submission; /* borrowed until finished */
         struct gw_error error;                  /* code GW_OK: it would be accepted */
+        bool not_tested; /* out: not all that the cluster could say: it is another's to ask */
 };
 
 /* What the reference of settings says of one setting of a type's section; Markdown. */

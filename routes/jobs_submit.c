@@ -90,10 +90,15 @@ static enum gw_next ask_backend(struct gw_call *call, struct create *c)
 
 static enum gw_next answer_dry(struct gw_call *call, struct create *c)
 {
-        const struct gw_submit *s = &c->submit;
+        struct gw_submit *s = &c->submit;
         struct gw_buf json = GW_BUF_INIT(3 * GW_MAX_JOB_JSON);
         if (c->check.error.code != GW_OK)
                 return gw_call_fail(call, &c->check.error);
+        if (c->check.not_tested)
+                gw_submit_warn(
+                        s, "not_tested", "",
+                        "this replica of the gateway does not lead the cluster, and could not "
+                        "test all of it: it may be refused, or not start");
         gw_buf_str(&json, "{\"project\":");
         gw_buf_json_str(&json, s->membership->project);
         gw_buf_str(&json, ",\"backend\":");

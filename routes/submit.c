@@ -103,19 +103,36 @@ static int choose(struct gw_call *call, struct gw_submit *s, json_t *spec)
 
 /* ---- prepare: what it is ------------------------------------------------------------------- */
 
+/* An item of a list that was begun. */
+static void write_warning(struct gw_buf *out, const char *rule, const char *pointer,
+                          const char *detail)
+{
+        gw_buf_str(out,
+                   gw_buf_ok(out) && out->data[out->len - 1] == '[' ? "{\"rule\":" : ",{\"rule\":");
+        gw_buf_json_str(out, rule);
+        gw_buf_str(out, ",\"pointer\":");
+        gw_buf_json_str(out, pointer);
+        gw_buf_str(out, ",\"detail\":");
+        gw_buf_json_str(out, detail);
+        gw_buf_char(out, '}');
+}
+
 static void write_warnings(struct gw_buf *out, const struct gw_warnings *w)
 {
         gw_buf_char(out, '[');
-        for (size_t i = 0; i < w->count; i++) {
-                gw_buf_str(out, i ? ",{\"rule\":" : "{\"rule\":");
-                gw_buf_json_str(out, w->items[i].rule);
-                gw_buf_str(out, ",\"pointer\":");
-                gw_buf_json_str(out, w->items[i].pointer);
-                gw_buf_str(out, ",\"detail\":");
-                gw_buf_json_str(out, w->items[i].detail);
-                gw_buf_char(out, '}');
-        }
+        for (size_t i = 0; i < w->count; i++)
+                write_warning(out, w->items[i].rule, w->items[i].pointer, w->items[i].detail);
         gw_buf_char(out, ']');
+}
+
+void gw_submit_warn(struct gw_submit *s, const char *rule, const char *pointer, const char *detail)
+{
+        if (!gw_buf_ok(&s->warnings))
+                return;
+        s->warnings.len--; /* its last bracket */
+        write_warning(&s->warnings, rule, pointer, detail);
+        gw_buf_char(&s->warnings, ']');
+        s->warned = true;
 }
 
 struct gw_submission gw_submit_submission(const struct gw_submit *s)

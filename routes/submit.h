@@ -57,6 +57,8 @@ struct gw_submit {
  * wrong in call->faults, or, when there is nothing, in *err. */
 bool gw_submit_prepare(struct gw_call *call, struct gw_submit *s, json_t *spec,
                        struct gw_error *err);
+/* Adds a warning to those of prepare. rule: a stable name; pointer: into the spec. */
+void gw_submit_warn(struct gw_submit *s, const char *rule, const char *pointer, const char *detail);
 /* Answers what prepare found. */
 enum gw_next gw_submit_refuse(struct gw_call *call, const struct gw_error *err);
 /* The submission the backend would get. Borrows from s. */

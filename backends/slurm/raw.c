@@ -97,6 +97,27 @@ int gw_slurm_raw_check(const char *script, struct gw_error *err)
         return rc;
 }
 
+/* The directives that check.h looks at, by their options' names. */
+static json_t *options_in(const struct gw_directives *said)
+{
+        return json_pack("{s:s*, s:s*, s:s*, s:s*}", "partition", said->partition, "time",
+                         said->time, "account", said->account, "qos", said->qos);
+}
+
+json_t *gw_slurm_raw_options(const struct gw_slurm_plan *plan)
+{
+        struct gw_directives said;
+        if (gw_directives_read(plan->script, &said))
+                return NULL;
+        json_t *options = options_in(&said);
+        gw_directives_done(&said);
+        if (options && json_object_update(options, plan->options)) {
+                json_decref(options);
+                options = NULL;
+        }
+        return options;
+}
+
 /* ---- the request
  * ------------------------------------------------------------------------------------ */
 

@@ -19,6 +19,10 @@
 json_t *gw_slurm_raw_arguments(const struct gw_slurm_plan *plan, const struct gw_submission *s,
                                const char *output, bool test);
 
+/* The options that check.h looks at: those of the script's lines, and over them all of the plan's;
+ * the caller's. NULL without memory. */
+json_t *gw_slurm_raw_options(const struct gw_slurm_plan *plan);
+
 /* Whether the gateway can hand a script to sbatch. Returns 0; or -1 with GW_ERR_UNPROCESSABLE:
  * sbatch would wait for the job's end, or give it to another cluster; or GW_ERR_NOMEM. */
 int gw_slurm_raw_check(const char *script, struct gw_error *err);

@@ -16,6 +16,7 @@
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
 #include "server/base/crash.h"
+#include "server/base/str.h"
 
 #define RETRY_US GW_SECOND
 #define SKEW_US (2 * GW_SECOND)        /* between the clocks, and of an answer on its way */
@@ -161,7 +162,29 @@ static int account_of(struct gw_slurm *b, const struct gw_submission *s, struct 
                        : 0;
 }
 
-/* The request of a submission by that user. NULL with an error. */
+/* What is wrong with a script's own lines is wrong with the script. */
+static void point_at_script(const struct gw_slurm_plan *plan, struct gw_error *err)
+{
+        if (plan->spec.is_raw && !json_object_get(plan->spec.json, err->pointer + 1))
+                gw_str_copy(err->pointer, sizeof err->pointer, "/script");
+}
+
+/* What the controller's test passes over. */
+static int check_plan(const struct gw_slurm *b, const char *user, const struct gw_slurm_plan *plan,
+                      struct gw_error *err)
+{
+        json_auto_t *options =
+                plan->spec.is_raw ? gw_slurm_raw_options(plan) : json_incref(plan->options);
+        if (!options)
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        int rc = gw_slurm_check(b->offer, user, options, err);
+        if (rc)
+                point_at_script(plan, err);
+        return rc;
+}
+
+/* The request of a submission by that user. NULL with an error: of a test also when the job could
+ * start in no partition. */
 static json_t *request_of(const struct gw_slurm *b, const struct gw_submission *s, bool test,
                           const struct gw_account *account, const char *folder,
                           struct gw_error *err)
@@ -175,14 +198,15 @@ static json_t *request_of(const struct gw_slurm *b, const struct gw_submission *
         uint32_t most = test && s->most_tasks == 0 ? b->max_array_size : s->most_tasks;
         if (gw_slurm_plan_init(&plan, s, &identity, &b->settings.site, most, err) == 0) {
                 const char *url = b->settings.url;
-                if (plan.spec.is_raw)
+                bool passes = !test || check_plan(b, account->name, &plan, err) == 0;
+                if (passes && plan.spec.is_raw)
                         request = gw_slurm_raw_request(&plan, s, account, folder, url,
                                                        script_deadline(b, s, test), test);
-                else
+                else if (passes)
                         request = gw_slurm_plan_request(&plan, s, account, folder, url, test);
                 if (request && test && !plan.spec.is_raw)
                         json_object_set_new(request, "send_before", json_integer(test_until(b)));
-                if (!request)
+                if (passes && !request)
                         gw_fail(err, GW_ERR_NOMEM, "out of memory");
                 gw_slurm_plan_done(&plan);
         }
@@ -502,8 +526,7 @@ static void on_checked(struct gw_slurm_ask *ask)
         order_free(o);
 }
 
-/* The controller's own test, and what it passes over, is asked by who leads; others check what
- * needs no cluster. */
+/* The controller's own test of a spec is asked by who leads, who alone knows the offer too. */
 static void run_check(struct gw_slurm *b, struct gw_backend_ask *a)
 {
         struct gw_backend_check *check = a->check;
@@ -512,11 +535,10 @@ static void run_check(struct gw_slurm *b, struct gw_backend_ask *a)
         if (account_of(b, check->submission, &account, &check->error) == 0)
                 request = request_of(b, check->submission, true, &account, NULL, &check->error);
         bool asked = false;
+        check->not_tested = !b->epoch;
         if (request && gw_slurm_is_script(request))
                 asked = gw_slurm_script_check(b, account.name, json_incref(request), a) == 0;
-        else if (request && b->epoch &&
-                 gw_slurm_check(b->offer, account.name, json_object_get(request, "options"),
-                                &check->error) == 0)
+        else if (request && b->epoch)
                 asked = order(b, account.name, json_incref(request), a, on_checked) == 0;
         json_decref(request);
         gw_account_done(&account);

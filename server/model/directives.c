@@ -182,6 +182,10 @@ enum wanted {
         WANTED_DIRECTORY,
         WANTED_COMMENT,
         WANTED_CLUSTERS,
+        WANTED_PARTITION,
+        WANTED_TIME,
+        WANTED_ACCOUNT,
+        WANTED_QOS,
         WANTED_WAIT,
         WANTED_IGNORE_PBS
 };
@@ -196,7 +200,7 @@ struct dialect {
                 const char *name;
                 char letter; /* 0: none */
                 enum wanted is;
-        } wanted[12];
+        } wanted[16];
 };
 
 static const struct dialect sbatch = {
@@ -212,6 +216,10 @@ static const struct dialect sbatch = {
                    {"comment", 0, WANTED_COMMENT},
                    {"clusters", 'M', WANTED_CLUSTERS},
                    {"cluster", 0, WANTED_CLUSTERS},
+                   {"partition", 'p', WANTED_PARTITION},
+                   {"time", 't', WANTED_TIME},
+                   {"account", 'A', WANTED_ACCOUNT},
+                   {"qos", 'q', WANTED_QOS},
                    {"wait", 'W', WANTED_WAIT},
                    {"ignore-pbs", 0, WANTED_IGNORE_PBS}},
 };
@@ -224,7 +232,9 @@ static const struct dialect others[] = {
                 .wanted = {{"job_name", 'J', WANTED_NAME},
                            {"output_file", 'o', WANTED_OUTPUT},
                            {"error_file", 'e', WANTED_ERROR},
-                           {"cwd", 'c', WANTED_DIRECTORY}},
+                           {"cwd", 'c', WANTED_DIRECTORY},
+                           {"queue_name", 'q', WANTED_PARTITION},
+                           {"time", 'W', WANTED_TIME}},
         },
         {
                 .words = {"#PBS"},
@@ -233,6 +243,8 @@ static const struct dialect others[] = {
                 .wanted = {{"job_name", 'N', WANTED_NAME},
                            {"array", 't', WANTED_ARRAY},
                            {"job_array", 'J', WANTED_ARRAY},
+                           {"account", 'A', WANTED_ACCOUNT},
+                           {"destination", 'q', WANTED_PARTITION},
                            {"out", 'o', WANTED_OUTPUT},
                            {"error", 'e', WANTED_ERROR}},
         },
@@ -369,10 +381,17 @@ static void keep(struct reader *r, enum wanted wanted, const char *value)
 {
         struct gw_directives *into = r->into;
         char **const places[] = {
-                [WANTED_NAME] = &into->name,           [WANTED_ARRAY] = &into->array,
-                [WANTED_OUTPUT] = &into->output,       [WANTED_ERROR] = &into->error,
-                [WANTED_DIRECTORY] = &into->directory, [WANTED_COMMENT] = &into->comment,
+                [WANTED_NAME] = &into->name,
+                [WANTED_ARRAY] = &into->array,
+                [WANTED_OUTPUT] = &into->output,
+                [WANTED_ERROR] = &into->error,
+                [WANTED_DIRECTORY] = &into->directory,
+                [WANTED_COMMENT] = &into->comment,
                 [WANTED_CLUSTERS] = &into->clusters,
+                [WANTED_PARTITION] = &into->partition,
+                [WANTED_TIME] = &into->time,
+                [WANTED_ACCOUNT] = &into->account,
+                [WANTED_QOS] = &into->qos,
         };
         if (wanted == WANTED_IGNORE_PBS)
                 r->ignores_others = true;
@@ -505,6 +524,10 @@ void gw_directives_done(struct gw_directives *d)
         free(d->directory);
         free(d->comment);
         free(d->clusters);
+        free(d->partition);
+        free(d->time);
+        free(d->account);
+        free(d->qos);
         *d = (struct gw_directives){0};
 }
 

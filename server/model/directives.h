@@ -1,7 +1,8 @@
 /*
  * What sbatch reads in a script, as far as the gateway has to know it: whether there is anything
- * for it to read, the job's name and array, where its output goes, its comment, and what would take
- * it from here. All else is sbatch's own to read.
+ * for it to read, the job's name and array, where its output goes, its comment, what decides in
+ * which partitions it may start, and what would take it from here. All else is sbatch's own to
+ * read.
  *
  * Options stand in lines that begin with #SBATCH (or #SLURM) before the first command, and in
  * lines that begin with #BSUB, or where there is none of those #PBS, further down too. The last of
@@ -25,6 +26,10 @@ struct gw_directives {
         char *directory; /* --chdir, or NULL */
         char *comment;   /* --comment, or NULL */
         char *clusters;  /* --clusters, or NULL */
+        char *partition; /* --partition, names with commas between, or NULL */
+        char *time;      /* --time as it is written, or NULL */
+        char *account;   /* --account, or NULL */
+        char *qos;       /* --qos, or NULL */
         bool waits;      /* --wait */
 };
 

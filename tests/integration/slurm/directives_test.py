@@ -73,6 +73,20 @@ def test_arrays_are_read_as_slurmctld_does(site, model, array):
     assert by_gateway(model, script) == by_sbatch(site, script)
 
 
+# Times are written as scontrol writes them.
+PLACES = ["#SBATCH -p low -t 00:05:00 -A one\n", "#SBATCH --part low --time 00:05:00 --acco one\n",
+          "#SBATCH -Qplow -t00:05:00\n#SBATCH -Aone\n", "#SBATCH -p main -t 7 -A two\n#BSUB -q low -W 00:05:00\n",
+          "#SBATCH -p main -t 00:05:00 -A two\n#PBS -q low -A one\n", "#SBATCH -p low,main -t 00:05:00 -A one,two\n"]
+
+
+@pytest.mark.parametrize("lines", PLACES)
+def test_where_a_script_may_start_is_read_as_sbatch_does(site, model, lines):
+    number = site.submit(site.users[0], "--hold", script=f"{HEAD}{lines}true\n")
+    found, job = model.ask("directives", f"{HEAD}{lines}true\n"), site.job(number)
+    assert (found["partition"], found["time"], found["account"]) == (
+        job["Partition"], job["TimeLimit"], job["Account"])
+
+
 def test_scripts_are_read_as_sbatch_does(site, model):
     refused = 0
     for script in SCRIPTS:

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tests.harness import slurm, system
-from tests.harness.site import gateway_on
+from tests.harness import as_user, slurm, system
+from tests.harness.site import gateway_beside, gateway_on
 
 MIB = 1024 ** 2
 HOUR = 3600
@@ -42,8 +42,14 @@ def site():
 
 
 @pytest.fixture(scope="module")
-def made(folder, binaries, contract, cluster, site):
-    with gateway_on(site, folder, binaries, contract, cluster) as ready:
+def service(site):
+    with as_user.AsUser.of(site) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def made(folder, binaries, contract, cluster, site, service):
+    with gateway_on(site, folder, binaries, contract, cluster, as_user=str(service.socket)) as ready:
         yield ready
 
 
@@ -225,6 +231,59 @@ def test_a_dry_run_says_what_the_controllers_test_passes_over(made, spec, pointe
     assert answer.status == (422 if words else 200), answer.text
     assert not words or words in answer.json()["detail"]
     assert not pointer or answer.json()["errors"][0]["pointer"] == pointer
+
+
+def dry_script(api, *lines, **query):
+    text = "".join(["#!/bin/bash\n", *(f"#{line}\n" for line in lines), "true\n"])
+    return api.request("POST", "/v1/jobs", raw=text.encode(), query={"dry_run": "true", **query},
+                       headers={"Content-Type": "text/x-shellscript"})
+
+
+@pytest.mark.parametrize("lines, query, pointer, words", [
+    (["SBATCH -p few"], {}, "/script", "the queue few is down"),
+    (["SBATCH -J x", "BSUB -q few"], {}, "/script", "the queue few is down"),
+    (["SBATCH -p few"], {"queue": "main"}, None, None),
+    (["SBATCH -p main"], {"queue": "few"}, "/queue", "the queue few is down"),
+    (["SBATCH --time=1-1"], {}, "/script", "the queue main allows 1d at most"),
+    (["SBATCH --time=1-1"], {"queue": "main"}, "/script", "the queue main allows 1d at most"),
+    (["SBATCH --time=1-1"], {"time_limit": "1h"}, None, None),
+    (["SBATCH -p main"], {"time_limit": "1d1h"}, "/time_limit", "the queue main allows 1d at most"),
+    (["SBATCH --part some"], {}, "/script", "the account research may not use the queue some"),
+    (["SBATCH -p urgent -q normal"], {}, "/script", "the QOS normal may not use the queue urgent"),
+    (["SBATCH -p group"], {}, None, "User's group not permitted"),
+    (["SBATCH -p low -t 1-1"], {}, None, None),
+], ids=str)
+def test_a_dry_run_of_a_script_says_it_too(made, lines, query, pointer, words):
+    offer_where(made, lambda offer: "qos" in offer, "the offer")
+    answer = dry_script(made.members[1], *lines, **query)
+    assert answer.status == (422 if words else 200), answer.text
+    assert not words or words in answer.json()["detail"]
+    assert not pointer or answer.json()["errors"][0]["pointer"] == pointer
+
+
+def test_the_account_and_the_qos_of_a_script_count(made):
+    offer_where(made, lambda offer: {"normal", "high"} <= by_name(offer["qos"]).keys(), "the new QOS")
+    for options, words in (("-p some -A research", "the account research may not use the queue some"),
+                           ("-p some -A teaching", None), ("-p urgent -A teaching", None),
+                           ("-p urgent -A teaching --qos=normal", "the QOS normal may not use the queue urgent")):
+        answer = dry_script(made.members[0], f"SBATCH {options}")
+        assert answer.status == (422 if words else 200), answer.text
+        assert not words or words in answer.json()["detail"]
+
+
+def test_a_replica_that_does_not_lead_says_so(made, folder, binaries, contract, service):
+    def untested(answer):
+        assert answer.status == 200, answer.text
+        return [warning["detail"] for warning in answer.json()["warnings"] if warning["rule"] == "not_tested"]
+
+    def dry(api, **spec):
+        return api.post("/v1/jobs?dry_run=true", {"command": ["true"], **spec})
+    with gateway_beside(made, folder, binaries, contract, as_user=str(service.socket)) as other:
+        assert dry(made.api, queue="nowhere").status == dry_script(other, "SBATCH -p nowhere").status == 422
+        assert untested(dry(made.api)) == untested(dry_script(made.api, "SBATCH -p low")) == []
+        for answer in (dry(other, queue="nowhere"), dry_script(other, "SBATCH -p low")):
+            [words] = untested(answer)
+            assert "does not lead" in words
 
 
 def scheduler_of(api, job, **members):

@@ -265,7 +265,8 @@ static json_t *answer_tasks(const json_t *question)
         return answer;
 }
 
-/* What sbatch reads in a script: the name and the array, each null where there is none. */
+/* What sbatch reads in a script: the name, the array and where it may start, each null where there
+ * is none. */
 static json_t *answer_directives(const json_t *question)
 {
         struct gw_directives d;
@@ -274,9 +275,11 @@ static json_t *answer_directives(const json_t *question)
         uint32_t most = 0;
         expect(gw_directives_read(text_at(question, 1), &d) == 0, "no memory");
         bool good = !d.array || gw_directives_array(d.array, &indices, &most, &err) == 0;
-        json_t *answer = good ? json_pack("{s:s?, s:s?, s:I}", "name", d.name, "indices",
-                                          indices.data, "max_parallel", (json_int_t)most)
-                              : refusal(&err);
+        json_t *answer =
+                good ? json_pack("{s:s?, s:s?, s:I, s:s?, s:s?, s:s?}", "name", d.name, "indices",
+                                 indices.data, "max_parallel", (json_int_t)most, "partition",
+                                 d.partition, "time", d.time, "account", d.account)
+                     : refusal(&err);
         gw_buf_done(&indices);
         gw_directives_done(&d);
         return answer;

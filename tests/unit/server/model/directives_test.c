@@ -69,6 +69,31 @@ static void check_text(const char *script, const char *found, const char *wanted
                          wanted ? wanted : "(none)");
 }
 
+/* What decides where a job may start. */
+static const struct {
+        const char *script, *partition, *time, *account, *qos;
+} places[] = {
+        {S "#SBATCH -p low -t 1:00 -A physics -q high", "low", "1:00", "physics", "high"},
+        {S "#SBATCH --part=a,b --time 2-0 --account=x --qos=y", "a,b", "2-0", "x", "y"},
+        {S "#SBATCH -Qplow\n#SBATCH --time-min=5 --partition=", NULL, NULL, NULL, NULL},
+        {S "#SBATCH -p a -t 5 -q y\n#BSUB -q b -W 10", "b", "10", NULL, "y"},
+        {S "#SBATCH -p a -t 5 -q y\n#PBS -q b -A x", "b", "5", "x", "y"},
+};
+
+static void test_places(void **state)
+{
+        (void)state;
+        for (size_t i = 0; i < GW_COUNT(places); i++) {
+                struct gw_directives d;
+                assert_int_equal(gw_directives_read(places[i].script, &d), 0);
+                check_text(places[i].script, d.partition, places[i].partition);
+                check_text(places[i].script, d.time, places[i].time);
+                check_text(places[i].script, d.account, places[i].account);
+                check_text(places[i].script, d.qos, places[i].qos);
+                gw_directives_done(&d);
+        }
+}
+
 static void test_scripts(void **state)
 {
         (void)state;
@@ -206,6 +231,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_takes_a_job_from_here_is_seen),
                 cmocka_unit_test(test_scripts),
+                cmocka_unit_test(test_places),
                 cmocka_unit_test(test_whether_there_is_anything),
                 cmocka_unit_test(test_other_lines_end_too),
                 cmocka_unit_test(test_arrays),
