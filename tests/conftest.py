@@ -15,7 +15,7 @@ from tests.harness import house, slurm, system
 from tests.harness.contract import Contract
 from tests.harness.gateway import install_binaries
 
-FAILED = {}  # why, by the name of each test that did
+FAILED = {}  # by the name of each test that did: why, and whether it only waited in vain
 
 
 def pytest_collection_modifyitems(items):
@@ -26,7 +26,8 @@ def pytest_collection_modifyitems(items):
 def pytest_runtest_logreport(report):
     if report.failed:
         crash = getattr(report.longrepr, "reprcrash", None)
-        FAILED.setdefault(report.nodeid, (crash.message if crash else report.when).partition("\n")[0][:200])
+        why = (crash.message if crash else report.when).partition("\n")[0][:200]
+        FAILED.setdefault(report.nodeid, {"why": why, "late": getattr(report, "late", False)})
 
 
 def pytest_sessionfinish(session):
@@ -37,8 +38,9 @@ def pytest_sessionfinish(session):
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport():
+def pytest_runtest_makereport(call):
     report = yield
+    report.late = bool(call.excinfo and call.excinfo.errisinstance(system.Late))
     if report.failed:
         report.sections += [(f"Slurm in {cluster.folder}", cluster.describe()) for cluster in slurm.RUNNING]
     return report

@@ -215,8 +215,8 @@ TOGETHER = ["-n", str(2 * JOBS), "--dist", "worksteal"]
 
 
 def run_pytest(run, preset, *arguments, environment=None):
-    """Where a few tests fail, each is tried once more, alone: time-outs of real servers on a busy machine are
-    told apart from what is broken. What passed only then is named at the end."""
+    """Where all that is wrong is that a few tests waited in vain, each is tried once more, alone: a busy machine
+    is told apart from what is broken. What passed only then is named at the end."""
     folder = run.build(preset)
     if folder is None:
         return Tally(failed=1)
@@ -224,22 +224,22 @@ def run_pytest(run, preset, *arguments, environment=None):
     if run.full:
         environment["JOBGATE_TEST_FULL"] = "1"
     tally, failed, code = call_pytest(run, environment, *arguments, *run.extra)
-    if 0 < len(failed) == tally.failed <= UNSTEADY:
+    if 0 < len(failed) == tally.failed <= UNSTEADY and all(each["late"] for each in failed.values()):
         again, failed_again, _ = call_pytest(run, environment, *(f"tests/{name}" for name in failed))
         unsteady = failed.keys() - failed_again.keys()
-        run.remarks += [f"UNSTEADY (passed alone) {name}: {failed[name]}" for name in sorted(unsteady)]
+        run.remarks += [f"UNSTEADY (passed alone) {name}: {failed[name]['why']}" for name in sorted(unsteady)]
         if again.failed == len(failed_again) and again.passed == len(unsteady):
             tally.failed -= len(unsteady)
             tally.passed += len(unsteady)
             failed = failed_again
-    run.remarks += [f"FAILED {name}: {why}" for name, why in failed.items()]
+    run.remarks += [f"FAILED {name}: {each['why']}" for name, each in failed.items()]
     if code != 0 and not failed and tally.failed:
         run.remarks.append(f"FAILED pytest {' '.join(map(str, arguments))} (exit {code})")
     return tally
 
 
 def call_pytest(run, environment, *arguments):
-    """(tally, why by name of what failed, exit status)"""
+    """(tally, what failed by name, exit status)"""
     number = len(list(run.scratch.iterdir()))
     results, listed = run.scratch / f"pytest-{number}.xml", run.scratch / f"pytest-{number}.failed"
     done = subprocess.run(

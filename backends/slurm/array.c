@@ -28,9 +28,15 @@ int gw_slurm_array_init(struct gw_slurm_array *a, const char *index_set,
                 gw_slurm_array_done(a);
                 return -1;
         }
-        const struct gw_index_run *top = &a->indices.runs[a->indices.run_count - 1];
-        a->by_place = most > 0 && top->last >= most;
+        gw_slurm_array_limit(a, most);
         return 0;
+}
+
+void gw_slurm_array_limit(struct gw_slurm_array *a, uint32_t most)
+{
+        const struct gw_index_run *top = &a->indices.runs[a->indices.run_count - 1];
+        a->limited = most > 0;
+        a->by_place = most > 0 && top->last >= most;
 }
 
 void gw_slurm_array_done(struct gw_slurm_array *a)

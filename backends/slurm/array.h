@@ -19,6 +19,7 @@
 
 struct gw_slurm_array {
         bool is_array;
+        bool limited;               /* MaxArraySize when it was made is known */
         bool by_place;              /* ids are places, not indices */
         struct gw_indexset indices; /* of all the job's tasks */
         struct gw_spans ordinals;   /* of those of the submission */
@@ -30,6 +31,8 @@ struct gw_slurm_array {
 int gw_slurm_array_init(struct gw_slurm_array *a, const char *index_set,
                         const struct gw_span *spans, size_t span_count, uint32_t most,
                         struct gw_error *err);
+/* What MaxArraySize was when it was made, 0: not known. Changes its ids. */
+void gw_slurm_array_limit(struct gw_slurm_array *a, uint32_t most);
 void gw_slurm_array_done(struct gw_slurm_array *a); /* also of one that is all zero */
 
 /* Appends the ids of some of its tasks as Slurm takes them: "0-8:2,11". */

@@ -112,6 +112,8 @@ struct gw_slurm {
 
 /* jobs.c */
 struct gw_slurm_job *gw_slurm_job_find(struct gw_slurm *b, struct gw_mark mark);
+/* What those arrays were numbered by whose record does not say it. */
+void gw_slurm_jobs_limit(struct gw_slurm *b, uint32_t most);
 struct gw_slurm_job *gw_slurm_job_numbered(struct gw_slurm *b, uint32_t number);
 /* What it is made of, besides its mark. */
 struct gw_slurm_job_settings {

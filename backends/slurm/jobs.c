@@ -40,6 +40,18 @@ struct gw_slurm_job *gw_slurm_job_numbered(struct gw_slurm *b, uint32_t number)
         return NULL;
 }
 
+void gw_slurm_jobs_limit(struct gw_slurm *b, uint32_t most)
+{
+        struct gw_slurm_job *job;
+        for (size_t i = 0; i < GW_SLURM_BUCKETS; i++) {
+                LIST_FOREACH(job, &b->by_mark[i], by_mark)
+                {
+                        if (!job->array.limited)
+                                gw_slurm_array_limit(&job->array, most);
+                }
+        }
+}
+
 static int fill(struct gw_slurm_job *job, const struct gw_slurm_job_settings *s)
 {
         static const struct gw_span plain = {0, 0};

@@ -195,7 +195,7 @@ static json_t *request_of(const struct gw_slurm *b, const struct gw_submission *
         json_t *request = NULL;
         if (gw_slurm_identity_read(s->identity, &identity, &json, err))
                 return NULL;
-        uint32_t most = test && s->most_tasks == 0 ? b->max_array_size : s->most_tasks;
+        uint32_t most = s->most_tasks == 0 ? b->max_array_size : s->most_tasks;
         if (gw_slurm_plan_init(&plan, s, &identity, &b->settings.site, most, err) == 0) {
                 const char *url = b->settings.url;
                 bool passes = !test || check_plan(b, account->name, &plan, err) == 0;

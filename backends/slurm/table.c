@@ -369,6 +369,7 @@ static void on_hello(struct gw_slurm *b, const json_t *frame)
         gw_str_copy(b->cluster, sizeof b->cluster, cluster ? cluster : "");
         b->min_job_age_us = (age > 0 ? age : DEFAULT_MIN_JOB_AGE_S) * GW_SECOND;
         b->max_array_size = most > 0 ? (uint32_t)most : 1; /* 0: it takes no arrays, and says so */
+        gw_slurm_jobs_limit(b, b->max_array_size);
 }
 
 static void on_error(struct gw_slurm *b, const json_t *frame)

@@ -110,7 +110,7 @@ class Agent:
             frame = self._others.pop(0) if self._others else self.receive(seconds)
             if condition(frame):
                 return frame
-        raise AssertionError(f"{what} did not come")
+        raise system.Late(f"{what} did not come")
 
     def record(self, condition, what="the record", seconds=20.0):
         """Waits until one of the jobs, as they were said to be, meets a condition, and returns it."""
@@ -119,7 +119,8 @@ class Agent:
 
         deadline = time.monotonic() + seconds * system.PATIENCE
         while not meeting():
-            assert time.monotonic() < deadline, f"{what} did not come"
+            if time.monotonic() >= deadline:
+                raise system.Late(f"{what} did not come")
             self._others.append(self.receive(seconds))
         return meeting()
 

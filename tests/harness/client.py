@@ -149,7 +149,8 @@ class Client:
             job = self.job(job_id, wait=min(30, int(seconds) + 1), until=until)
             if job["terminal"] or (until == "started" and job["state"] == "running"):
                 return job
-            assert time.monotonic() < deadline, f"the job is still {job['state']}/{job['reason']}"
+            if time.monotonic() >= deadline:
+                raise system.Late(f"the job is still {job['state']}/{job['reason']}")
 
     def log(self, job_id, **query):
         answer = self.get(f"/v1/jobs/{job_id}/logs", **query)

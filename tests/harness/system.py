@@ -149,6 +149,10 @@ def kill(pid, signal_number=signal.SIGKILL):
         pass
 
 
+class Late(AssertionError):
+    """What a test waited for did not come in time: it may be the machine that is slow."""
+
+
 def wait_until(condition, seconds=10.0, what="the condition", every=0.02):
     """Polls `condition` until it returns something true, which is returned."""
     deadline = time.monotonic() + seconds * PATIENCE
@@ -157,7 +161,7 @@ def wait_until(condition, seconds=10.0, what="the condition", every=0.02):
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not come within {seconds * PATIENCE:.0f} s")
+            raise Late(f"{what} did not come within {seconds * PATIENCE:.0f} s")
         time.sleep(every)
 
 

@@ -163,6 +163,26 @@ static void tasks_are_numbered_as_when_they_were_submitted(void **state)
         end(&p);
 }
 
+/* The record of an older release does not have the limit: it was the cluster's. */
+static void tasks_without_a_limit_on_record_are_numbered_by_the_clusters(void **state)
+{
+        static const struct gw_span whole = {0, 9};
+        const struct gw_slurm_job_settings settings = {
+                .user = "ada", .uid = UID, .index_set = "20-29", .spans = &whole, .span_count = 1};
+        struct place p;
+        uint32_t ordinal = 0;
+        (void)state;
+        begin(&p);
+        struct gw_slurm_job *job =
+                gw_slurm_job_add(p.backend, (struct gw_mark){.number = 7}, &settings);
+        assert_non_null(job);
+        gw_slurm_jobs_limit(p.backend, 25);
+        gw_slurm_jobs_limit(p.backend, 100);
+        assert_int_equal(gw_slurm_array_ordinal(&job->array, 5, &ordinal), 0);
+        assert_int_equal(ordinal, 5);
+        end(&p);
+}
+
 /* The link is that of a child, which it ends. */
 static void attend(struct place *p)
 {
@@ -235,6 +255,7 @@ int main(void)
                 cmocka_unit_test(the_agent_knows_what_was_taken),
                 cmocka_unit_test(only_what_has_not_ended_is_looked_for),
                 cmocka_unit_test(tasks_are_numbered_as_when_they_were_submitted),
+                cmocka_unit_test(tasks_without_a_limit_on_record_are_numbered_by_the_clusters),
                 cmocka_unit_test(a_number_goes_before_a_mark),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

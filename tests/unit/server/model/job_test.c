@@ -3,22 +3,23 @@
 
 /* The step after each event, in the order of enum gw_job_event_type:
  * claim recover, done refused not_sent lost_answer absent, fact pending running ending ended,
- * gone, cancel hold release, timer delay start_deadline deadline. */
+ * gone dead (of an attempt whose node is not silent), cancel hold release, timer delay
+ * start_deadline deadline. */
 static const char *const after[GW_STEP_COUNT] = {
-        [GW_STEP_WAITING] = "IW WWWWW WWWW W EWW WEE",
-        [GW_STEP_INTENDED] = "IU PEIUI PRRE I III III",
-        [GW_STEP_UNKNOWN] = "UU PEUUI PRRE U UUU UUU",
-        [GW_STEP_PENDING] = "PP PEPPP PRRE E PPP PPP",
-        [GW_STEP_RUNNING] = "RR RRRRR RRRE E RRR RRR",
-        [GW_STEP_ENDED] = "EE EEEEE EEEE E EEE EEE",
+        [GW_STEP_WAITING] = "IW WWWWW WWWW WW EWW WEE",
+        [GW_STEP_INTENDED] = "IU PEIUI PRRE II III III",
+        [GW_STEP_UNKNOWN] = "UU PEUUI PRRE UU UUU UUU",
+        [GW_STEP_PENDING] = "PP PEPPP PRRE EP PPP PPP",
+        [GW_STEP_RUNNING] = "RR RRRRR RRRE ER RRR RRR",
+        [GW_STEP_ENDED] = "EE EEEEE EEEE EE EEE EEE",
 };
 
 /* The same once somebody asked for its end. */
 static const char *const after_stop[GW_STEP_COUNT] = {
-        [GW_STEP_INTENDED] = "IU PEEUI PRRE I III III",
-        [GW_STEP_UNKNOWN] = "UU PEUUE PRRE U UUU UUU",
-        [GW_STEP_PENDING] = "PP PEPPP PRRE E PPP PPP",
-        [GW_STEP_RUNNING] = "RR RRRRR RRRE E RRR RRR",
+        [GW_STEP_INTENDED] = "IU PEEUI PRRE II III III",
+        [GW_STEP_UNKNOWN] = "UU PEUUE PRRE UU UUU UUU",
+        [GW_STEP_PENDING] = "PP PEPPP PRRE EP PPP PPP",
+        [GW_STEP_RUNNING] = "RR RRRRR RRRE ER RRR RRR",
 };
 
 static void check_cell(struct gw_job job, enum gw_job_event_type type, char expected)
