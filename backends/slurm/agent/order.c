@@ -134,8 +134,9 @@ static uint32_t count_gpus(const struct gw_buf *list)
                 const char *end = at + strcspn(at, ","), *number = end;
                 while (number > at && isdigit((unsigned char)number[-1]))
                         number--;
+                bool counted = number < end && number[-1] == ':'; /* or it is the type's name */
                 if (*at == ':' || at == end)
-                        count += number < end ? (uint32_t)strtoul(number, NULL, 10) : 1;
+                        count += counted ? (uint32_t)strtoul(number, NULL, 10) : 1;
         }
         return count;
 }

@@ -53,6 +53,7 @@ OPTIONS = [
     {"tasks-per-node": "2", "nodes": "2"}, {"ntasks-per-gpu": "2", "gpus": "2"}, {"ntasks-per-tres": "1", "gpus": "2"},
     {"ntasks-per-gpu": "2", "gpus-per-node": "1", "nodes": "2"}, {"ntasks-per-gpu": "1", "ntasks": "2"},
     {"ntasks-per-gpu": "2", "gres": "gpu:a100:1", "nodes": "1"},
+    {"ntasks-per-gpu": "2", "gres": "gpu:a100", "nodes": "1"},
     {"hint": "nomultithread"}, {"hint": "Multithread"}, {"hint": "compute_bound", "sockets-per-node": "1"},
     {"hint": "memory_bound", "nodes": "1"}, {"ntasks-per-gpu": "2", "nodes": "1"},
     {"hint": "memory_bound", "cores-per-socket": "2"},
