@@ -10,12 +10,16 @@ import pytest
 from tests.harness import slurm, system
 
 SCRIPT = "#!/bin/bash\n"
-SERVERS = {"munged", "slurmctld", "slurmd-jgdeploy1", "slurmd-jgdeploy2"}
+
+
+def servers(cluster):
+    return {"munged", "slurmctld", f"slurmd-{cluster.name}1", f"slurmd-{cluster.name}2"}
 
 
 @pytest.fixture(scope="module")
 def cluster():
-    with slurm.Slurm("jgdeploy", append="PartitionName=tiny Nodes=jgdeploy1 MaxTime=2:00 State=UP\n") as found:
+    node = slurm.own_name("jgdeploy") + "1"
+    with slurm.Slurm("jgdeploy", append=f"PartitionName=tiny Nodes={node} MaxTime=2:00 State=UP\n") as found:
         yield found
 
 
@@ -64,19 +68,19 @@ def test_lines_are_appended_to_the_settings(cluster):
 
 
 def test_servers_listen_on_loopback_only(cluster):
-    pids = [cluster.server_pid(name) for name in SERVERS - {"munged"}]
+    pids = [cluster.server_pid(name) for name in servers(cluster) - {"munged"}]
     found = [address for pid in pids for address in listening(pid)]
     assert len(found) == len(pids) and all(address.startswith("127.") for address in found)
 
 
 def test_what_died_is_started_again_and_the_rest_left(cluster):
-    before = {name: cluster.server_pid(name) for name in SERVERS}
+    before = {name: cluster.server_pid(name) for name in servers(cluster)}
     cluster.kill("slurmctld")
     cluster.kill("munged", signal.SIGKILL)
     done = cluster.up()
     assert done.returncode == 0, done.stderr
     assert "slurmctld started" in done.stderr and "munged started" in done.stderr
-    changed = {name for name in SERVERS if cluster.server_pid(name) != before[name]}
+    changed = {name for name in servers(cluster) if cluster.server_pid(name) != before[name]}
     assert changed == {"slurmctld", "munged"}
     assert cluster.up().stderr.count("started") == 0
 
@@ -87,7 +91,7 @@ def test_jobs_outlive_the_servers(cluster):
                             script=SCRIPT + "until [ -e ~/go ]; do sleep 0.1; done; echo whole\n")
     system.wait_until(lambda: cluster.state(number) == "RUNNING", 60, "the start of the job")
     assert cluster.down().returncode == 0
-    assert all(not (cluster.folder / f"run/{name}.pid").exists() for name in SERVERS)
+    assert all(not (cluster.folder / f"run/{name}.pid").exists() for name in servers(cluster))
     assert cluster.up().returncode == 0
     assert cluster.state(number) == "RUNNING"
     gate = output.with_name("go")
