@@ -288,10 +288,6 @@ enum gw_as_user_outcome gw_as_user_sbatch(const struct gw_as_user_options *o,
         enum gw_as_user_outcome outcome = enter(r->path, err);
         if (outcome != GW_AS_USER_DONE)
                 return outcome;
-        if (r->deadline_us <= gw_clock_mono_us()) {
-                gw_fail(err, GW_ERR_UNAVAILABLE, "the time to run sbatch was over");
-                return GW_AS_USER_BUSY;
-        }
         int error = run_init(&run, o, r) ? ENOMEM : start(&run);
         if (error) {
                 gw_fail(err, GW_ERR_IO, "sbatch cannot be run: %s", strerrordesc_np(error));

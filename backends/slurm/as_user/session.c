@@ -131,9 +131,14 @@ static int64_t kill_us(const struct gw_as_user_request *r)
                                             : gw_clock_mono_us() + FILES_US;
 }
 
+/* What comes too late is answered: from when a seat is taken, its time is all that there is. */
 static enum gw_as_user_outcome become(const struct given *g, const struct gw_as_user_request *r,
                                       const struct gw_account *account, struct gw_error *err)
 {
+        if (r->verb == GW_AS_USER_SBATCH && r->deadline_us <= gw_clock_mono_us()) {
+                gw_fail(err, GW_ERR_UNAVAILABLE, "the time to run sbatch was over");
+                return GW_AS_USER_BUSY;
+        }
         if (gw_as_user_seat_take(g->seats, g->seat, account->uid, kill_us(r), err))
                 return GW_AS_USER_BUSY;
         return gw_as_user_become(account, err) ? GW_AS_USER_FAILED : GW_AS_USER_DONE;

@@ -322,7 +322,7 @@ wait
     with as_user.AsUser(folder, site.users, site.conf, program) as slow:
         assert sbatch(site, slow, seconds=0.5)["outcome"] == "late"
         system.wait_until(all_dead, what="the end of sbatch")
-        assert sbatch(site, slow, seconds=-1)["outcome"] == "busy"
+        assert sbatch(site, slow, seconds=-5)["outcome"] == "busy"
         before = len(list(pids.iterdir()))
         request = {"verb": "sbatch", "user": site.users[0], "path": "/", "environment": [], "script": "",
                    "deadline": as_user.deadline(25)}
