@@ -11,7 +11,7 @@ import pathlib
 
 import pytest
 
-from tests.harness import house, slurm, system
+from tests.harness import house, kubernetes, slurm, system
 from tests.harness.contract import Contract
 from tests.harness.gateway import install_binaries
 
@@ -136,3 +136,17 @@ def other(gateway):
 def tmp_path_shared(folder):
     """A folder in which the test and its jobs can both write."""
     return system.make_folder(folder / f"t{next(house.NAMES)}")
+
+
+@pytest.fixture(scope="session")
+def kube():
+    """A real Kubernetes that all processes of the run share: for tests that leave it as it is."""
+    with kubernetes.shared() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def kube_namespace(kube):
+    """A namespace of it for the tests of a module."""
+    with kube.namespace() as name:
+        yield name

@@ -17,7 +17,7 @@ import time
 import xml.etree.ElementTree
 
 from tests.ecosystem import install
-from tests.harness import debian13, postgres, system
+from tests.harness import debian13, kubernetes, postgres, system
 from tests.harness.contract import Contract, read_exclusions
 
 ROOT = system.ROOT
@@ -346,7 +346,23 @@ def faults(run):
 
 
 def deploy(run):
-    return run_pytest(run, "release", "tests/deploy")
+    elsewhere = [] if run.extra else ["--ignore=tests/deploy/kubernetes_test.py"]
+    return run_pytest(run, "release", "tests/deploy", *elsewhere)
+
+
+def kubernetes_program(run):
+    """Builds what deploy/kubernetes/local runs, once for a user; whether it is there."""
+    done = subprocess.run([kubernetes.UP, "--only-build"], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=run.output,
+                          stderr=subprocess.STDOUT)
+    if done.returncode != 0:
+        run.failed("the program of deploy/kubernetes/local", "it could not be built; the lines above say why")
+    return done.returncode == 0
+
+
+def real_kubernetes(run):
+    if not kubernetes_program(run):
+        return Tally(failed=1)
+    return run_pytest(run, "dev", "tests/deploy/kubernetes_test.py")
 
 
 def newer_slurm(run):
@@ -416,6 +432,8 @@ PARTS = [
     Part("ecosystem", ecosystem, "clients and tools of others drive the gateway as in deploy/examples", waits=True),
     Part("faults", faults, "kill -9, PostgreSQL away, two gateways, Slurm cut off (all of it with --full)", waits=True),
     Part("deploy", deploy, "deploy/up and deploy/down in a folder of their own, and a real Slurm", waits=True),
+    Part("kubernetes", real_kubernetes, "a real Kubernetes by deploy/kubernetes/local/up, and what runs on it",
+         usual=False, waits=True),
     Part("newer-slurm", newer_slurm, "the agent with Slurm 24.11, in a Debian 13 in a folder", waits=True),
     Part("asan", sanitized("asan"), "unit and integration with AddressSanitizer and UBSan"),
     Part("tsan", sanitized("tsan", "-m", "not one_thread"), "unit and integration with ThreadSanitizer"),
