@@ -25,20 +25,17 @@ static int64_t answer_ms(struct client *c, const char *request, int quick)
         return now_ms() - start;
 }
 
-/* How many more answers are late with delayed acknowledgements than without: what slows the machine
- * down slows both. Late is what takes as much longer as such an acknowledgement than the quickest
+/* How many of the answers take as much longer as a delayed acknowledgement than the quickest takes
  * without one: a large file takes its time, under a sanitizer above all. */
 static int late_answers(struct site *site, const char *request)
 {
         struct client c = client_open(site);
-        int64_t ms[REQUESTS], usual = INT64_MAX;
+        int64_t usual = INT64_MAX;
         int late = 0;
-        for (int i = 0; i < REQUESTS; i++) {
-                ms[i] = answer_ms(&c, request, 1);
-                usual = ms[i] < usual ? ms[i] : usual;
+        for (int i = 0; i < REQUESTS / 5; i++) {
+                int64_t ms = answer_ms(&c, request, 1);
+                usual = ms < usual ? ms : usual;
         }
-        for (int i = 0; i < REQUESTS; i++)
-                late -= ms[i] - usual >= DELAYED_ACK_MS - 5;
         for (int i = 0; i < REQUESTS; i++)
                 late += answer_ms(&c, request, 0) - usual >= DELAYED_ACK_MS - 5;
         client_close(&c);
@@ -61,7 +58,10 @@ static void no_answer_waits_for_an_acknowledgement(void **state)
         (void)state;
         struct site *site = site_open((struct gw_http_settings){.loops = 1}, NULL);
         for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
-                int late = late_answers(site, requests[i]);
+                int late = REQUESTS;
+                /* A busy machine makes them late at times, two sends always. */
+                for (int tries = 0; tries < 3 && late > REQUESTS / 2; tries++)
+                        late = late_answers(site, requests[i]);
                 if (late > REQUESTS / 2)
                         fail_msg("%d of %d answers were late: %s", late, REQUESTS, requests[i]);
         }
