@@ -169,9 +169,8 @@ static void grant_array(struct gw_leader *l, struct live *v, const struct found 
                 gw_leader_hint(l);
 }
 
-/* The wishes about the only task of a plain job, which may end by them. Returns the job, ready for
- * another event; NULL: there is none any more, or l->lost. */
-static struct live *grant_task(struct gw_leader *l, struct live *v, const char *wishes)
+/* The wishes about the only task of a plain job, which may end by them. */
+static void grant_task(struct gw_leader *l, struct live *v, const char *wishes)
 {
         json_auto_t *rows = json_loads(wishes, 0, NULL);
         size_t i;
@@ -187,9 +186,8 @@ static struct live *grant_task(struct gw_leader *l, struct live *v, const char *
                 gw_leader_apply(l, v, &e, &o);
                 v = gw_leader_find(l, id);
                 if (!v)
-                        return NULL;
+                        return;
         }
-        return l->lost ? NULL : v;
 }
 
 static void grant(struct gw_leader *l, struct found *f)
@@ -197,8 +195,6 @@ static void grant(struct gw_leader *l, struct found *f)
         struct occasion o = {.wish_read = true, .version = f->version};
         struct gw_job_event e = {.at_us = gw_clock_wall_us()};
         struct live *v = known_or_read(l, f);
-        if (v && !v->array && v->kept && f->task_wishes)
-                v = grant_task(l, v, f->task_wishes);
         if (!v)
                 return;
         if (f->cancel) {
@@ -213,8 +209,13 @@ static void grant(struct gw_leader *l, struct found *f)
                 grant_array(l, v, f, &e, &o);
                 return;
         }
+        struct gw_id id = v->job.id;
         v->hold = f->hold;
         gw_leader_apply(l, v, &e, &o);
+        /* Who wanted its end before it was confirmed gets that. */
+        v = l->lost ? NULL : gw_leader_find(l, id);
+        if (v && v->kept && f->task_wishes)
+                grant_task(l, v, f->task_wishes);
 }
 
 /* ---- timers ---- */

@@ -11,6 +11,7 @@
  * error.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +91,13 @@ static int serve(const struct role *role, struct gw_error *err)
         return rc;
 }
 
+/* libslurm writes to servers that may just have died. */
+static void ignore_broken_pipes(void)
+{
+        const struct sigaction ignore = {.sa_handler = SIG_IGN};
+        sigaction(SIGPIPE, &ignore, NULL);
+}
+
 int main(int argc, char **argv)
 {
         const struct role *role = argc == 2 ? find_role(argv[1]) : NULL;
@@ -101,6 +109,7 @@ int main(int argc, char **argv)
         /* The token is in this process's memory and environment: no other process of the same user
          * may read them, and no core file. */
         prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+        ignore_broken_pipes();
         clean_environment();
         if (clean_descriptors()) {
                 dprintf(STDERR_FILENO, "jobgate-slurm-agent: cannot open /dev/null\n");

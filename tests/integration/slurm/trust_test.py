@@ -276,6 +276,7 @@ def test_what_is_closed_and_there_again_is_ended(made, site):
     assert made.api.get(f"/v1/jobs/{job['id']}").json()["state"] == "cancelled"
 
 
+@pytest.mark.timeout(300)  # Slurm lets a requeued job wait for two minutes
 def test_a_run_that_slurm_began_itself_and_forgot(made, site):
     """Accounting has a record of each run; the last one says how the job ended."""
     go, first = made.home() / "go", made.home() / "first"
