@@ -4,8 +4,8 @@
  *
  * A pause is of an identity: whom a submission is for is all that causes are seen to differ by, and
  * what keeps one user from submitting is to hold up nobody else. After it one submission is tried,
- * and another than the last: it may be the only one that does not get there. As each success lets
- * two more follow, what was full is filled, and not overrun.
+ * and the next time one of those that had no turn in this round: some may never get there. As each
+ * success lets two more follow, what was full is filled, and not overrun.
  *
  * Invariant: there is one pause of an identity, from the first hand-over that did not get there
  * until they do, or nobody asks any more.
@@ -29,6 +29,7 @@ struct pause {
         enum gw_reason reason;
         int64_t wait_us;      /* how long this one is */
         int64_t until_us;     /* monotonic */
+        int64_t round_us;     /* monotonic: since when each has had a turn or waits for one */
         struct gw_mark tried; /* last, after a pause */
         unsigned room;        /* so many may go without waiting for until_us */
         LIST_ENTRY(pause) link;
@@ -68,6 +69,11 @@ static void end(const struct gw_leader *l, struct pause *pause)
 static bool is_tried(const struct pause *pause, struct gw_mark mark)
 {
         return pause->tried.number == mark.number && gw_id_equal(pause->tried.job, mark.job);
+}
+
+static bool had_turn(const struct pause *pause, const struct part *p)
+{
+        return p->tried_us > 0 && p->tried_us >= pause->round_us;
 }
 
 /* NULL without memory: there is no pause then. */
@@ -134,23 +140,27 @@ void gw_pause_answered(struct gw_leader *l, const struct part *p, struct gw_mark
                 on_refusal(l, p);
 }
 
-bool gw_pause_lets(const struct gw_leader *l, const struct part *p, struct gw_mark mark)
+bool gw_pause_lets(const struct gw_leader *l, const struct part *p)
 {
         const struct pause *pause = find(l, p);
         if (!pause || pause->room > 0)
                 return true;
-        int64_t turn_us = is_tried(pause, mark) ? LEADER_AGAIN_US : 0;
+        int64_t turn_us = had_turn(pause, p) ? LEADER_AGAIN_US : 0;
         return gw_clock_mono_us() >= pause->until_us + turn_us;
 }
 
-void gw_pause_asked(struct gw_leader *l, const struct part *p, struct gw_mark mark)
+void gw_pause_asked(struct gw_leader *l, struct part *p, struct gw_mark mark)
 {
         struct pause *pause = find(l, p);
+        int64_t now_us = gw_clock_mono_us();
         if (pause && pause->room > 0) {
                 pause->room--;
         } else if (pause) {
+                if (had_turn(pause, p)) /* and nobody else took it */
+                        pause->round_us = now_us;
+                p->tried_us = now_us;
                 pause->tried = mark;
-                pause->until_us = gw_clock_mono_us() + pause->wait_us;
+                pause->until_us = now_us + pause->wait_us;
         }
 }
 
@@ -169,7 +179,7 @@ void gw_pauses_cut(struct gw_leader *l)
         struct pause *pause;
         LIST_FOREACH(pause, &l->pauses, link)
         {
-                pause->until_us = gw_clock_mono_us();
+                pause->until_us = pause->round_us = gw_clock_mono_us();
                 pause->tried = (struct gw_mark){0};
         }
 }

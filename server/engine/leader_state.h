@@ -56,6 +56,7 @@ struct part {
         bool changing;    /* so it was or is to be told, and has not answered: recorded, so that the
                              next leader tells nothing but what is still to be told */
         int64_t again_us; /* monotonic: no request before this */
+        int64_t tried_us; /* monotonic: when it was tried after a pause; 0: never */
         bool changed;     /* since it was recorded */
         int64_t intended_us, send_before_us;
         int64_t accepted_us; /* wall: when this leader learned that the backend has it */
@@ -256,9 +257,9 @@ void gw_leader_ask_again(struct gw_leader *l);
 void gw_pause_answered(struct gw_leader *l, const struct part *p, struct gw_mark mark,
                        const struct gw_job_event *event);
 /* Whether the part may be handed over now, as far as pauses go. */
-bool gw_pause_lets(const struct gw_leader *l, const struct part *p, struct gw_mark mark);
+bool gw_pause_lets(const struct gw_leader *l, const struct part *p);
 /* It is handed over. */
-void gw_pause_asked(struct gw_leader *l, const struct part *p, struct gw_mark mark);
+void gw_pause_asked(struct gw_leader *l, struct part *p, struct gw_mark mark);
 /* The event to a part that waits for a pause: as if it had been tried. Its words are the pause's.
  */
 void gw_pause_event(const struct gw_leader *l, const struct part *p, struct gw_job_event *ret);

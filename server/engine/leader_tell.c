@@ -130,8 +130,7 @@ static unsigned due_now(const struct gw_leader *l, const struct live *v, struct 
         if (p->cancels)
                 p->asked &= ~(unsigned)GW_ACTION_CANCEL;
         due &= ~p->asked;
-        if (is_unwanted(v, p) || p->send_before_us <= gw_clock_wall_us() ||
-            !gw_pause_lets(l, p, mark_of(v, p)))
+        if (is_unwanted(v, p) || p->send_before_us <= gw_clock_wall_us() || !gw_pause_lets(l, p))
                 due &= ~(unsigned)GW_ACTION_SUBMIT;
         return due;
 }
@@ -178,7 +177,7 @@ static void ask_again(struct gw_leader *l, struct live *v, struct part *p)
                 struct gw_job_event e = {
                         .type = GW_EVENT_NOT_SENT, .at_us = gw_clock_wall_us(), .exit_code = -1};
                 gw_leader_apply_part(l, v, p, NULL, &e);
-        } else if (unsent && !gw_pause_lets(l, p, mark_of(v, p))) {
+        } else if (unsent && !gw_pause_lets(l, p)) {
                 struct gw_job_event e;
                 gw_pause_event(l, p, &e);
                 gw_leader_apply_part(l, v, p, NULL, &e);

@@ -116,6 +116,40 @@ static void one_is_tried_after_a_pause(void **state)
         test_await(late, GW_PENDING, "");
 }
 
+static void those_that_never_get_there_take_no_others_turn(void **state)
+{
+        (void)state;
+        enum { COUNT = 8, BAD = 2 };
+        struct gw_id ids[COUNT];
+        struct call first[COUNT];
+        for (int i = 0; i < COUNT; i++)
+                ids[i] = test_submit(project, SPEC);
+        for (int i = 0; i < COUNT; i++)
+                first[i] = await_call(GW_REQUEST_SUBMIT);
+        for (int i = 0; i < COUNT; i++)
+                turn_down(first[i], GW_ANSWER_BUSY, "connect failure");
+        /* Those that come first after the first pauses are the ones that never do. */
+        struct gw_id bad[BAD];
+        for (int i = 0; i < BAD; i++) {
+                struct call c = await_call(GW_REQUEST_SUBMIT);
+                bad[i] = c.mark.job;
+                turn_down(c, GW_ANSWER_BUSY, "too large");
+        }
+        assert_false(gw_id_equal(bad[0], bad[1]));
+        for (int done = 0; done < COUNT - BAD;) {
+                struct call c = await_call(GW_REQUEST_SUBMIT);
+                bool is_bad = gw_id_equal(c.mark.job, bad[0]) || gw_id_equal(c.mark.job, bad[1]);
+                done += !is_bad;
+                if (is_bad)
+                        turn_down(c, GW_ANSWER_BUSY, "too large");
+                else
+                        answer(c, GW_ANSWER_DONE);
+        }
+        for (int i = 0; i < COUNT; i++)
+                if (!gw_id_equal(ids[i], bad[0]) && !gw_id_equal(ids[i], bad[1]))
+                        test_await(ids[i], GW_PENDING, "");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -123,6 +157,7 @@ int main(void)
                 STAGE_TEST(an_array_tells_why_until_it_gets_there),
                 STAGE_TEST(what_the_next_leader_finds_says_nothing_old),
                 STAGE_TEST(one_is_tried_after_a_pause),
+                STAGE_TEST(those_that_never_get_there_take_no_others_turn),
         };
         stage_build("gw_leader_pause_test");
         other = test_project("speech");
