@@ -8,28 +8,11 @@ import signal
 
 import pytest
 
-from tests.harness import as_user, fuse, slurm, system
+from tests.harness import as_user, fuse, system
 from tests.harness.site import gateway_beside, gateway_on, outcome
 
+CLUSTER = {"name": "jgfiles"}
 OF_ONE = 16  # requests as one user at a time (backends/slurm/as_user/seats.h)
-
-
-@pytest.fixture(scope="module")
-def site():
-    with slurm.Slurm("jgfiles") as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def service(site):
-    with as_user.AsUser.of(site) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def made(folder, binaries, contract, cluster, site, service):
-    with gateway_on(site, folder, binaries, contract, cluster, as_user=str(service.socket)) as gateway:
-        yield gateway
 
 
 @pytest.fixture

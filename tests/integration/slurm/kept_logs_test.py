@@ -4,31 +4,14 @@ import time
 
 import pytest
 
-from tests.harness import as_user, slurm, system
-from tests.harness.site import gateway_on, outcome
+from tests.harness import system
+from tests.harness.site import outcome
 from tests.harness.stream import Cut, Stream
 
+CLUSTER = {"name": "jgkept"}
 HEAD, TAIL = 1024, 2048
+GATEWAY = {"logs": {"keep_head": HEAD, "keep_tail": TAIL}}
 LINES = "#!/bin/bash\nfor i in $(seq 1000); do echo line $i; done\n"
-
-
-@pytest.fixture(scope="module")
-def site():
-    with slurm.Slurm("jgkept") as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def service(site):
-    with as_user.AsUser.of(site) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def made(folder, binaries, contract, cluster, site, service):
-    with gateway_on(site, folder, binaries, contract, cluster, as_user=str(service.socket),
-                    logs={"keep_head": HEAD, "keep_tail": TAIL}) as gateway:
-        yield gateway
 
 
 def rows(made, statement):

@@ -7,21 +7,11 @@ import time
 
 import pytest
 
-from tests.harness import as_user, slurm, system
+from tests.harness import system
 from tests.harness.site import gateway_on, outcome
 from tests.harness.stream import Stream
 
-
-@pytest.fixture(scope="module")
-def site():
-    with slurm.Slurm("jglogs") as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def service(site):
-    with as_user.AsUser.of(site) as made:
-        yield made
+CLUSTER = {"name": "jglogs"}
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tests.harness import as_user, slurm, system
-from tests.harness.site import gateway_beside, gateway_on
+from tests.harness import slurm, system
+from tests.harness.site import gateway_beside
 
 MIB = 1024 ** 2
 HOUR = 3600
@@ -39,18 +39,6 @@ def site():
     with slurm.Slurm("jgoffer", accounting=True, append=MORE.format(name)) as made:
         grant(made)
         yield made
-
-
-@pytest.fixture(scope="module")
-def service(site):
-    with as_user.AsUser.of(site) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def made(folder, binaries, contract, cluster, site, service):
-    with gateway_on(site, folder, binaries, contract, cluster, as_user=str(service.socket)) as ready:
-        yield ready
 
 
 def backend(made, member=0):

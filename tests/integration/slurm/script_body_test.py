@@ -1,29 +1,11 @@
 """Scripts for sbatch, sent unchanged: what the request says, what the script says, and what slurmctld has."""
 
-import pytest
 
-from tests.harness import as_user, slurm, system
-from tests.harness.site import gateway_on, outcome
+from tests.harness import system
+from tests.harness.site import outcome
 
+CLUSTER = {"name": "jgbody"}
 HEAD = "#!/bin/bash\n"
-
-
-@pytest.fixture(scope="module")
-def site():
-    with slurm.Slurm("jgbody") as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def service(site):
-    with as_user.AsUser.of(site) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def made(folder, binaries, contract, cluster, site, service):
-    with gateway_on(site, folder, binaries, contract, cluster, as_user=str(service.socket)) as gateway:
-        yield gateway
 
 
 def post(made, script, headers=None, **query):
