@@ -158,10 +158,11 @@ static void grant_array(struct gw_leader *l, struct live *v, const struct found 
         bool done = true;
         v->array->max_parallel = f->max_parallel;
         gw_leader_share_anew(l, v);
-        if (f->task_wishes)
-                done = gw_array_grant_tasks(l, v, f->task_wishes);
-        if (done && all && !l->lost)
+        /* Who wanted its end before it was confirmed gets that. */
+        if (all)
                 done = gw_array_apply_all(l, v, event);
+        if (done && f->task_wishes && !l->lost)
+                done = gw_array_grant_tasks(l, v, f->task_wishes);
         v->array->unfinished = !done;
         if (done)
                 gw_array_occasion(l, v, occasion);
@@ -212,7 +213,7 @@ static void grant(struct gw_leader *l, struct found *f)
         struct gw_id id = v->job.id;
         v->hold = f->hold;
         gw_leader_apply(l, v, &e, &o);
-        /* Who wanted its end before it was confirmed gets that. */
+        /* As of an array: after a cancel. */
         v = l->lost ? NULL : gw_leader_find(l, id);
         if (v && v->kept && f->task_wishes)
                 grant_task(l, v, f->task_wishes);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool confirm(struct gw_id id, int attempt, const char *indices, const char *ordinals)
+static bool record(struct gw_id id, int attempt, const char *indices, const char *ordinals)
 {
         char projects[32];
         snprintf(projects, sizeof projects, "%lld", (long long)project);
@@ -19,8 +19,14 @@ static bool confirm(struct gw_id id, int attempt, const char *indices, const cha
                                        .user_id = test_user_id};
         gw_db_dead_confirm_init(&c);
         test_run(&c.cmd);
-        gw_leader_hint(leader);
         return c.cmd.rows == 1;
+}
+
+static bool confirm(struct gw_id id, int attempt, const char *indices, const char *ordinals)
+{
+        bool is_recorded = record(id, attempt, indices, ordinals);
+        gw_leader_hint(leader);
+        return is_recorded;
 }
 
 static void fall_silent(struct gw_id id, struct gw_mark mark, uint32_t first, uint32_t last)
@@ -86,6 +92,38 @@ static void a_dead_job_that_was_to_end_ends_as_that(void **state)
         test_await(id, GW_CANCELLED, "cancelled_by_user");
 }
 
+/* Both wishes are read at once: nobody led when they came. */
+static void cancelled_and_dead_while_nobody_leads(struct gw_id id, const char *indices,
+                                                  const char *ordinals)
+{
+        end_leader(leader);
+        test_wish(id, project, GW_WISH_CANCEL);
+        assert_true(record(id, 1, indices, ordinals));
+        leader = start_leader(&backend, 64);
+        await_lead(leader);
+        test_await(id, GW_CANCELLED, "cancelled_by_user");
+        no_wish_is_left();
+}
+
+static void a_dead_job_that_was_to_end_before_ends_as_that(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, SPEC);
+        fall_silent(id, running(id), 0, 0);
+        cancelled_and_dead_while_nobody_leads(id, "0", NULL);
+}
+
+static void dead_tasks_that_were_to_end_before_end_as_that(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(
+                project, SPEC_WITH(",\"array\":{\"indices\":\"10-11\"},\"retry\":{\"limit\":0}"));
+        struct call c = await_call(GW_REQUEST_SUBMIT);
+        answer(c, GW_ANSWER_DONE);
+        fall_silent(id, c.mark, 0, 1);
+        cancelled_and_dead_while_nobody_leads(id, "10-11", "[[0,1]]");
+}
+
 static void what_came_back_goes_on(void **state)
 {
         (void)state;
@@ -138,6 +176,8 @@ int main(void)
                 STAGE_TEST(a_dead_job_ends_and_its_submission_is_closed),
                 STAGE_TEST(a_dead_job_is_tried_again),
                 STAGE_TEST(a_dead_job_that_was_to_end_ends_as_that),
+                STAGE_TEST(a_dead_job_that_was_to_end_before_ends_as_that),
+                STAGE_TEST(dead_tasks_that_were_to_end_before_end_as_that),
                 STAGE_TEST(what_came_back_goes_on),
                 STAGE_TEST(tasks_of_a_dead_node_end_by_themselves),
         };
