@@ -161,7 +161,7 @@ void gw_leader_share_anew(struct gw_leader *l, struct live *v)
 {
         struct part *p = NULL;
         while ((p = gw_live_next_part(v, p))) {
-                if (p->kept || parallel_of(l, v, p) != GW_PARALLEL_NONE)
+                if (p->changing || parallel_of(l, v, p) != GW_PARALLEL_NONE)
                         continue;
                 p->hold = p->changes ? p->hold : v->job.held;
                 p->changes = p->changing = p->changed = true;

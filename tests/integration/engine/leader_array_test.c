@@ -225,7 +225,7 @@ static struct call await_change(struct gw_mark mark, uint32_t parallel)
         return c;
 }
 
-static void wish_parallel(struct gw_id id, unsigned parallel)
+static void record_parallel(struct gw_id id, unsigned parallel)
 {
         char sql[512], text[GW_ID_TEXT];
         gw_id_format(id, text);
@@ -235,6 +235,11 @@ static void wish_parallel(struct gw_id id, unsigned parallel)
                  " UPDATE jobs SET wished = true, version = version + 1 WHERE id = '%s'",
                  parallel, text, text);
         test_exec(sql);
+}
+
+static void wish_parallel(struct gw_id id, unsigned parallel)
+{
+        record_parallel(id, parallel);
         gw_leader_hint(leader);
 }
 
@@ -301,6 +306,42 @@ static void what_has_no_turn_is_held(void **state)
         assert_int_equal(await_call(GW_REQUEST_FORGET).mark.number, first.number);
         assert_false(await_change(second, 2).says_held);
         await_text(id, COUNTS, "{0,5,0,5,0,0}");
+}
+
+static struct call await_release(struct gw_mark mark)
+{
+        for (;;) {
+                struct call c = await_call(GW_REQUEST_CHANGE);
+                if (c.mark.number == mark.number && c.says_held && !c.held)
+                        return c;
+        }
+}
+
+/* What it is held for is recorded, also when the limit fell while nobody led; so the next leader
+ * releases it, whose turn may have come meanwhile. */
+static void what_had_no_turn_is_released_by_the_next_leader(void **state)
+{
+        (void)state;
+        take_whole_arrays(5);
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-9\""));
+        struct gw_mark first = part(id, "0-4"), second = part(id, "5-9");
+        tell_tasks(first, 0, 4, GW_PHASE_PENDING, GW_REASON_RESOURCES, -1);
+        tell_tasks(second, 5, 9, GW_PHASE_PENDING, GW_REASON_RESOURCES, -1);
+        await_text(id, COUNTS, "{0,10,0,0,0,0}");
+        end_leader(leader);
+        record_parallel(id, 2);
+        leader = start_leader(&backend, 64);
+        await_lead(leader);
+        await_text(id, "SELECT changing FROM submissions s WHERE s.job_id = j.id AND s.no = 2",
+                   "true");
+        for (uint32_t i = 0; i < 4; i++)
+                tell_tasks(first, i, i, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        await_text(id, COUNTS, "{0,6,0,4,0,0}");
+        await_release(second);
+        restart_leader(64); /* nothing it was told was answered */
+        answer(await_release(second), GW_ANSWER_DONE);
+        await_text(id, "SELECT changing FROM submissions s WHERE s.job_id = j.id AND s.no = 2",
+                   "false");
 }
 
 static void how_many_run_is_told_when_it_changes(void **state)
@@ -833,6 +874,7 @@ int main(void)
                 STAGE_TEST(what_a_part_was_made_for_stays),
                 STAGE_TEST(parts_share_how_many_run),
                 STAGE_TEST(what_has_no_turn_is_held),
+                STAGE_TEST(what_had_no_turn_is_released_by_the_next_leader),
                 STAGE_TEST(how_many_run_is_told_when_it_changes),
                 STAGE_TEST(projects_share_the_window),
                 STAGE_TEST(one_word_of_a_part_is_of_all),
