@@ -112,7 +112,10 @@ struct gw_slurm {
 
 /* jobs.c */
 struct gw_slurm_job *gw_slurm_job_find(struct gw_slurm *b, struct gw_mark mark);
-/* What those arrays were numbered by whose record does not say it. */
+/* What the tasks of a submission are numbered by: what its record says, else the cluster's limit;
+ * 0: not known yet. Any thread. */
+uint32_t gw_slurm_most_tasks(const struct gw_slurm *b, const struct gw_submission *s);
+/* The same of those that were taken over before the limit was known. */
 void gw_slurm_jobs_limit(struct gw_slurm *b, uint32_t most);
 struct gw_slurm_job *gw_slurm_job_numbered(struct gw_slurm *b, uint32_t number);
 /* What it is made of, besides its mark. */

@@ -40,6 +40,11 @@ struct gw_slurm_job *gw_slurm_job_numbered(struct gw_slurm *b, uint32_t number)
         return NULL;
 }
 
+uint32_t gw_slurm_most_tasks(const struct gw_slurm *b, const struct gw_submission *s)
+{
+        return s->most_tasks > 0 ? s->most_tasks : atomic_load(&b->max_array_size);
+}
+
 void gw_slurm_jobs_limit(struct gw_slurm *b, uint32_t most)
 {
         struct gw_slurm_job *job;

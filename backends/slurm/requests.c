@@ -195,8 +195,8 @@ static json_t *request_of(const struct gw_slurm *b, const struct gw_submission *
         json_t *request = NULL;
         if (gw_slurm_identity_read(s->identity, &identity, &json, err))
                 return NULL;
-        uint32_t most = s->most_tasks == 0 ? b->max_array_size : s->most_tasks;
-        if (gw_slurm_plan_init(&plan, s, &identity, &b->settings.site, most, err) == 0) {
+        if (gw_slurm_plan_init(&plan, s, &identity, &b->settings.site, gw_slurm_most_tasks(b, s),
+                               err) == 0) {
                 const char *url = b->settings.url;
                 bool passes = !test || check_plan(b, account->name, &plan, err) == 0;
                 if (passes && plan.spec.is_raw)
@@ -299,7 +299,7 @@ static struct gw_slurm_job *job_of_submission(struct gw_slurm *b, const struct g
                 .uid = account->uid,
                 .send_before_us = s->send_before,
                 .index_set = s->index_set,
-                .most_tasks = s->most_tasks,
+                .most_tasks = gw_slurm_most_tasks(b, s),
                 .spans = s->spans,
                 .span_count = s->span_count,
         };
@@ -316,6 +316,11 @@ static void run_submit(struct gw_slurm *b, struct gw_backend_ask *a)
                         answer_done(b, a, job);
                 else if (!job->asked)
                         answer(b, a, GW_ANSWER_UNKNOWN, NULL, NULL);
+                gw_backend_ask_free(a);
+                return;
+        }
+        if (a->submission->index_set && gw_slurm_most_tasks(b, a->submission) == 0) {
+                answer(b, a, GW_ANSWER_BUSY, NULL, "how large arrays may be is not known yet");
                 gw_backend_ask_free(a);
                 return;
         }
@@ -468,6 +473,11 @@ static void run_cancel(struct gw_slurm *b, struct gw_backend_ask *a)
         }
         if (!job || job->number == 0 || gw_slurm_tasks_over(&job->tasks)) {
                 answer(b, a, GW_ANSWER_ABSENT, NULL, NULL);
+                gw_backend_ask_free(a);
+                return;
+        }
+        if (job->array.is_array && !job->array.limited) {
+                answer(b, a, GW_ANSWER_BUSY, NULL, "how tasks are numbered is not known yet");
                 gw_backend_ask_free(a);
                 return;
         }

@@ -36,7 +36,7 @@ static int op_render(const struct gw_backend *head, const struct gw_submission *
         struct gw_slurm_plan plan;
         json_auto_t *json = NULL;
         const struct gw_slurm *b = GW_CONTAINER((uintptr_t)head, const struct gw_slurm, base.head);
-        uint32_t most = s->most_tasks ? s->most_tasks : op_most_tasks(head);
+        uint32_t most = gw_slurm_most_tasks(b, s);
         bool known =
                 s->identity && gw_slurm_identity_read(s->identity, &identity, &json, NULL) == 0;
         if (gw_slurm_plan_init(&plan, s, known ? &identity : NULL, &b->settings.site, most, err))
