@@ -314,3 +314,37 @@ struct gw_mark running(struct gw_id id)
         test_await(id, GW_RUNNING, "");
         return mark;
 }
+
+/* ---- arrays --------------------------------------------------------------------------------- */
+
+void ask_job(struct gw_id id, const char *expression, char *out, size_t size)
+{
+        char sql[1024], text[GW_ID_TEXT];
+        gw_id_format(id, text);
+        snprintf(sql, sizeof sql, "SELECT 0, (%s)::text FROM jobs j WHERE j.id = '%s'", expression,
+                 text);
+        test_text(sql, out, size);
+}
+
+void await_text(struct gw_id id, const char *expression, const char *wanted)
+{
+        int64_t deadline = test_now_ms() + 10000;
+        char found[512];
+        for (;;) {
+                ask_job(id, expression, found, sizeof found);
+                if (strcmp(found, wanted) == 0)
+                        return;
+                if (test_now_ms() > deadline)
+                        fail_msg("%s is %s, not %s", expression, found, wanted);
+                test_pause(deadline + 1000);
+        }
+}
+
+struct gw_mark part(struct gw_id id, const char *spans)
+{
+        struct call c = await_call(GW_REQUEST_SUBMIT);
+        assert_true(gw_id_equal(c.mark.job, id));
+        assert_string_equal(c.spans, spans);
+        answer(c, GW_ANSWER_DONE);
+        return c.mark;
+}

@@ -102,4 +102,20 @@ void tell_synced(int64_t asked_at);
 struct gw_mark handed_over(struct gw_id id);
 struct gw_mark running(struct gw_id id);
 
+/* ---- arrays ---- */
+
+#define ARRAY(members) SPEC_WITH(",\"array\":{" members "}")
+#define COUNTS "j.counts"
+/* Rows of tasks as "lo-hi state reason tries". */
+#define ROWS                                                                                         \
+        "SELECT string_agg(concat_ws(' ', lo || '-' || hi, state, reason, tries), ', ' ORDER BY lo)" \
+        " FROM tasks t WHERE t.job_id = j.id"
+
+/* `expression` over the job j, as text. */
+void ask_job(struct gw_id id, const char *expression, char *out, size_t size);
+/* Until `expression` over the job j is that text; fails after 10 s. */
+void await_text(struct gw_id id, const char *expression, const char *wanted);
+/* A part of these ordinals is handed over next, and taken; its mark. */
+struct gw_mark part(struct gw_id id, const char *spans);
+
 #endif
