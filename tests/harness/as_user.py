@@ -38,13 +38,17 @@ class AsUser:
             self.process = subprocess.Popen(
                 [system.build_folder() / "jobgate-slurm-as-user", *map(str, self.arguments)], stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, env={"SECRET": "of the service", "LD_BIND_NOW": "1"}, umask=0)
-        system.wait_until(lambda: self.socket.exists() or self.process.poll() is not None, what="the socket")
+        system.wait_until(lambda: self.listens() or self.process.poll() is not None, what="the socket")
         assert self.process.poll() is None, self.log.read_text()
         return self
 
     def __exit__(self, *_):
         self.process.terminate()
         self.process.wait(20 * system.PATIENCE)
+
+    def listens(self):
+        with socket.socket(socket.AF_UNIX) as ours:
+            return ours.connect_ex(str(self.socket)) == 0
 
     @contextlib.contextmanager
     def connection(self, user=system.RUNNER.pw_uid):

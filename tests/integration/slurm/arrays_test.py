@@ -4,7 +4,8 @@ import collections
 import itertools
 import json
 import shlex
-import signal
+import subprocess
+import time
 
 import pytest
 
@@ -105,6 +106,15 @@ class Array:
     def post(self, verb, body=None):
         answer = self.made.api.post(f"/v1/jobs/{self.id}/{verb}", body)
         assert answer.status in (200, 202), answer.text
+
+
+def forgotten(site):
+    """Of runs that a controller does not know, which are killed: under their numbers slurmd starts nothing in that second."""
+    user = site.users[0]
+    system.wait_until(lambda: subprocess.run(["pgrep", "-u", user, "-f", "slurm_script"], stdout=subprocess.DEVNULL)
+                      .returncode == 1, 60, "the end of what ran")
+    then = int(time.time())
+    system.wait_until(lambda: int(time.time()) > then, what="the next second")
 
 
 def test_indices_with_steps_are_one_native_array(made):
@@ -258,8 +268,7 @@ def test_a_gateway_that_dies_loses_nothing_of_an_array(made):
 def test_a_controller_that_is_started_anew_loses_nothing_of_an_array(made):
     with Array(made, gate=True, array={"indices": "0-8", "max_parallel": 3}) as array:
         array.until(running={0, 1, 2}, pending=set(range(3, 9)))
-        made.slurm.kill("slurmctld", signal.SIGTERM)  # it writes its state down then
-        assert made.slurm.up().returncode == 0
+        made.slurm.restart("slurmctld")
         array.open()
         assert array.ended(seconds=180)["counts"] == counts(succeeded=9)
         assert array.runs() == {index: [1] for index in range(9)}
@@ -280,6 +289,7 @@ def test_a_controller_with_an_older_state_runs_no_task_that_has_ended(made):
             return sorted(made.slurm.run("squeue", "-h", "-r", "-j", number, "-o", "%K").stdout.split())
 
         system.wait_until(lambda: there() == ["0", "3"], 60, "the end of those that had ended", every=0.2)
+        forgotten(made.slurm)
         assert made.slurm.run("scontrol", "release", number).returncode == 0
         array.open()
         assert array.ended()["counts"] == counts(succeeded=2, cancelled=2)
