@@ -272,21 +272,21 @@ static int is_over(const struct gw_local *b, const struct gw_log_source *log, bo
 
 static int open_log(const struct gw_local *b, struct gw_log_source *log)
 {
+        static const char not_now[] = "the log cannot be opened now";
         struct stat st;
-        bool known = gw_local_spool_has(&b->spool, log->mark);
+        /* Before it is looked for: what is complete does not grow, nor come later. */
+        if (is_over(b, log, &log->complete))
+                return gw_fail(&log->error, GW_ERR_UNAVAILABLE, not_now);
         gw_autoclose int fd =
                 gw_local_spool_open_log(&b->spool, log->mark, log->ordinal, log->want_stderr);
         if (fd < 0 && !is_no_log(errno))
-                return gw_fail(&log->error, GW_ERR_UNAVAILABLE, "the log cannot be opened now");
-        if (fd < 0 && errno == ENOENT && known)
+                return gw_fail(&log->error, GW_ERR_UNAVAILABLE, not_now);
+        if (fd < 0 && errno == ENOENT && !log->complete)
                 return gw_fail(&log->error, GW_ERR_NOT_FOUND, "the attempt has not started");
         if (fd < 0)
                 return gw_fail(&log->error, GW_ERR_GONE, "the log has been removed");
-        if (is_over(b, log, &log->complete))
-                return gw_fail(&log->error, GW_ERR_UNAVAILABLE, "the log cannot be opened now");
-        /* The size after that: what is complete does not grow. */
         if (fstat(fd, &st))
-                return gw_fail(&log->error, GW_ERR_UNAVAILABLE, "the log cannot be opened now");
+                return gw_fail(&log->error, GW_ERR_UNAVAILABLE, not_now);
         log->size = (uint64_t)st.st_size;
         log->fd = GW_TAKE_FD(fd);
         return 0;

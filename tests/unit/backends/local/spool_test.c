@@ -101,6 +101,21 @@ static void logs_grow_are_complete_and_go(void **state)
         assert_int_equal(log_error(mark), GW_ERR_GONE);
 }
 
+/* Whether its end was taken note of or not. */
+static void a_removed_log_is_gone(void **state)
+{
+        (void)state;
+        struct gw_mark mark = rig_submit(rig, "{\"command\": [\"true\"]}");
+        rig_wait_phase(rig, mark, GW_PHASE_ENDED);
+        char path[512], id[GW_ID_TEXT];
+        gw_id_format(mark.job, id);
+        snprintf(path, sizeof path, "%s/jobs/%s/1.0.out", rig->directory, id);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(log_error(mark), GW_ERR_GONE);
+        forget(mark);
+        assert_int_equal(log_error(mark), GW_ERR_GONE);
+}
+
 static void another_gateway_serves_the_logs(void **state)
 {
         (void)state;
@@ -261,6 +276,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(logs_grow_are_complete_and_go, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(a_removed_log_is_gone, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(another_gateway_serves_the_logs, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_job_that_waits_has_no_log_yet, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(only_plain_files_are_served, set_up, tear_down),
