@@ -104,7 +104,8 @@ enum {
 
 static const struct gw_db_column read_columns[] = {
         {"backend", GW_DB_TEXT},      {"lim", GW_DB_INT4}, {"busy", GW_DB_TEXT},
-        {"last_project", GW_DB_INT8}, {"id", GW_DB_UUID},
+        {"last_project", GW_DB_INT8}, {"id", GW_DB_UUID},  {"paused", GW_DB_TEXT},
+        {"most_paused", GW_DB_INT4},
 };
 
 static void read_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
@@ -115,6 +116,8 @@ static void read_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
         gw_db_put_text(in, c->busy);
         gw_db_put_int8(in, c->last_project);
         gw_db_put_uuid(in, c->job);
+        gw_db_put_text(in, c->paused);
+        gw_db_put_int4(in, c->most_paused);
 }
 
 static enum gw_reason reason_of(const struct gw_db_row *row, int column)
@@ -218,6 +221,9 @@ static const struct gw_db_kind read_kinds[] = {
                 "  ORDER BY j.project_id LIMIT 1) FROM p WHERE p.project_id IS NOT NULL),"
                 " b AS (SELECT b.project_id, count(*) AS waiting FROM {input} d,"
                 "  unnest(" GW_SQL_PROJECTS("d.busy") ") AS b (project_id) GROUP BY b.project_id),"
+                " k AS (SELECT k.project_id FROM {input} d,"
+                "  unnest(" GW_SQL_PROJECTS("d.paused") ") AS k (project_id)"
+                "  GROUP BY k.project_id, d.most_paused HAVING count(*) >= d.most_paused),"
                 " o AS (SELECT f.id, f.place, p.project_id,"
                 "   (coalesce(b.waiting, 0) + f.place - 1) / w.weight AS turn,"
                 "   p.project_id <= (SELECT last_project FROM {input} i) AS served"
@@ -227,6 +233,7 @@ static const struct gw_db_kind read_kinds[] = {
                 "   FROM {input} d JOIN jobs j ON j.backend = d.backend AND j.claimable"
                 "   AND j.project_id = p.project_id ORDER BY j.priority DESC, j.id"
                 "   LIMIT (SELECT lim FROM {input} i)) f"
+                "  WHERE NOT EXISTS (SELECT FROM k WHERE k.project_id = p.project_id)"
                 "  ORDER BY turn, served, p.project_id, f.place LIMIT (SELECT lim FROM {input} i))"
                 " SELECT 0, " WITHOUT_TASKS ", NULL::text FROM o JOIN " JOB("o.id") " ON true"
                 OPEN_SUBMISSION RECORD_JOINS " ORDER BY o.turn, o.served, o.project_id, o.place"),

@@ -55,6 +55,10 @@ struct gw_db_record_read {
          * project that was served last. NULL, 0: none. */
         const char *busy;
         int64_t last_project;
+        /* Likewise of each job that was claimed and waits for a pause: a project that has
+         * most_paused of them is given no more. NULL: none. */
+        const char *paused;
+        int32_t most_paused;
         struct gw_id job; /* GW_RECORD_ARRAY */
         void (*each)(void *arg, const struct gw_record_row *row);
         void *arg;

@@ -188,7 +188,8 @@ static void put_off(struct part *p, unsigned action, int64_t again_us)
  * be released when its turn comes. */
 static void told(struct gw_leader *l, struct live *v, struct part *p, enum gw_request request)
 {
-        if (request != GW_REQUEST_CHANGE || p->changes || p->kept || !p->changing)
+        if (request != GW_REQUEST_CHANGE || p->changes_out > 0 || p->changes || p->kept ||
+            !p->changing)
                 return;
         p->changing = false;
         gw_leader_note_part(l, v, p);
@@ -207,6 +208,8 @@ static void on_answer(struct gw_leader *l, const struct message *m)
         if (!p)
                 return;
         int event = answer_events[m->request][m->answer];
+        if (m->request == GW_REQUEST_CHANGE && p->changes_out > 0)
+                p->changes_out--;
         if (event == SETTLED) {
                 told(l, v, p, m->request);
                 return;
@@ -228,7 +231,7 @@ static void on_answer(struct gw_leader *l, const struct message *m)
                                  .exit_code = -1,
                                  .raw = m->raw};
         if (m->request == GW_REQUEST_SUBMIT)
-                gw_pause_answered(l, p, m->mark, &e);
+                gw_pause_answered(l, v, p, m->mark, &e);
         gw_leader_apply_part(l, v, p, NULL, &e);
 }
 

@@ -202,20 +202,29 @@ static bool waits_there(const struct gw_task *task)
         return at_backend(task) && task->step != GW_STEP_RUNNING && task->reason != GW_REASON_HELD;
 }
 
-size_t gw_array_waiting(const struct array *a, bool whole)
+/* Tasks of the part that wait there; whole: whether there are any. */
+static size_t waiting_of(const struct array *a, const struct part *p, bool whole)
 {
-        size_t parts = 0;
+        size_t n = 0;
+        const struct gw_run *run = NULL;
+        while ((!whole || n == 0) && (run = next_run(a, p, run)))
+                n += waits_there(&run->task) ? run->hi - run->lo + 1 : 0;
+        return whole ? n > 0 : n;
+}
+
+size_t gw_array_waiting(const struct array *a, bool whole, size_t *ret_paused)
+{
+        size_t parts = 0, paused = 0;
         const struct part *p;
-        if (!whole)
-                return count_tasks(a, waits_there);
         LIST_FOREACH(p, &a->parts, link)
         {
-                const struct gw_run *run = NULL;
-                while ((run = next_run(a, p, run)) && !waits_there(&run->task))
-                        ;
-                parts += run != NULL;
+                size_t n = whole || p->paused ? waiting_of(a, p, whole) : 0;
+                parts += n;
+                paused += p->paused ? n : 0;
         }
-        return parts;
+        if (ret_paused)
+                *ret_paused = paused;
+        return whole ? parts : count_tasks(a, waits_there);
 }
 
 size_t gw_array_handed(const struct array *a)
@@ -388,7 +397,7 @@ static bool note_words(struct live *v, const struct gw_job_event *event)
                 a->says_why = true;
                 return say(v, event->raw);
         }
-        if (!a->says_why || (state != GW_PENDING && state != GW_RUNNING))
+        if (!a->says_why || state == GW_QUEUED)
                 return false;
         a->says_why = false;
         return say(v, NULL);

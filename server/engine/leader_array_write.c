@@ -327,7 +327,7 @@ size_t gw_array_claim(struct gw_leader *l, struct live *v, size_t room, size_t g
         struct gw_spans spans = GW_SPANS_INIT;
         size_t taken = 0;
         bool whole = l->backend->type->whole_arrays;
-        bool wait_for_room = !whole && room < good && gw_array_waiting(v->array, false) > 0;
+        bool wait_for_room = !whole && room < good && gw_array_waiting(v->array, false, NULL) > 0;
         size_t most = wait_for_room ? 0 : most_it_takes(l, most_to_claim(l, v, room));
         l->more_tasks = l->more_tasks || wait_for_room;
         if (most > 0 && gw_tasks_claimable(&v->array->tasks, gw_clock_wall_us(), (uint32_t)most,

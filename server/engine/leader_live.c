@@ -117,27 +117,42 @@ void gw_live_clear(struct live_table *t)
         t->count = 0;
 }
 
-/* How much of the window a job fills. */
-static size_t waiting_of(const struct live *v, bool whole_arrays)
+/* What of a job waits at the backend, and how much of that pauses keep. */
+static size_t waiting_of(const struct live *v, bool whole_arrays, size_t *ret_paused)
 {
         if (v->array)
-                return gw_array_waiting(v->array, whole_arrays);
-        return v->job.step != GW_STEP_RUNNING && v->job.reason != GW_REASON_HELD;
+                return gw_array_waiting(v->array, whole_arrays, ret_paused);
+        size_t waits = v->job.step != GW_STEP_RUNNING && v->job.reason != GW_REASON_HELD;
+        *ret_paused = v->part.paused ? waits : 0;
+        return waits;
 }
 
-size_t gw_live_waiting(const struct live_table *t, bool whole_arrays, struct gw_buf *projects)
+static void list_project(struct gw_buf *list, int64_t project_id, size_t times)
 {
-        size_t count = 0;
+        for (size_t i = 0; i < times; i++) {
+                if (list->len > 0)
+                        gw_buf_char(list, ',');
+                gw_buf_int(list, project_id);
+        }
+}
+
+void gw_live_waiting(const struct live_table *t, bool whole_arrays, size_t max, struct waiting *ret)
+{
+        *ret = (struct waiting){.projects = GW_BUF_INIT(max), .paused = GW_BUF_INIT(max)};
         for (size_t i = 0; i < LEADER_BUCKETS; i++) {
                 for (const struct live *v = t->buckets[i]; v; v = v->next) {
-                        for (size_t n = waiting_of(v, whole_arrays); n > 0; n--) {
-                                if (count++)
-                                        gw_buf_char(projects, ',');
-                                gw_buf_int(projects, v->project_id);
-                        }
+                        size_t paused, waits = waiting_of(v, whole_arrays, &paused);
+                        ret->count += waits - paused;
+                        list_project(&ret->projects, v->project_id, waits - paused);
+                        list_project(&ret->paused, v->project_id, paused);
                 }
         }
-        return count;
+}
+
+void gw_waiting_done(struct waiting *w)
+{
+        gw_buf_done(&w->projects);
+        gw_buf_done(&w->paused);
 }
 
 size_t gw_live_open(const struct live_table *t)

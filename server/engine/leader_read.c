@@ -341,13 +341,25 @@ static size_t claim_job(struct gw_leader *l, struct found *f)
         return 1;
 }
 
-static void claim(struct gw_leader *l, int32_t limit, size_t room, const char *busy)
+/* What the leader has of a project and a pause keeps is bounded, for it fills no window. */
+static void ask_claimable(struct gw_leader *l, int32_t limit, const struct waiting *w,
+                          struct answer *ret)
 {
         struct gw_db_record_read c = {
-                .limit = limit, .busy = busy, .last_project = l->last_project};
+                .limit = limit,
+                .busy = w->projects.data,
+                .paused = w->paused.data,
+                .most_paused = (int32_t)l->settings.window,
+                .last_project = l->last_project,
+        };
+        ask(l, GW_RECORD_CLAIM, &c, ret);
+}
+
+static void claim(struct gw_leader *l, int32_t limit, size_t room, const struct waiting *w)
+{
         struct answer a;
         size_t all = 0;
-        ask(l, GW_RECORD_CLAIM, &c, &a);
+        ask_claimable(l, limit, w, &a);
         size_t weights = weights_of(&a);
         l->more_tasks = false;
         for (size_t i = 0; i < a.count && all < room && !l->lost; i++) {
@@ -374,17 +386,15 @@ static bool is_in(const char *list, int64_t project)
 
 /* The window is full of what others wait for, maybe for long: a project that has nothing in it gets
  * a place all the same. They come first in the answer. */
-static void claim_firsts(struct gw_leader *l, const char *busy)
+static void claim_firsts(struct gw_leader *l, const struct waiting *w)
 {
-        struct gw_db_record_read c = {
-                .limit = FIRSTS, .busy = busy, .last_project = l->last_project};
         struct answer a;
         l->firsts_us = gw_clock_mono_us() + FIRSTS_US;
-        ask(l, GW_RECORD_CLAIM, &c, &a);
+        ask_claimable(l, FIRSTS, w, &a);
         for (size_t i = 0; i < a.count && !l->lost; i++) {
                 struct found *f = &a.rows[i];
                 bool again = i > 0 && a.rows[i - 1].project_id == f->project_id;
-                if (again || is_in(busy, f->project_id))
+                if (again || is_in(w->projects.data, f->project_id))
                         continue;
                 (void)(f->is_array ? claim_tasks(l, f, 1, 1, (size_t)f->weight) : claim_job(l, f));
         }
@@ -394,17 +404,17 @@ static void claim_firsts(struct gw_leader *l, const char *busy)
 
 void gw_leader_claim(struct gw_leader *l)
 {
-        struct gw_buf busy = GW_BUF_INIT(BUSY_MAX);
-        size_t waiting = gw_live_waiting(&l->live, l->backend->type->whole_arrays, &busy);
-        size_t room = waiting < l->settings.window ? l->settings.window - waiting : 0;
+        struct waiting w;
+        gw_live_waiting(&l->live, l->backend->type->whole_arrays, BUSY_MAX, &w);
+        size_t room = w.count < l->settings.window ? l->settings.window - w.count : 0;
         l->room = room > LEADER_READS;
-        if (!gw_buf_ok(&busy))
+        if (!gw_buf_ok(&w.projects) || !gw_buf_ok(&w.paused))
                 l->lost = true; /* no memory */
         else if (room > 0 && (l->more || room >= l->settings.window / 4))
-                claim(l, (int32_t)(l->room ? LEADER_READS : room), room, busy.data);
+                claim(l, (int32_t)(l->room ? LEADER_READS : room), room, &w);
         else if (room == 0 && gw_clock_mono_us() >= l->firsts_us)
-                claim_firsts(l, busy.data);
-        gw_buf_done(&busy);
+                claim_firsts(l, &w);
+        gw_waiting_done(&w);
 }
 
 /* ---- after the lease was taken ---- */

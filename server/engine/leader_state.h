@@ -50,14 +50,16 @@ struct part {
         bool told_held;    /* what the backend was last told, where CHANGE is asked */
         bool said_hold;    /* the last CHANGE was about that */
         uint32_t told_parallel; /* of an array: likewise how many may run at a time; 0: nothing */
-        bool kept;        /* of an array: it was told to hold it, for none of it may run now */
-        bool changes;     /* it is to be told of a hold or release, whatever is seen there … */
-        bool hold;        /* … namely this */
-        bool changing;    /* so it was or is to be told, and has not answered: recorded, so that the
-                             next leader tells nothing but what is still to be told */
-        int64_t again_us; /* monotonic: no request before this */
-        int64_t tried_us; /* monotonic: when it was tried after a pause; 0: never */
-        bool changed;     /* since it was recorded */
+        bool paused;            /* it is not sent, for a pause kept it when that was due last */
+        bool kept;     /* of an array: it was told to hold it, for none of it may run now */
+        bool changes;  /* it is to be told of a hold or release, whatever is seen there … */
+        bool hold;     /* … namely this */
+        bool changing; /* so it was or is to be told, and has not answered: recorded, so that the
+                          next leader tells nothing but what is still to be told */
+        unsigned changes_out; /* CHANGEs that have not been answered */
+        int64_t again_us;     /* monotonic: no request before this */
+        int64_t tried_us;     /* monotonic: when it was tried after a pause; 0: never */
+        bool changed;         /* since it was recorded */
         int64_t intended_us, send_before_us;
         int64_t accepted_us; /* wall: when this leader learned that the backend has it */
         /* Of an array: */
@@ -106,9 +108,16 @@ struct live *gw_live_find(const struct live_table *t, struct gw_id job);
 void gw_live_keep(struct live_table *t, struct live *v);
 void gw_live_drop(struct live_table *t, struct live *v); /* takes it out; does not free */
 void gw_live_clear(struct live_table *t);                /* frees all */
-/* How many fill the window: they are at the backend, or on the way, and neither run nor are held
- * there. projects: the project of each ("1,1,7"). */
-size_t gw_live_waiting(const struct live_table *t, bool whole_arrays, struct gw_buf *projects);
+/* What is at the backend, or on the way, and neither runs nor is held there. */
+struct waiting {
+        size_t count;           /* how much of the window it fills … */
+        struct gw_buf projects; /* … the project of each ("1,1,7") … */
+        struct gw_buf paused;   /* … likewise of what pauses keep, which fills none of it */
+};
+/* Of both texts at most `max` bytes. */
+void gw_live_waiting(const struct live_table *t, bool whole_arrays, size_t max,
+                     struct waiting *ret);
+void gw_waiting_done(struct waiting *w);
 /* How many submissions are open. */
 size_t gw_live_open(const struct live_table *t);
 /* The open submission of that number, or NULL. */
@@ -254,15 +263,16 @@ void gw_leader_ask_again(struct gw_leader *l);
 /* leader_pause.c
  *
  * What was said of the hand-over of a part. */
-void gw_pause_answered(struct gw_leader *l, const struct part *p, struct gw_mark mark,
-                       const struct gw_job_event *event);
+void gw_pause_answered(struct gw_leader *l, const struct live *v, const struct part *p,
+                       struct gw_mark mark, const struct gw_job_event *event);
 /* Whether the part may be handed over now, as far as pauses go. */
-bool gw_pause_lets(const struct gw_leader *l, const struct part *p);
+bool gw_pause_lets(const struct gw_leader *l, const struct live *v, const struct part *p);
 /* It is handed over. */
-void gw_pause_asked(struct gw_leader *l, struct part *p, struct gw_mark mark);
+void gw_pause_asked(struct gw_leader *l, const struct live *v, struct part *p, struct gw_mark mark);
 /* The event to a part that waits for a pause: as if it had been tried. Its words are the pause's.
  */
-void gw_pause_event(const struct gw_leader *l, const struct part *p, struct gw_job_event *ret);
+void gw_pause_event(const struct gw_leader *l, const struct live *v, const struct part *p,
+                    struct gw_job_event *ret);
 void gw_pauses_cut(struct gw_leader *l);  /* what may have been the cause is over: try now */
 void gw_pauses_look(struct gw_leader *l); /* each second: ends those that nobody needs any more */
 void gw_pauses_clear(struct gw_leader *l);
@@ -280,8 +290,9 @@ struct part *gw_part_new(uint32_t number, uint32_t attempt, struct gw_spans *spa
 void gw_part_free(struct part *p);                            /* NULL is nothing */
 struct part *gw_array_part(struct array *a, uint32_t number); /* or NULL. Reorders the parts */
 size_t gw_array_open(const struct array *a);                  /* parts */
-/* Tasks at the backend that neither run nor are held there; whole: parts that have such tasks. */
-size_t gw_array_waiting(const struct array *a, bool whole);
+/* Tasks at the backend that neither run nor are held there; whole: parts that have such tasks.
+ * ret_paused: how many of them pauses keep; or NULL. */
+size_t gw_array_waiting(const struct array *a, bool whole, size_t *ret_paused);
 /* How many tasks of a part may run at a time, where the backend keeps it; 0: any number,
  * GW_PARALLEL_NONE: its turn does not come yet. */
 #define GW_PARALLEL_NONE UINT32_MAX

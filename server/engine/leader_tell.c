@@ -29,7 +29,8 @@ static int tell_submit(struct gw_leader *l, struct live *v, struct part *p)
         p->kept = parallel == GW_PARALLEL_NONE;
         s.held = s.held || p->kept;
         s.max_parallel = p->kept ? 0 : parallel;
-        gw_pause_asked(l, p, s.mark);
+        gw_pause_asked(l, v, p, s.mark);
+        p->paused = false;
         gw_crash_point("leader.intended");
         int rc = l->backend->type->submit(l->backend, &s);
         p->told_parallel = parallel;
@@ -80,6 +81,7 @@ static int tell_change(struct gw_leader *l, struct live *v, struct part *p)
                 p->told_parallel = parallel;
                 p->kept = none;
                 p->changes = false;
+                p->changes_out++;
         }
         return rc;
 }
@@ -130,7 +132,8 @@ static unsigned due_now(const struct gw_leader *l, const struct live *v, struct 
         if (p->cancels)
                 p->asked &= ~(unsigned)GW_ACTION_CANCEL;
         due &= ~p->asked;
-        if (is_unwanted(v, p) || p->send_before_us <= gw_clock_wall_us() || !gw_pause_lets(l, p))
+        p->paused = (due & GW_ACTION_SUBMIT) && !gw_pause_lets(l, v, p);
+        if (p->paused || is_unwanted(v, p) || p->send_before_us <= gw_clock_wall_us())
                 due &= ~(unsigned)GW_ACTION_SUBMIT;
         return due;
 }
@@ -177,9 +180,9 @@ static void ask_again(struct gw_leader *l, struct live *v, struct part *p)
                 struct gw_job_event e = {
                         .type = GW_EVENT_NOT_SENT, .at_us = gw_clock_wall_us(), .exit_code = -1};
                 gw_leader_apply_part(l, v, p, NULL, &e);
-        } else if (unsent && !gw_pause_lets(l, p)) {
+        } else if (unsent && !gw_pause_lets(l, v, p)) {
                 struct gw_job_event e;
-                gw_pause_event(l, p, &e);
+                gw_pause_event(l, v, p, &e);
                 gw_leader_apply_part(l, v, p, NULL, &e);
         } else if (unsent && p->send_before_us <= gw_clock_wall_us()) {
                 gw_leader_renew(l, v, p);

@@ -262,6 +262,7 @@ static void refused_late(struct gw_job *job, const struct gw_job_event *event,
 static void drop(struct gw_job *job, const struct gw_job_event *event, struct gw_job_effect *effect)
 {
         mark_submission(job, GW_SUBMISSION_CLOSED, effect);
+        set_message(job, NULL); /* that it did not get there is not why it ended */
         finish(job, job->stop, event->at_us, effect);
 }
 

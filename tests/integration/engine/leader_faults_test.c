@@ -120,6 +120,23 @@ static void a_release_is_told_again_by_the_next_leader(void **state)
         assert_false(await_call(GW_REQUEST_CHANGE).held);
 }
 
+/* Two are out, and the answer to the first says nothing of the second. */
+static void a_release_is_told_again_though_the_hold_was_answered(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, SPEC);
+        struct gw_mark mark = handed_over(id);
+        test_wish(id, project, GW_WISH_HOLD);
+        struct call hold = await_call(GW_REQUEST_CHANGE);
+        test_wish(id, project, GW_WISH_RELEASE);
+        assert_false(await_call(GW_REQUEST_CHANGE).held);
+        answer(hold, GW_ANSWER_DONE);
+        tell(mark, GW_PHASE_PENDING, GW_REASON_PRIORITY, -1);
+        test_await(id, GW_PENDING, "priority");
+        restart_leader(64);
+        assert_false(await_call(GW_REQUEST_CHANGE).held);
+}
+
 static void await_told(struct gw_id id)
 {
         char text[GW_ID_TEXT], sql[256], found[16];
@@ -376,6 +393,7 @@ int main(void)
                 STAGE_TEST(what_was_put_off_is_dropped_when_it_is_cancelled),
                 STAGE_TEST(a_hold_is_told_again_after_someone_else_released),
                 STAGE_TEST(a_release_is_told_again_by_the_next_leader),
+                STAGE_TEST(a_release_is_told_again_though_the_hold_was_answered),
                 STAGE_TEST(a_hold_of_others_outlives_the_leader),
                 STAGE_TEST(what_was_told_is_not_told_by_the_next_leader),
                 STAGE_TEST(what_is_tried_again_is_held_whoever_released_it),

@@ -172,9 +172,11 @@ static void test_stopped_before_it_was_sent(void **state)
         } cases[] = {{GW_STEP_INTENDED, GW_EVENT_NOT_SENT}, {GW_STEP_UNKNOWN, GW_EVENT_ABSENT}};
         for (size_t i = 0; i < 2; i++) {
                 struct gw_job job = new_job(cases[i].step);
+                strcpy(job.message, "connect failure");
                 apply_type(&job, GW_EVENT_CANCEL);
                 apply_type(&job, cases[i].type);
                 assert_job(&job, GW_STEP_ENDED, GW_CANCELLED, GW_REASON_CANCELLED_BY_USER);
+                assert_string_equal(job.message, "");
                 assert_int_equal(effect.submission, GW_SUBMISSION_CLOSED);
                 assert_int_equal(effect.attempt_count, 0);
                 assert_int_equal(job.ended_us, NOW);
