@@ -16,6 +16,8 @@ struct retry {
         struct gw_job_read read; /* the old job: its indices (of an array), NUL, its spec */
         struct gw_db_task_failed failed;
         struct gw_buf ordinals; /* of those */
+        const char *named;      /* the indices that were asked for, or NULL */
+        const char *pointer;    /* where */
         struct gw_buf indices;  /* of the new job; empty: a plain job */
         struct gw_submit submit;
         enum { RETRY_READS, RETRY_FINDS_FAILED, RETRY_SUBMITS } stage;
@@ -30,9 +32,24 @@ static void write_old(struct gw_buf *out, const struct gw_job_row *row, unsigned
         gw_buf_add(out, row->spec, row->spec_len);
 }
 
+/* As parameter, or in the body where there are more than a target has room for. */
+static void find_named(struct gw_call *call, struct retry *r)
+{
+        const char *parameter = gw_call_text(call, "indices");
+        const char *member = json_string_value(json_object_get(call->body, "indices"));
+        if (parameter && member)
+                gw_faults_add(call->faults, GW_ERR_UNPROCESSABLE, "?indices",
+                              "are in the body, too: name them in one place");
+        r->named = member ? member : parameter;
+        r->pointer = member ? "/indices" : "?indices";
+}
+
 static enum gw_next begin(struct gw_call *call)
 {
         struct retry *r = call->state;
+        find_named(call, r);
+        if (gw_faults_any(call->faults))
+                return gw_call_fail_faults(call, call->faults);
         r->read.id = gw_call_path_id(call, 0);
         r->read.write = write_old;
         gw_buf_init(&r->ordinals, GW_MAX_ARRAY * GW_SPAN_TEXT);
@@ -88,15 +105,14 @@ static json_t *renew(const struct gw_buf *old, const struct gw_buf *indices)
 }
 
 /* What the request says, for its Idempotency-Key. */
-static int make_digest(struct gw_call *call, const struct retry *r, uint8_t digest[32])
+static int make_digest(const struct retry *r, uint8_t digest[32])
 {
-        const char *named = gw_call_text(call, "indices");
         struct gw_buf text = GW_BUF_INIT(GW_MAX_INDEX_TEXT + 64);
         char id[GW_ID_TEXT];
         gw_id_format(r->read.id, id);
         gw_buf_printf(&text, "retry %s", id);
-        if (named)
-                gw_buf_printf(&text, " %s", named);
+        if (r->named)
+                gw_buf_printf(&text, " %s", r->named);
         bool ok = gw_buf_ok(&text);
         if (ok)
                 gw_token_hash(text.data, digest);
@@ -109,7 +125,7 @@ static enum gw_next submit(struct gw_call *call, struct retry *r)
         uint8_t digest[32];
         struct gw_error err = {0};
         json_auto_t *spec = renew(&r->read.out, &r->indices);
-        if (!spec || make_digest(call, r, digest) < 0)
+        if (!spec || make_digest(r, digest) < 0)
                 return gw_call_fail_code(call, GW_ERR_INTERNAL, "the job's spec cannot be read");
         r->stage = RETRY_SUBMITS;
         r->submit.retry_of = r->read.id;
@@ -118,12 +134,12 @@ static enum gw_next submit(struct gw_call *call, struct retry *r)
         return gw_submit_post(call, &r->submit, digest);
 }
 
-static enum gw_next submit_named(struct gw_call *call, struct retry *r, const char *named)
+static enum gw_next submit_named(struct gw_call *call, struct retry *r)
 {
         struct gw_indexset all = {0};
         if (gw_task_indices(call, &r->read, &all) < 0)
                 return GW_NEXT_RESPOND;
-        int rc = gw_task_pick(call, &all, named, "?indices", &r->indices, NULL);
+        int rc = gw_task_pick(call, &all, r->named, r->pointer, &r->indices, NULL);
         gw_indexset_done(&all);
         return rc == 0 ? submit(call, r) : gw_call_fail_faults(call, call->faults);
 }
@@ -136,7 +152,7 @@ static enum gw_next submit_failed(struct gw_call *call, struct retry *r)
         if (r->ordinals.len == 0)
                 return gw_call_fail_code(call, GW_ERR_CONFLICT,
                                          "no task of the job has failed: name those to run again "
-                                         "with ?indices=");
+                                         "as indices");
         if (gw_task_indices(call, &r->read, &all) < 0)
                 return GW_NEXT_RESPOND;
         int rc = gw_buf_ok(&r->ordinals) ? failed_indices(&all, r->ordinals.data, &r->indices) : -1;
@@ -144,7 +160,7 @@ static enum gw_next submit_failed(struct gw_call *call, struct retry *r)
         if (rc < 0)
                 return gw_call_fail_code(call, GW_ERR_CONFLICT,
                                          "too many tasks failed here and there to be one array: "
-                                         "name some of them with ?indices=");
+                                         "name some of them as indices");
         return submit(call, r);
 }
 
@@ -161,18 +177,17 @@ static enum gw_next find_failed(struct gw_call *call, struct retry *r)
 /* The old job is here. */
 static enum gw_next take_job(struct gw_call *call, struct retry *r)
 {
-        const char *named = gw_call_text(call, "indices");
         if (!gw_job_allows(call, &r->read.seen, GW_VERB_SUBMIT))
                 return GW_NEXT_RESPOND;
         if (!gw_state_terminal(r->read.seen.state))
                 return gw_call_fail_code(call, GW_ERR_CONFLICT,
                                          "the job is %s: only a finished job is run again",
                                          gw_state_name(r->read.seen.state));
-        if (named && !r->read.seen.is_array)
+        if (r->named && !r->read.seen.is_array)
                 return gw_call_fail_code(call, GW_ERR_CONFLICT,
                                          "the job is no array: it has no indices");
-        if (named)
-                return submit_named(call, r, named);
+        if (r->named)
+                return submit_named(call, r);
         return r->read.seen.is_array ? find_failed(call, r) : submit(call, r);
 }
 

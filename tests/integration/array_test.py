@@ -186,8 +186,15 @@ def test_what_failed_is_run_again_alone(api, tmp_path_shared):
     named = api.post(f"/v1/jobs/{again['id']}/retry?indices=5").json()
     api.wait(named["id"])
     assert indices_of(api, named) == [5]
-    refused = api.post(f"/v1/jobs/{again['id']}/retry?indices=2")
-    assert (refused.status, refused.json()["errors"][0]["pointer"]) == (422, "?indices")
+    inside = api.post(f"/v1/jobs/{again['id']}/retry", {"indices": "1,3"}, headers={"Idempotency-Key": "inside"}).json()
+    api.wait(inside["id"])
+    assert indices_of(api, inside) == [1, 3]
+    for body, target, pointer in ((None, "?indices=2", "?indices"), ({"indices": "2"}, "", "/indices"),
+                                  ({"indices": "1"}, "?indices=1", "?indices")):
+        refused = api.post(f"/v1/jobs/{again['id']}/retry{target}", body)
+        assert (refused.status, refused.json()["errors"][0]["pointer"]) == (422, pointer)
+    other = api.post(f"/v1/jobs/{again['id']}/retry", {"indices": "1"}, headers={"Idempotency-Key": "inside"})
+    assert other.status == 422  # the key was of other indices
     plain = api.submit(["true"], query={"wait": 30})
     assert api.post(f"/v1/jobs/{plain['id']}/retry?indices=0").status == 409
 

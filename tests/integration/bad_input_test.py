@@ -13,7 +13,7 @@ from tests.harness.client import parse_answer, raw_exchange
 
 LIMIT = 1024 * 1024
 OTHER_BODIES = [("POST", "/v1/jobs/cancel"), ("POST", f"/v1/jobs/{calls.NO_JOB}/tasks/cancel"),
-                ("PATCH", f"/v1/jobs/{calls.NO_JOB}")]
+                ("POST", f"/v1/jobs/{calls.NO_JOB}/retry"), ("PATCH", f"/v1/jobs/{calls.NO_JOB}")]
 
 
 def post_raw(api, data, headers=None):
