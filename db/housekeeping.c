@@ -54,6 +54,8 @@ static void expire_encode(const struct gw_db_command *cmd, struct gw_db_input *i
 static const struct gw_db_kind expire_kind = {
         .name = "expire_keys",
         .sql = "WITH w AS (DELETE FROM task_wishes w WHERE NOT EXISTS (SELECT FROM jobs j"
+               "  WHERE j.id = w.job_id AND j.state IN " GW_SQL_LIVE ")),"
+               " v AS (DELETE FROM dead_wishes w WHERE NOT EXISTS (SELECT FROM jobs j"
                "  WHERE j.id = w.job_id AND j.state IN " GW_SQL_LIVE "))"
                " DELETE FROM idempotency i USING (SELECT k.project_id, k.user_id, k.key"
                "  FROM idempotency k WHERE k.expires_at < now()"

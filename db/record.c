@@ -31,7 +31,9 @@
 #define WISHES \
         " CASE WHEN sp.index_set IS NOT NULL OR j.wished THEN (SELECT json_agg(json_build_array(w.no, w.indices," \
         "  w.by_user, w.attempt) ORDER BY w.no) FROM (SELECT x.*, sum(length(x.indices)) OVER (ORDER BY x.no) AS through" \
-        "   FROM (SELECT * FROM task_wishes y WHERE y.job_id = j.id ORDER BY y.no LIMIT 16) x) w" \
+        "   FROM (SELECT y.no, y.indices, y.by_user, NULL::int AS attempt FROM task_wishes y WHERE y.job_id = j.id" \
+        "    UNION ALL SELECT y.no, y.indices, y.by_user, y.attempt FROM dead_wishes y WHERE y.job_id = j.id" \
+        "    ORDER BY no LIMIT 16) x) w" \
         "  WHERE w.through = length(w.indices) OR w.through < 65536)::text END"
 #define TASKS \
         " CASE WHEN sp.index_set IS NOT NULL THEN (SELECT json_agg(json_build_array(t.lo, t.hi, t.state," \
@@ -257,9 +259,36 @@ void gw_db_record_read_init(struct gw_db_record_read *c, enum gw_record_what wha
         c->cmd.kind = &read_kinds[what];
 }
 
-/* ---- whether there is anything to read ------------------------------------------------------ */
+/* ---- wishes that were overlooked ------------------------------------------------------------ */
 
-static const struct gw_db_column due_columns[] = {{"backend", GW_DB_TEXT}};
+static const struct gw_db_column backend_columns[] = {{"backend", GW_DB_TEXT}};
+
+static void again_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
+{
+        gw_db_put_text(in, GW_DB_COMMAND(cmd, struct gw_db_wishes_again)->backend);
+}
+
+/* clang-format off: SQL keeps its own lines */
+static const struct gw_db_kind again_kind = {
+        .name = "wishes_again",
+        .sql = "WITH w AS MATERIALIZED (SELECT j.id FROM {input} d,"
+               "  (SELECT DISTINCT x.job_id FROM dead_wishes x ORDER BY x.job_id) x,"
+               "  LATERAL (SELECT j.id FROM jobs j WHERE j.id = x.job_id AND j.backend = d.backend AND NOT j.wished"
+               "   AND j.state IN " GW_SQL_LIVE " LIMIT 1 FOR UPDATE) j)"
+               " UPDATE jobs j SET version = j.version + 1, wished = true FROM w WHERE j.id = w.id RETURNING 0",
+        .columns = backend_columns,
+        .column_count = GW_COUNT(backend_columns),
+        .encode = again_encode,
+        .batch_max = 1,
+};
+/* clang-format on */
+
+void gw_db_wishes_again_init(struct gw_db_wishes_again *c)
+{
+        c->cmd.kind = &again_kind;
+}
+
+/* ---- whether there is anything to read ------------------------------------------------------ */
 
 static void due_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
 {
@@ -284,8 +313,8 @@ static const struct gw_db_kind due_kind = {
                 "timers t WHERE t.backend = d.backend AND t.due_at <= now()",
                 "t.due_at") "," THERE_IS("jobs j WHERE j.backend = d.backend AND j.claimable",
                                          "j.project_id") " FROM {input} d",
-        .columns = due_columns,
-        .column_count = GW_COUNT(due_columns),
+        .columns = backend_columns,
+        .column_count = GW_COUNT(backend_columns),
         .encode = due_encode,
         .row = due_row,
         .batch_max = 1,

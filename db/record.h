@@ -74,6 +74,14 @@ struct gw_db_record_due {
 };
 void gw_db_record_due_init(struct gw_db_record_due *c);
 
+/* For who begins to lead: a leader of the release before, which knows no dead_wishes, may have
+ * taken the wish of such a job for read. */
+struct gw_db_wishes_again {
+        struct gw_db_command cmd;
+        const char *backend;
+};
+void gw_db_wishes_again_init(struct gw_db_wishes_again *c);
+
 /* One job after gw_job_apply(): everything that follows from the effect, in one statement. rows
  * is 0 when the lease is lost, or the job is no longer what it was (an intent whose job was
  * held or cancelled meanwhile; of an array, an intent while there is any unread wish). */
@@ -86,8 +94,9 @@ struct gw_db_record_write {
         const struct gw_job_effect *effect;
         bool claimable;
         int32_t version;         /* as last read or written */
-        bool wish_read;          /* clears `wished` unless another wish came since version */
-        int64_t wishes_read;     /* task_wishes up to this number are granted; 0: none */
+        bool wish_read;          /* clears `wished` unless another wish came since version, or one
+                                  * about its task is not granted yet */
+        int64_t wishes_read;     /* those about its task up to this number are; 0: none */
         const char *ref;         /* the scheduler's id, or NULL */
         const char *error;       /* why a submission was refused, or NULL */
         const char *timer_fired; /* the kind of the timer this event was, or NULL: it goes */
@@ -154,7 +163,7 @@ struct gw_db_tasks_write {
         bool state_changed; /* of the whole: an event is due */
         int32_t version;
         bool wish_read;
-        int64_t wishes_read; /* task_wishes up to this number are granted; 0: none */
+        int64_t wishes_read; /* those about tasks up to this number are granted; 0: none */
         const char *timer_fired;
         int64_t delay_due_us;                                        /* 0: leave the timer */
         char *gone, *rows, *parts_text, *attempts, *events, *counts; /* private */

@@ -101,7 +101,8 @@ static const struct gw_db_kind write_kind = {
                "   claimable = d.claimable AND NOT j.held AND j.cancel_requested_at IS NULL,"
                "   stop = d.stop, submission = d.submission, attempt = d.attempt,"
                "   not_before = d.not_before, started_at = d.started_at, ended_at = d.ended_at,"
-               "   wished = j.wished AND NOT d.ended AND NOT (d.wish_read AND j.version = d.version)"
+               "   wished = j.wished AND NOT d.ended AND (NOT (d.wish_read AND j.version = d.version)"
+               "    OR EXISTS (SELECT FROM dead_wishes x WHERE x.job_id = j.id AND x.no > d.wishes_read))"
                "  FROM w JOIN d USING (id) WHERE j.id = w.id RETURNING j.id, j.project_id, j.version),"
                " s AS (INSERT INTO submissions (job_id, no, backend, epoch, attempt, state, send_before, ref, error,"
                "   changing, identity) SELECT d.id, d.sub_no, d.backend, d.epoch, d.attempt, d.sub_state, d.send_before,"
@@ -117,9 +118,12 @@ static const struct gw_db_kind write_kind = {
                "  AND (d.ended OR x.kind = d.timer_fired) RETURNING 1),"
                " q AS (DELETE FROM task_wishes x USING d, u WHERE d.wishes_read > 0 AND u.id = d.id"
                "  AND x.job_id = d.id AND x.no <= d.wishes_read RETURNING 1),"
+               " y AS (DELETE FROM dead_wishes x USING d, u WHERE (d.ended OR d.wishes_read > 0) AND u.id = d.id"
+               "  AND x.job_id = d.id AND (d.ended OR x.no <= d.wishes_read) RETURNING 1),"
                GW_SQL_LOCK("(SELECT count(*) FROM u) + (SELECT count(*) FROM s)"
                            " + (SELECT count(*) FROM a) + (SELECT count(*) FROM t)"
-                           " + (SELECT count(*) FROM z) + (SELECT count(*) FROM q)")
+                           " + (SELECT count(*) FROM z) + (SELECT count(*) FROM q)"
+                           " + (SELECT count(*) FROM y)")
                " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, attempt)"
                "  SELECT nextval('events_n'), u.project_id, u.id, d.event, d.state, d.reason,"
                "   nullif(d.attempt, 0) FROM l, u JOIN d USING (id) WHERE d.event IS NOT NULL"

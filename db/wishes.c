@@ -69,12 +69,13 @@ static const char remove_sql[] =
         " a AS (DELETE FROM job_specs t USING r WHERE t.job_id = r.id RETURNING 1),"
         " b AS (DELETE FROM tasks t USING r WHERE t.job_id = r.id RETURNING 1),"
         " g AS (DELETE FROM task_wishes t USING r WHERE t.job_id = r.id RETURNING 1),"
+        " h AS (DELETE FROM dead_wishes t USING r WHERE t.job_id = r.id RETURNING 1),"
         " c AS (DELETE FROM submissions t USING r WHERE t.job_id = r.id RETURNING t.job_id, t.identity),"
         " f AS (DELETE FROM attempts t USING r WHERE t.job_id = r.id RETURNING 1),"
         " k AS (DELETE FROM kept_logs t USING r WHERE t.job_id = r.id RETURNING 1),"
         GW_SQL_LOCK("(SELECT count(*) FROM r) + (SELECT count(*) FROM a) + (SELECT count(*) FROM b)"
                     " + (SELECT count(*) FROM c) + (SELECT count(*) FROM f) + (SELECT count(*) FROM g)"
-                    " + (SELECT count(*) FROM k)")
+                    " + (SELECT count(*) FROM k) + (SELECT count(*) FROM h)")
         " e AS (INSERT INTO events (n, project_id, job_id, kind, state, reason, actor, request_id)"
         "  SELECT nextval('events_n'), r.project_id, r.id, 'removed', r.state, r.reason,"
         "   w.by_user, w.request_id FROM l, r JOIN w ON w.id = r.id RETURNING n, job_id),"
@@ -151,7 +152,7 @@ static const struct gw_db_kind tasks_kind = {
         .sql = FIND(LIVES)
                " i AS (INSERT INTO task_wishes (job_id, indices, by_user) SELECT d.id, d.indices, d.by_user"
                "  FROM w JOIN {input} d ON d.id = w.id WHERE NOT EXISTS (SELECT FROM task_wishes t"
-               "   WHERE t.job_id = d.id AND t.indices = d.indices AND t.by_user = d.by_user AND t.attempt IS NULL)"
+               "   WHERE t.job_id = d.id AND t.indices = d.indices AND t.by_user = d.by_user)"
                "  RETURNING 1),"
                " u AS (UPDATE jobs j SET version = j.version + 1, wished = true"
                "  FROM w WHERE j.id = w.id RETURNING j.id, j.project_id, j.state, j.reason),"
@@ -201,9 +202,9 @@ static const struct gw_db_kind dead_kind = {
                     "  ELSE EXISTS (SELECT FROM tasks t, jsonb_array_elements(d.ordinals) s"
                     "   WHERE t.job_id = j.id AND t.lo <= (s->>1)::int AND t.hi >= (s->>0)::int"
                     "   AND " IS_SILENT("t") ") END")
-               " i AS (INSERT INTO task_wishes (job_id, indices, by_user, attempt)"
+               " i AS (INSERT INTO dead_wishes (job_id, indices, by_user, attempt)"
                "  SELECT d.id, d.indices, d.by_user, d.attempt FROM w JOIN {input} d ON d.id = w.id"
-               "  WHERE NOT EXISTS (SELECT FROM task_wishes t WHERE t.job_id = d.id AND t.indices = d.indices"
+               "  WHERE NOT EXISTS (SELECT FROM dead_wishes t WHERE t.job_id = d.id AND t.indices = d.indices"
                "   AND t.by_user = d.by_user AND t.attempt = d.attempt) RETURNING 1),"
                " u AS (UPDATE jobs j SET version = j.version + 1, wished = true"
                "  FROM w WHERE j.id = w.id RETURNING j.id, j.project_id, j.state, j.reason, j.counts),"

@@ -467,8 +467,10 @@ void gw_array_occasion(struct gw_leader *l, struct live *v, const struct occasio
         gw_array_note(l, v);
 }
 
-/* The last ordinal of the slice that begins at `first`: a bounded number of runs, and of spans. */
-static uint32_t slice_end(const struct array *a, const struct gw_spans *which, uint32_t first)
+/* The last ordinal of the slice that begins at `first`: a bounded number of runs, and of spans; and
+ * of tasks, where each may get a row of its attempt. */
+static uint32_t slice_end(const struct array *a, const struct gw_spans *which, uint32_t first,
+                          enum gw_job_event_type type)
 {
         const struct gw_run *run = gw_tasks_run(&a->tasks, first);
         size_t runs = (size_t)(a->tasks.runs + a->tasks.count - run);
@@ -478,23 +480,27 @@ static uint32_t slice_end(const struct array *a, const struct gw_spans *which, u
                 i++;
         if (which->count - i > SLICE && which->items[i + SLICE - 1].last < end)
                 end = which->items[i + SLICE - 1].last;
-        return end;
+        bool by_task = type == GW_EVENT_DEAD && end - first >= SLICE;
+        return by_task ? first + SLICE - 1 : end;
 }
 
-/* Returns whether it came to all of them, before the write became too large. */
-static bool apply_sliced(struct gw_leader *l, struct live *v, const struct gw_spans *which,
-                         const struct gw_job_event *event)
+/* To some tasks of the part, or (part NULL) whatever part they are in. Returns whether it came to
+ * all of them, before the write became too large. */
+static bool apply_sliced(struct gw_leader *l, struct live *v, struct part *p,
+                         const struct gw_spans *which, const struct gw_job_event *event)
 {
         struct array *a = v->array;
         uint64_t at = 0;
-        while (!l->lost && at < a->tasks.total && a->effect.pieces < LEADER_ROWS) {
-                struct gw_span span = {(uint32_t)at, slice_end(a, which, (uint32_t)at)};
+        while (!l->lost && at < a->tasks.total &&
+               a->effect.pieces + a->effect.attempt_count < LEADER_ROWS) {
+                struct gw_span span = {(uint32_t)at,
+                                       slice_end(a, which, (uint32_t)at, event->type)};
                 const struct gw_spans range = {.items = &span, .count = 1};
                 struct gw_spans slice;
                 if (gw_spans_intersect(which, &range, &slice, NULL) < 0)
                         l->lost = true;
                 if (!l->lost && slice.count > 0)
-                        apply(l, v, NULL, &slice, event);
+                        apply(l, v, p, &slice, event);
                 gw_spans_done(&slice);
                 at = (uint64_t)span.last + 1;
         }
@@ -517,7 +523,7 @@ bool gw_array_apply_all(struct gw_leader *l, struct live *v, const struct gw_job
                 v->job.stop = event->reason;
         if (event->type == GW_EVENT_TIMER_DELAY && v->job.delayed_us <= event->at_us)
                 v->job.delayed_us = 0;
-        return apply_sliced(l, v, &all, event);
+        return apply_sliced(l, v, NULL, &all, event);
 }
 
 static int note_open(const struct array *a, struct part *p)
@@ -544,7 +550,7 @@ static int wait_anew(struct gw_leader *l, struct live *v)
                 if (t->runs[i].task.step == GW_STEP_WAITING)
                         rc = gw_spans_append(&waiting, t->runs[i].lo, t->runs[i].hi, NULL);
         if (rc == 0)
-                (void)apply_sliced(l, v, &waiting, &e);
+                (void)apply_sliced(l, v, NULL, &waiting, &e);
         gw_spans_done(&waiting);
         return rc;
 }
@@ -628,7 +634,7 @@ static bool cancel_some(struct gw_leader *l, struct live *v, const json_t *row)
         if (pick(v->array, indices ? indices : "", &spans) < 0)
                 l->lost = true;
         else if (spans.count > 0)
-                done = apply_sliced(l, v, &spans, &e);
+                done = apply_sliced(l, v, NULL, &spans, &e);
         gw_spans_done(&spans);
         return done;
 }
@@ -644,21 +650,23 @@ bool gw_wish_is_dead(const json_t *row, struct gw_job_event *ret)
         return json_is_integer(attempt);
 }
 
-/* What ends leaves its part. */
-static void end_dead(struct gw_leader *l, struct live *v, const json_t *row,
+/* What ends leaves its part. Returns whether it came to all of them. */
+static bool end_dead(struct gw_leader *l, struct live *v, const json_t *row,
                      const struct gw_job_event *event)
 {
         struct gw_spans spans;
         struct part *p;
+        bool done = true;
         const char *indices = json_string_value(json_array_get(row, 1));
         if (pick(v->array, indices ? indices : "", &spans) < 0)
                 l->lost = true;
         LIST_FOREACH(p, &v->array->parts, link)
         {
-                if (!l->lost && spans.count > 0 && is_accepted(p))
-                        gw_array_apply(l, v, p, &spans, event);
+                if (!l->lost && done && spans.count > 0 && is_accepted(p))
+                        done = apply_sliced(l, v, p, &spans, event);
         }
         gw_spans_done(&spans);
+        return done;
 }
 
 /* Returns whether it came to all of them. */
@@ -667,8 +675,7 @@ static bool grant_some(struct gw_leader *l, struct live *v, const json_t *row)
         struct gw_job_event event;
         if (!gw_wish_is_dead(row, &event))
                 return cancel_some(l, v, row);
-        end_dead(l, v, row, &event);
-        return true;
+        return end_dead(l, v, row, &event);
 }
 
 bool gw_array_grant_tasks(struct gw_leader *l, struct live *v, const char *wishes)

@@ -170,8 +170,9 @@ static void grant_array(struct gw_leader *l, struct live *v, const struct found 
                 gw_leader_hint(l);
 }
 
-/* The wishes about the only task of a plain job, which may end by them. */
-static void grant_task(struct gw_leader *l, struct live *v, const char *wishes)
+/* The wishes about the only task of a plain job, which may end by them. version: the job's, if
+ * nobody has wished anything since they were read. */
+static void grant_task(struct gw_leader *l, struct live *v, const char *wishes, int32_t version)
 {
         json_auto_t *rows = json_loads(wishes, 0, NULL);
         size_t i;
@@ -181,7 +182,9 @@ static void grant_task(struct gw_leader *l, struct live *v, const char *wishes)
         json_array_foreach(rows, i, row)
         {
                 struct gw_job_event e;
-                struct occasion o = {.wishes_read = json_integer_value(json_array_get(row, 0))};
+                struct occasion o = {.wish_read = true,
+                                     .version = version++,
+                                     .wishes_read = json_integer_value(json_array_get(row, 0))};
                 if (l->lost || !gw_wish_is_dead(row, &e))
                         break;
                 gw_leader_apply(l, v, &e, &o);
@@ -216,7 +219,7 @@ static void grant(struct gw_leader *l, struct found *f)
         /* As of an array: after a cancel. */
         v = l->lost ? NULL : gw_leader_find(l, id);
         if (v && v->kept && f->task_wishes)
-                grant_task(l, v, f->task_wishes);
+                grant_task(l, v, f->task_wishes, f->version + 1);
 }
 
 /* ---- timers ---- */
@@ -421,8 +424,11 @@ void gw_leader_claim(struct gw_leader *l)
 
 void gw_leader_load(struct gw_leader *l)
 {
+        struct gw_db_wishes_again again = {.backend = l->backend->name};
         struct gw_db_record_read c = {0};
         struct answer a;
+        gw_db_wishes_again_init(&again);
+        run(l, &again.cmd);
         ask(l, GW_RECORD_OPEN, &c, &a);
         for (size_t i = 0; i < a.count && !l->lost; i++) {
                 struct gw_job_event e = {.type = GW_EVENT_RECOVER, .at_us = gw_clock_wall_us()};

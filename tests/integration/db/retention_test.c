@@ -141,9 +141,12 @@ static void wishes_go_with_what_they_are_about(void **state)
         add_job("2021-03-11", "succeeded");
         add_job("2021-03-12", "running");
         exec("INSERT INTO task_wishes (job_id, indices, by_user) SELECT id, '0', 1 FROM jobs");
+        exec("INSERT INTO dead_wishes (job_id, indices, by_user, attempt)"
+             " SELECT id, '0', 1, 1 FROM jobs");
         gw_db_expire_keys_init(&c);
         assert_int_equal(gw_db_session_run_one(session, &c.cmd, &err), 0);
         assert_int_equal(number("count(*) FROM task_wishes"), 1);
+        assert_int_equal(number("count(*) FROM dead_wishes"), 1);
         assert_int_equal(number("count(*) FROM task_wishes JOIN jobs ON id = job_id"
                                 " WHERE state = 'running'"),
                          1);

@@ -40,7 +40,7 @@ static void no_wish_is_left(void)
         char count[16];
         int64_t deadline = test_now_ms() + 10000;
         for (;;) {
-                test_text("SELECT 0, (SELECT count(*) FROM task_wishes)::text || '/' ||"
+                test_text("SELECT 0, (SELECT count(*) FROM dead_wishes)::text || '/' ||"
                           " (SELECT count(*) FROM jobs WHERE wished)",
                           count, sizeof count);
                 if (strcmp(count, "0/0") == 0)
@@ -124,6 +124,40 @@ static void dead_tasks_that_were_to_end_before_end_as_that(void **state)
         cancelled_and_dead_while_nobody_leads(id, "10-11", "[[0,1]]");
 }
 
+/* It takes what it reads in task_wishes for cancels, and the wish for read. */
+static void an_older_leader_overlooks_it(struct gw_id id, const char *indices, const char *ordinals)
+{
+        char count[16];
+        end_leader(leader);
+        assert_true(record(id, 1, indices, ordinals));
+        test_text("SELECT 0, count(*)::text FROM task_wishes", count, sizeof count);
+        assert_string_equal(count, "0");
+        test_exec("UPDATE jobs SET wished = false, version = version + 1");
+        leader = start_leader(&backend, 64);
+        await_lead(leader);
+        test_await(id, GW_FAILED, "node_failure");
+        no_wish_is_left();
+}
+
+static void a_dead_job_ends_though_an_older_leader_overlooked_it(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, SPEC_WITH(",\"retry\":{\"limit\":0}"));
+        fall_silent(id, running(id), 0, 0);
+        an_older_leader_overlooks_it(id, "0", NULL);
+}
+
+static void dead_tasks_end_though_an_older_leader_overlooked_it(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(
+                project, SPEC_WITH(",\"array\":{\"indices\":\"10-11\"},\"retry\":{\"limit\":0}"));
+        struct call c = await_call(GW_REQUEST_SUBMIT);
+        answer(c, GW_ANSWER_DONE);
+        fall_silent(id, c.mark, 0, 1);
+        an_older_leader_overlooks_it(id, "10-11", "[[0,1]]");
+}
+
 static void what_came_back_goes_on(void **state)
 {
         (void)state;
@@ -133,7 +167,7 @@ static void what_came_back_goes_on(void **state)
         end_leader(leader); /* nobody reads the wish before the next leads, who hears more */
         assert_int_equal(test_read(id).state, GW_RUNNING);
         test_exec("UPDATE jobs SET reason = NULL");
-        test_exec("INSERT INTO task_wishes (job_id, indices, by_user, attempt)"
+        test_exec("INSERT INTO dead_wishes (job_id, indices, by_user, attempt)"
                   " SELECT id, '0', user_id, 1 FROM jobs; UPDATE jobs SET wished = true");
         leader = start_leader(&backend, 64);
         await_lead(leader);
@@ -170,6 +204,30 @@ static void tasks_of_a_dead_node_end_by_themselves(void **state)
         assert_int_equal(await_call(GW_REQUEST_FORGET).mark.number, 1);
 }
 
+/* Each of its tasks has a row of its attempt: one write is not to have all of them. */
+static void a_wide_death_comes_in_steps(void **state)
+{
+        (void)state;
+        char text[16];
+        take_whole_arrays(100000);
+        struct gw_id id = test_submit(
+                project, SPEC_WITH(",\"array\":{\"indices\":\"0-44999\"},\"retry\":{\"limit\":0}"));
+        struct call c = await_call(GW_REQUEST_SUBMIT);
+        answer(c, GW_ANSWER_DONE);
+        fall_silent(id, c.mark, 0, 44999);
+        assert_true(confirm(id, 1, "0-44999", "[[0,44999]]"));
+        test_await(id, GW_FAILED, "node_failure");
+        no_wish_is_left();
+        char job[GW_ID_TEXT], sql[256];
+        gw_id_format(id, job);
+        snprintf(sql, sizeof sql,
+                 "SELECT 0, (count(*) > 1)::text FROM events WHERE kind = 'tasks'"
+                 " AND state = 'failed' AND job_id = '%s'",
+                 job);
+        test_text(sql, text, sizeof text);
+        assert_string_equal(text, "true");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -178,8 +236,11 @@ int main(void)
                 STAGE_TEST(a_dead_job_that_was_to_end_ends_as_that),
                 STAGE_TEST(a_dead_job_that_was_to_end_before_ends_as_that),
                 STAGE_TEST(dead_tasks_that_were_to_end_before_end_as_that),
+                STAGE_TEST(a_dead_job_ends_though_an_older_leader_overlooked_it),
+                STAGE_TEST(dead_tasks_end_though_an_older_leader_overlooked_it),
                 STAGE_TEST(what_came_back_goes_on),
                 STAGE_TEST(tasks_of_a_dead_node_end_by_themselves),
+                STAGE_TEST(a_wide_death_comes_in_steps),
         };
         stage_build("gw_leader_dead_test");
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,7 +185,8 @@ int stage_begin(void **state)
 {
         (void)state;
         test_exec("DELETE FROM jobs; DELETE FROM submissions; DELETE FROM attempts;"
-                  " DELETE FROM timers; DELETE FROM tasks; DELETE FROM task_wishes");
+                  " DELETE FROM timers; DELETE FROM tasks; DELETE FROM task_wishes;"
+                  " DELETE FROM dead_wishes");
         init_backend(&backend);
         leader = start_leader(&backend, 64);
         await_lead(leader);
