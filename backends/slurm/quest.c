@@ -139,14 +139,15 @@ static bool find_next(const struct gw_slurm_job *job, uint32_t *ret)
         return span != NULL;
 }
 
+static void ask(struct gw_slurm *b, struct gw_slurm_job *job);
+
 /* A round of questions about an array goes on as long as there are tasks that were not asked for.
  * Returns whether it does. */
 static bool ask_on(struct gw_slurm *b, struct gw_slurm_job *job)
 {
         uint32_t next;
         if (job->array.is_array && job->quest.next > 0 && find_next(job, &next)) {
-                job->quest.again_us = 0;
-                gw_slurm_quest_ask(b, job);
+                ask(b, job); /* the pause is between rounds */
                 return true;
         }
         job->quest.next = 0;

@@ -291,6 +291,27 @@ static int take_back(struct gw_slurm_tasks *t, bool (*which)(const struct gw_slu
         return rc;
 }
 
+/* The task at `at`, which was lost, is there again: by itself with what is known of its runs; of
+ * several that waited those wait again, and *ret is NULL. Returns 0, or -1 without memory. */
+static int find_again(struct gw_slurm_tasks *t, size_t at, struct gw_slurm_task **ret)
+{
+        struct gw_slurm_task *task = t->items[at];
+        *ret = NULL;
+        if (task->span.first == task->span.last) {
+                task->view.phase = task->view.started_us ? GW_PHASE_RUNNING : GW_PHASE_PENDING;
+                task->view.reason = GW_REASON_NONE;
+                task->view.ended_us = 0;
+                *ret = task;
+                return 0;
+        }
+        if (gw_spans_gather(&t->waiting, task->span.first, task->span.last, NULL))
+                return -1;
+        gw_spans_settle(&t->waiting);
+        t->rest_changed = true;
+        remove_at(t, at);
+        return 0;
+}
+
 /* ---- records -----------------------------------------------------------------------------------
  */
 
@@ -300,8 +321,8 @@ int gw_slurm_tasks_own(struct gw_slurm_tasks *t, uint32_t ordinal, struct gw_slu
         *ret = NULL;
         bool kept = at < t->count && t->items[at]->span.first <= ordinal;
         if (kept && is_lost(t, t->items[at])) {
-                if (take_back(t, is_lost))
-                        return -1;
+                if (find_again(t, at, ret) || *ret)
+                        return *ret ? 0 : -1;
         } else if (kept) {
                 if (t->items[at]->view.phase != GW_PHASE_ENDED)
                         *ret = t->items[at];

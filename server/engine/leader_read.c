@@ -183,7 +183,7 @@ static void grant_task(struct gw_leader *l, struct live *v, const char *wishes, 
         {
                 struct gw_job_event e;
                 struct occasion o = {.wish_read = true,
-                                     .version = version++,
+                                     .version = version + (int32_t)i,
                                      .wishes_read = json_integer_value(json_array_get(row, 0))};
                 if (l->lost || !gw_wish_is_dead(row, &e))
                         break;

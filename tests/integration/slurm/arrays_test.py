@@ -109,7 +109,7 @@ class Array:
 
 
 def forgotten(site):
-    """Of runs that a controller does not know, which are killed: under their numbers slurmd starts nothing in that second."""
+    """Runs that a controller does not know are killed: under their numbers slurmd starts nothing in that second."""
     user = site.users[0]
     system.wait_until(lambda: subprocess.run(["pgrep", "-u", user, "-f", "slurm_script"], stdout=subprocess.DEVNULL)
                       .returncode == 1, 60, "the end of what ran")

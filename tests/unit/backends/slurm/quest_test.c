@@ -15,6 +15,7 @@
 
 #include "backends/slurm/protocol.h"
 #include "server/base/cleanup.h"
+#include "server/base/clock.h"
 
 #define NUMBER 7
 #define UID 1001
@@ -153,6 +154,8 @@ static void what_an_array_lacks_is_asked_for_piece_by_piece(void **state)
                         assert_true(round < ROUNDS);
                         serve(b);
                         gw_slurm_quest_ask(b, job);
+                        /* One round of each of two, however many questions they are. */
+                        assert_true(job->quest.pause_us <= 2 * GW_SECOND);
                 }
                 for (size_t t = 0; t < job->tasks.count; t++)
                         assert_int_equal(job->tasks.items[t]->view.reason, GW_REASON_COMPLETED);

@@ -12,6 +12,7 @@
 
 #include "backends/slurm/array.h"
 #include "server/base/cleanup.h"
+#include "server/base/clock.h"
 
 #define BROKEN false
 #define UNBROKEN true
@@ -346,6 +347,31 @@ static void what_is_lost_is_not_before_it_was_told(void **state)
         end(&p);
 }
 
+/* One record is of one of them, and of what ran it is known that it did. */
+static void only_what_is_there_is_not_lost(void **state)
+{
+        struct place p;
+        struct gw_slurm_task *task;
+        (void)state;
+        begin(&p, "0-3", NULL);
+        say(&p,
+            "{\"job\": 2, \"array\": 1, \"task\": 0, \"state\": 1, \"start\": 50, \"restart\": 2,"
+            " \"node\": \"n1\"}");
+        say(&p, RUNS("3", "1"));
+        say(&p, WAITS("2-3"));
+        settle(&p, UNBROKEN);
+        gw_slurm_tasks_unread(&p.tasks);
+        assert_int_equal(gw_slurm_tasks_settle(&p.tasks, BROKEN), 0); /* nobody is told */
+        gw_slurm_tasks_unread(&p.tasks);
+        assert_int_equal(gw_slurm_tasks_own(&p.tasks, 0, &task), 0);
+        assert_int_equal(task->view.restart, 2);
+        assert_int_equal(task->view.started_us, 50 * GW_SECOND);
+        say(&p, RUNS("2", "0"));
+        assert_string_equal(settle(&p, UNBROKEN),
+                            "0-0 running none, 1-1 ended lost, 2-3 ended lost");
+        end(&p);
+}
+
 static void what_was_told_to_have_ended_is_there_again(void **state)
 {
         struct place p;
@@ -606,6 +632,7 @@ int main(void)
                 cmocka_unit_test(what_is_asked_for_is_not_taken_for_a_failure),
                 cmocka_unit_test(what_ran_and_is_listed_again_waits),
                 cmocka_unit_test(what_is_lost_is_not_before_it_was_told),
+                cmocka_unit_test(only_what_is_there_is_not_lost),
                 cmocka_unit_test(what_was_told_to_have_ended_is_there_again),
                 cmocka_unit_test(a_run_is_not_counted_back),
                 cmocka_unit_test(absences),
