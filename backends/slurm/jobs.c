@@ -34,7 +34,7 @@ struct gw_slurm_job *gw_slurm_job_numbered(struct gw_slurm *b, uint32_t number)
         struct gw_slurm_job *job;
         LIST_FOREACH(job, &b->by_number[number % GW_SLURM_BUCKETS], by_number)
         {
-                if (job->number == number)
+                if (job->number == number && !job->displaced)
                         return job;
         }
         return NULL;
@@ -119,7 +119,7 @@ static void unlist(struct gw_slurm_task *task)
 }
 
 /* The task whose record had the number: slurmctld gave it to another. */
-static void displace(struct gw_slurm_task *former)
+static void displace_task(struct gw_slurm_task *former)
 {
         if (!former)
                 return;
@@ -133,7 +133,7 @@ void gw_slurm_job_task(struct gw_slurm *b, struct gw_slurm_job *job, struct gw_s
 {
         if (task->number == number)
                 return;
-        displace(gw_slurm_task_numbered(b, number));
+        displace_task(gw_slurm_task_numbered(b, number));
         unlist(task);
         task->job = job;
         task->number = number;
@@ -145,6 +145,16 @@ static void unnumber(struct gw_slurm_job *job)
         if (job->number)
                 LIST_REMOVE(job, by_number);
         job->number = 0;
+        job->displaced = false;
+}
+
+void gw_slurm_job_displace(struct gw_slurm *b, struct gw_slurm_job *job)
+{
+        struct gw_slurm_task *task = gw_slurm_task_numbered(b, job->number);
+        if (task && task->job == job)
+                displace_task(task);
+        job->displaced = true;
+        gw_slurm_tasks_head(&job->tasks, GW_SLURM_HEAD_NONE);
 }
 
 void gw_slurm_job_number(struct gw_slurm *b, struct gw_slurm_job *job, uint32_t number)
@@ -152,10 +162,8 @@ void gw_slurm_job_number(struct gw_slurm *b, struct gw_slurm_job *job, uint32_t 
         struct gw_slurm_job *holder = gw_slurm_job_numbered(b, number);
         if (holder == job)
                 return;
-        if (holder) {
-                gw_slurm_job_lost(b, holder, "slurmctld has given the job's number to another");
-                unnumber(holder);
-        }
+        if (holder)
+                gw_slurm_job_displace(b, holder);
         unnumber(job);
         job->number = number;
         job->accepted_us = gw_clock_wall_us();

@@ -55,6 +55,7 @@ static int take_over(struct gw_slurm *b, const struct gw_live *live)
         return 0;
 }
 
+/* They are sorted by age: of a number that was given anew the younger one is the holder. */
 static int take_over_all(struct gw_slurm *b, const struct gw_leadership *wish)
 {
         for (size_t i = 0; i < wish->live_count; i++)

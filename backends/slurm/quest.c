@@ -76,6 +76,8 @@ static size_t take_all(struct gw_slurm *b, struct gw_slurm_job *job, const json_
                 struct gw_slurm_record r;
                 if (gw_slurm_record_read(item, &r, NULL) || !gw_slurm_is_of(b, job, &r))
                         continue;
+                if (job->displaced)
+                        gw_slurm_job_number(b, job, job->number);
                 gw_slurm_take(b, job, &r);
                 taken++;
         }
@@ -83,10 +85,11 @@ static size_t take_all(struct gw_slurm *b, struct gw_slurm_job *job, const json_
 }
 
 /* Whether it is of a run from before the present one. */
-static bool is_past(struct gw_slurm *b, const struct gw_slurm_record *r)
+static bool is_past(struct gw_slurm *b, const struct gw_slurm_job *job,
+                    const struct gw_slurm_record *r)
 {
         const struct gw_slurm_task *task = gw_slurm_task_numbered(b, r->job);
-        return task && r->submit_s * GW_SECOND < task->view.pending_us;
+        return task && task->job == job && r->submit_s * GW_SECOND < task->view.pending_us;
 }
 
 /* Takes accounting's that are of the job, of each number only the newest, if it `fits`. */
@@ -98,7 +101,7 @@ static void take_newest(struct gw_slurm *b, struct gw_slurm_job *job, const json
         if (gw_slurm_accounted_read(records, &all, &count))
                 return; /* as if nobody had answered */
         for (size_t i = 0; i < count; i++) {
-                if (gw_slurm_is_of(b, job, &all[i]) && !is_past(b, &all[i]))
+                if (gw_slurm_is_of(b, job, &all[i]) && !is_past(b, job, &all[i]))
                         newest = &all[i];
                 if (i + 1 < count && all[i + 1].job == all[i].job)
                         continue;

@@ -471,7 +471,7 @@ static void run_cancel(struct gw_slurm *b, struct gw_backend_ask *a)
                 job->cancel = a;
                 return;
         }
-        if (!job || job->number == 0 || gw_slurm_tasks_over(&job->tasks)) {
+        if (!job || !gw_slurm_job_is_there(job) || gw_slurm_tasks_over(&job->tasks)) {
                 answer(b, a, GW_ANSWER_ABSENT, NULL, NULL);
                 gw_backend_ask_free(a);
                 return;
@@ -492,7 +492,7 @@ static void run_change(struct gw_slurm *b, struct gw_backend_ask *a)
                 gw_backend_ask_free(a);
                 return;
         }
-        if (!job || job->number == 0 || !gw_slurm_tasks_wait(&job->tasks)) {
+        if (!job || !gw_slurm_job_is_there(job) || !gw_slurm_tasks_wait(&job->tasks)) {
                 answer(b, a, GW_ANSWER_ABSENT, NULL, NULL);
                 gw_backend_ask_free(a);
                 return;
@@ -518,7 +518,7 @@ static void run_forget(struct gw_slurm *b, struct gw_backend_ask *a)
         gw_backend_ask_free(a);
         if (!job)
                 return;
-        if (job->number && !gw_slurm_tasks_over(&job->tasks))
+        if (gw_slurm_job_is_there(job) && !gw_slurm_tasks_over(&job->tasks))
                 gw_slurm_drop(b, job->user, job->number, NULL);
         gw_slurm_closed_add(b, job);
         gw_slurm_job_remove(b, job);

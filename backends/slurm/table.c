@@ -37,8 +37,6 @@
 #define CLOCKS_S 60     /* between those of the machines, at most */
 #define KNOWN_MOST 1000 /* numbers in one frame */
 
-static const char gone_words[] = "slurmctld does not know the job any more";
-
 /* ---- its life
  * ------------------------------------------------------------------------------------- */
 
@@ -114,7 +112,8 @@ void gw_slurm_watch_know(struct gw_slurm *b, const struct gw_slurm_job *job)
         for (size_t i = 0; i < GW_SLURM_BUCKETS && !job; i++) {
                 LIST_FOREACH(each, &b->by_number[i], by_number)
                 {
-                        add_known(jobs, each);
+                        if (!each->displaced)
+                                add_known(jobs, each);
                 }
                 if (json_array_size(jobs) < KNOWN_MOST)
                         continue;
@@ -143,6 +142,23 @@ static void start(struct gw_slurm *b)
 /* ---- records
  * ---------------------------------------------------------------------------------------- */
 
+/* Whether an unmarked record may be of another that has, or had, the same number. */
+static bool may_be_anothers(const struct gw_slurm *b, const struct gw_slurm_job *job,
+                            const struct gw_slurm_record *r)
+{
+        const struct gw_slurm_job *other;
+        struct gw_mark mark;
+        if (gw_slurm_mark_read(r->comment, &mark) == 0)
+                return false;
+        LIST_FOREACH(other, &b->by_number[job->number % GW_SLURM_BUCKETS], by_number)
+        {
+                if (other != job && other->number == job->number &&
+                    (other->submit_s == 0 || other->submit_s == r->submit_s))
+                        return true;
+        }
+        return false;
+}
+
 /* Whether it is the record that had this number before: only a requeue changes the time of
  * submission. */
 static bool is_same(struct gw_slurm *b, const struct gw_slurm_job *job,
@@ -155,7 +171,8 @@ static bool is_same(struct gw_slurm *b, const struct gw_slurm_job *job,
                 return task->view.restart != r->restart ||
                        task->view.pending_us == r->submit_s * GW_SECOND;
         if (job->submit_s == 0)
-                return gw_slurm_claims(job->mark, job->send_before_us, r);
+                return gw_slurm_claims(job->mark, job->send_before_us, r) &&
+                       !may_be_anothers(b, job, r);
         return r->restart > 0 || job->submit_s == r->submit_s;
 }
 
@@ -193,9 +210,9 @@ static struct gw_slurm_job *job_of(struct gw_slurm *b, const struct gw_slurm_rec
                 return holder->array.is_array == (r->array != 0) ? holder : NULL;
         struct gw_slurm_job *job = job_by_mark(b, r);
         if (job && job != holder)
-                gw_slurm_job_number(b, job, number); /* which loses the holder */
+                gw_slurm_job_number(b, job, number); /* which displaces the holder */
         else if (holder && !job)
-                gw_slurm_job_lost(b, holder, gone_words);
+                gw_slurm_job_displace(b, holder);
         return job;
 }
 
@@ -234,7 +251,8 @@ static int take_own(struct gw_slurm *b, struct gw_slurm_job *job, const struct g
         if (r->job == job->number)
                 gw_slurm_tasks_head(&job->tasks, GW_SLURM_HEAD_TASK);
         if (rc == 0 && task) {
-                gw_slurm_job_task(b, job, task, r->job);
+                if (!job->displaced)
+                        gw_slurm_job_task(b, job, task, r->job);
                 rc = gw_slurm_tasks_take(&job->tasks, task, r);
                 if (gw_slurm_tasks_unexplained(&job->tasks, task, r) && gw_slurm_quest_who(b, job))
                         gw_slurm_task_put_off(task);

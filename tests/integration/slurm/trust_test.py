@@ -4,6 +4,7 @@ import contextlib
 import json
 import random
 import re
+import signal
 import struct
 import time
 
@@ -49,13 +50,17 @@ def submit(site, *lines, options=()):
     return site.submit(site.users[0], "--output=/dev/null", *options, script="\n".join(("#!/bin/bash", *lines, "")))
 
 
-def accounted(worker, number):
-    """The one record that accounting has of a job that has ended. Whose it was it may learn later than that."""
+def in_accounts(worker, number):
+    """What accounting has of a job that has ended. Whose it was it may learn later than that."""
     def ended():
-        answer = worker.ask("account", job=number)
-        records = answer.get("jobs", ())
-        return [record for record in records if record.get("state", 0) >= COMPLETED and "uid" in record]
-    [record] = system.wait_until(ended, 60, "the end in the accounts", every=0.2)
+        records = worker.ask("account", job=number).get("jobs", ())
+        return all(record.get("state", 0) >= COMPLETED and "uid" in record for record in records) and records
+    return system.wait_until(ended, 60, "the end in the accounts", every=0.2)
+
+
+def accounted(worker, number):
+    """The one such record."""
+    [record] = in_accounts(worker, number)
     return record
 
 
@@ -290,7 +295,8 @@ def test_a_run_that_slurm_began_itself_and_forgot(made, site):
     assert site.run("scontrol", "update", f"jobid={number}", "requeue=1").returncode == 0
     assert site.run("scontrol", "requeue", number).returncode == 0
     system.wait_until(lambda: site.state(number) == "PENDING", 60, "the requeue", every=0.2)
-    assert site.run("scontrol", "update", f"jobid={number}", "starttime=now").returncode == 0
+    # Not in the second in which its nodes were told that it is over.
+    assert site.run("scontrol", "update", f"jobid={number}", "starttime=now+2").returncode == 0
     system.wait_until(lambda: site.state(number) == "RUNNING", 120, "its second run", every=0.2)
     running(made, job)
     made.gateway.kill()
@@ -299,3 +305,47 @@ def test_a_run_that_slurm_began_itself_and_forgot(made, site):
     made.gateway.start()
     assert outcome(made.api.wait(job["id"], seconds=120)) == ("failed", "exit_code", 5, None)
     go.unlink()
+
+
+@pytest.mark.timeout(300)  # three servers are away and come back
+def test_a_number_that_is_given_anew_loses_nothing(made, site, worker):
+    """The controller takes up an older state while the gateway is away, and gives the numbers of what has ended since
+    to jobs of another gateway and of ours."""
+    go = made.home() / "go"
+    go.unlink(missing_ok=True)
+    gated = f"#!/bin/bash\nuntil [ -e {go} ]; do sleep 0.1; done\nexit $((JOBGATE_TASK_INDEX + 3))\n"
+    site.keep_state()
+    system.wait_until(lambda: made.backend()["reachable"], 60, "the controller")
+    array, *plain = [made.api.submit(script=gated, **more) for more in ({"array": {"indices": "5-6"}}, {}, {})]
+    later = made.api.submit(command=["true"], hold=True)
+    running(made, array, *plain)
+    system.wait_until(lambda: made.api.job(array["id"])["counts"]["running"] == 2, 90, "both of its tasks")
+    first, second, third = sorted(min(made.numbers(job)) for job in (array, *plain))
+    made.gateway.kill()
+    go.touch()
+    for number in (first, second, third):
+        in_accounts(worker, number)
+    forgotten(site)
+    go.unlink()
+    site.take_up_the_kept_state()
+
+    def submit_anothers():
+        return submit(site, "sleep 300", options=[f"--comment={agent.comment()}"])
+    site.kill("slurmdbd", signal.SIGSTOP)
+    try:
+        assert submit_anothers() == first
+        made.gateway.start()
+        system.wait_until(lambda: made.backend()["reachable"], 60, "a table")
+        made.api.post(f"/v1/jobs/{later['id']}/release")
+        system.wait_until(lambda: made.numbers(later) == [second], 90, "the number given anew")
+        assert submit_anothers() == third
+        other = made.api.submit(command=["true"])  # it ends by a later table
+        assert made.api.wait(other["id"], seconds=90)["state"] == "succeeded"
+        assert {made.api.job(job["id"])["state"] for job in (array, *plain)} == {"running"}
+    finally:
+        site.kill("slurmdbd", signal.SIGCONT)
+    assert [outcome(made.api.wait(job["id"], seconds=120)) for job in plain] == [("failed", "exit_code", 3, None)] * 2
+    made.api.wait(array["id"], seconds=60)
+    assert [task["exit_code"] for task in made.api.pages(f"/v1/jobs/{array['id']}/tasks")] == [8, 9]
+    assert outcome(made.api.wait(later["id"], seconds=90)) == ("succeeded", "completed", 0, None)
+    assert site.run("scancel", "--user", site.users[0]).returncode == 0

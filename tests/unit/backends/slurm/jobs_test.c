@@ -244,7 +244,57 @@ static void a_number_goes_before_a_mark(void **state)
         table(&p, json_pack("[{s:i, s:i, s:s, s:i}]", "job", NUMBER, "uid", UID, "comment", second,
                             "submit", 1700000009));
         assert_int_equal(other->number, NUMBER);
-        assert_int_equal(job->tasks.items[0]->view.reason, GW_REASON_LOST);
+        assert_ptr_equal(gw_slurm_job_numbered(p.backend, NUMBER), other);
+        assert_false(gw_slurm_job_is_there(job));
+        assert_int_equal(job->quest.step, GW_SLURM_LOOK);
+        end(&p);
+}
+
+/* A controller that lost its state gave it to a job of nobody's here: what accounting has of both
+ * is told apart by the time of the submit. */
+static void a_number_that_was_given_anew_is_not_the_jobs_any_more(void **state)
+{
+        char comment[64];
+        struct place p;
+        struct gw_slurm_record r = {.job = NUMBER, .uid = UID, .state = 3, .submit_s = 1700000009};
+        (void)state;
+        begin(&p);
+        attend(&p);
+        struct gw_slurm_job *job = add(&p, "018bcfe5-6800-7000-8000-000000000001.1", comment);
+        table(&p, json_pack("[{s:i, s:i, s:s, s:i}]", "job", NUMBER, "uid", UID, "comment", comment,
+                            "submit", 1700000000));
+        assert_true(gw_slurm_job_is_there(job));
+        table(&p, json_pack("[{s:i, s:i, s:s, s:i}]", "job", NUMBER, "uid", UID, "comment", "x",
+                            "submit", 1700000009));
+        assert_false(gw_slurm_job_is_there(job));
+        assert_int_equal(job->quest.step, GW_SLURM_LOOK);
+        assert_false(gw_slurm_is_of(p.backend, job, &r));
+        r.submit_s = 1700000000;
+        assert_true(gw_slurm_is_of(p.backend, job, &r));
+        gw_slurm_take(p.backend, job, &r);
+        assert_int_equal(job->tasks.items[0]->view.phase, GW_PHASE_ENDED);
+        assert_null(gw_slurm_task_numbered(p.backend, NUMBER));
+        end(&p);
+}
+
+/* The submits of both are not known: nobody can say whose a record without a mark is. */
+static void a_record_of_a_shared_number_is_taken_from_neither(void **state)
+{
+        char comment[64];
+        struct place p;
+        struct gw_slurm_record r = {.job = NUMBER, .uid = UID, .state = 3, .submit_s = 1700000000};
+        (void)state;
+        begin(&p);
+        struct gw_slurm_job *first = add(&p, "018bcfe5-6800-7000-8000-000000000001.1", comment);
+        struct gw_slurm_job *second = add(&p, "018bcfe5-6800-7000-8000-000000000002.1", comment);
+        first->send_before_us = second->send_before_us = r.submit_s * GW_SECOND;
+        gw_slurm_job_number(p.backend, first, NUMBER);
+        assert_true(gw_slurm_is_of(p.backend, first, &r));
+        gw_slurm_job_number(p.backend, second, NUMBER);
+        assert_false(gw_slurm_is_of(p.backend, first, &r));
+        assert_false(gw_slurm_is_of(p.backend, second, &r));
+        second->submit_s = r.submit_s + 5;
+        assert_true(gw_slurm_is_of(p.backend, first, &r));
         end(&p);
 }
 
@@ -257,6 +307,8 @@ int main(void)
                 cmocka_unit_test(tasks_are_numbered_as_when_they_were_submitted),
                 cmocka_unit_test(tasks_without_a_limit_on_record_are_numbered_by_the_clusters),
                 cmocka_unit_test(a_number_goes_before_a_mark),
+                cmocka_unit_test(a_number_that_was_given_anew_is_not_the_jobs_any_more),
+                cmocka_unit_test(a_record_of_a_shared_number_is_taken_from_neither),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
