@@ -46,19 +46,17 @@ def control(made, *command):
     assert done.returncode == 0, done.stderr
 
 
-def runs_again(made, name):
-    """Slurm lets a job that was requeued wait for two minutes: not here."""
-    job = made.slurm.job(name)
-    if job.get("Reason") == "BeginTime":
-        made.slurm.run("scontrol", "update", f"jobid={name}", "starttime=now")
-    return (job.get("JobState"), job.get("Restarts")) == ("RUNNING", "1")
-
-
 def requeue(made, name):
-    """As an administrator does."""
+    """As an administrator does. Slurm lets the job wait for two minutes: not here, but longer than the second in which
+    its nodes were told that it is over."""
+    def is_again(state):
+        job = made.slurm.job(name)
+        return (job.get("JobState"), job.get("Restarts")) == (state, "1")
     control(made, "update", f"jobid={name}", "requeue=1")
     control(made, "requeue", name)
-    system.wait_until(lambda: runs_again(made, name), 90, "the second run")
+    system.wait_until(lambda: is_again("PENDING"), 90, "the requeue", every=0.2)
+    control(made, "update", f"jobid={name}", "starttime=now+2")
+    system.wait_until(lambda: is_again("RUNNING"), 90, "the second run", every=0.2)
 
 
 def what_ran(made, job, index):
