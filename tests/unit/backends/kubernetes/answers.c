@@ -1,28 +1,25 @@
 /*
  * The Kubernetes client for tests in Python: one JSON object a line in, one a line out.
  *
- *   {"connect": {"kubeconfig": …, "context": …}} or {"connect": {"folder": …, "host": …, "port":
- * …}}
+ *   {"connect": {"kubeconfig": …, "context": …}}
+ *   {"connect": {"folder": …, "host": …, "port": …}}
  *   {"call": {"id": 1, "verb": "get", "kind": "jobs", "namespace": …, "name": …, …}}
  *   {"watch": {"kind": "jobs", "namespace": …, "labels": …, "page": …, "silence_ms": …}}
  *   {"go_on": 1}   {"cancel": 1}   {"stop": true}     the watch
  *
  * Out comes {"id": 1, "verdict": …, …} of a call, {"id": 1, "piece": …} of one that is followed,
- * and
- * {"watch": "begin" | "seen" | "removed" | "listed" | "trouble" | "well", …}. At the end of its
- * input it cancels what is out, and ends when all is home.
+ * and {"watch": "begin" | "seen" | "removed" | "listed" | "trouble" | "well", …}. At the end of
+ * its input it cancels what is out, and ends when all is home.
  */
 #include <assert.h>
 #include <limits.h>
-#include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "backends/kubernetes/client.h"
 #include "backends/kubernetes/watch.h"
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
+#include "tests/unit/answers.h"
 
 struct one {
         struct gw_k8s_call call;
@@ -39,31 +36,6 @@ struct state {
         struct one *first;
         int out;
 };
-
-static void say(json_t *object)
-{
-        char *text = json_dumps(object, JSON_COMPACT);
-        printf("%s\n", text ? text : "{}");
-        fflush(stdout);
-        free(text);
-        json_decref(object);
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-        return json_string_value(json_object_get(object, name));
-}
-
-static int64_t number_of(const json_t *object, const char *name, int64_t otherwise)
-{
-        const json_t *value = json_object_get(object, name);
-        return value ? json_integer_value(value) : otherwise;
-}
-
-static bool flag_of(const json_t *object, const char *name)
-{
-        return json_is_true(json_object_get(object, name));
-}
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
@@ -326,9 +298,8 @@ static void connect_to(struct state *s, const json_t *q)
                               err.message));
 }
 
-static void obey(struct state *s, const char *line)
+static void obey(struct state *s, const json_t *o)
 {
-        json_auto_t *o = json_loads(line, 0, NULL);
         json_t *value;
         if ((value = json_object_get(o, "connect")))
                 connect_to(s, value);
@@ -342,14 +313,6 @@ static void obey(struct state *s, const char *line)
                 gw_k8s_call_cancel(find(s, value));
         else if (json_object_get(o, "stop"))
                 gw_k8s_watch_stop(s->watch);
-}
-
-static void take_home(struct state *s)
-{
-        for (struct gw_work *work = gw_mailbox_take(&s->home), *next; work; work = next) {
-                next = work->next;
-                work->done(work);
-        }
 }
 
 static int timeout_ms(const struct state *s)
@@ -375,29 +338,19 @@ static bool is_busy(const struct state *s)
         return s->out > 0 || (s->watch && !gw_k8s_watch_is_over(s->watch));
 }
 
-/* A line is written whole by the tests, so that it is there when its first byte is. */
 static void serve(struct state *s)
 {
-        char *line = NULL;
-        size_t size = 0;
-        bool more = true;
-        setvbuf(stdin, NULL, _IONBF, 0);
-        while (more || is_busy(s)) {
-                struct pollfd polls[] = {{.fd = more ? 0 : -1, .events = POLLIN},
-                                         {.fd = s->home.fd, .events = POLLIN}};
-                (void)poll(polls, 2, timeout_ms(s));
-                take_home(s);
+        for (bool more = true; more || is_busy(s);) {
+                json_t *line;
+                bool was = more;
+                more = wait_for_line(&s->home, more, timeout_ms(s), &line);
                 if (s->watch)
                         gw_k8s_watch_serve(s->watch);
-                if (!polls[0].revents)
-                        continue;
-                more = getline(&line, &size, stdin) > 0;
-                if (more)
-                        obey(s, line);
-                else
+                if (was && !more)
                         end_all(s);
+                obey(s, line);
+                json_decref(line);
         }
-        free(line);
 }
 
 static void free_all(struct state *s)

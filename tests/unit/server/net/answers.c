@@ -9,14 +9,11 @@
  * the end of its input it cancels what is out, and ends when all is home.
  */
 #include <assert.h>
-#include <jansson.h>
-#include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "server/base/cleanup.h"
 #include "server/net/net.h"
+#include "tests/unit/answers.h"
 
 struct one {
         struct gw_net_request request;
@@ -33,15 +30,6 @@ struct state {
         struct one *first;
         int out;
 };
-
-static void say(json_t *object)
-{
-        char *text = json_dumps(object, JSON_COMPACT);
-        printf("%s\n", text ? text : "{}");
-        fflush(stdout);
-        free(text);
-        json_decref(object);
-}
 
 static const char *const outcomes[] = {
         [GW_NET_MORE] = "more",
@@ -65,17 +53,6 @@ static void done(struct gw_net_request *r)
                 return;
         one->over = true;
         s->out--;
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-        return json_string_value(json_object_get(object, name));
-}
-
-static int64_t number_of(const json_t *object, const char *name, int64_t otherwise)
-{
-        const json_t *value = json_object_get(object, name);
-        return value ? json_integer_value(value) : otherwise;
 }
 
 static void set_peer(struct state *s, const json_t *p)
@@ -140,9 +117,8 @@ static struct one *find(struct state *s, json_t *id)
         return one;
 }
 
-static void obey(struct state *s, const char *line)
+static void obey(struct state *s, const json_t *o)
 {
-        json_auto_t *o = json_loads(line, 0, NULL);
         json_t *value;
         if ((value = json_object_get(o, "peer")))
                 set_peer(s, value);
@@ -152,14 +128,6 @@ static void obey(struct state *s, const char *line)
                 gw_net_next(&find(s, value)->request);
         else if ((value = json_object_get(o, "cancel")))
                 gw_net_cancel(&find(s, value)->request);
-}
-
-static void take_home(struct state *s)
-{
-        for (struct gw_work *work = gw_mailbox_take(&s->home), *next; work; work = next) {
-                next = work->next;
-                work->done(work);
-        }
 }
 
 static void cancel_all(struct state *s)
@@ -179,27 +147,17 @@ static void free_all(struct state *s)
         }
 }
 
-/* A line is written whole by the tests, so that it is there when its first byte is. */
 static void serve(struct state *s)
 {
-        char *line = NULL;
-        size_t size = 0;
-        bool more = true;
-        setvbuf(stdin, NULL, _IONBF, 0);
-        while (more || s->out > 0) {
-                struct pollfd polls[] = {{.fd = more ? 0 : -1, .events = POLLIN},
-                                         {.fd = s->home.fd, .events = POLLIN}};
-                (void)poll(polls, 2, -1);
-                take_home(s);
-                if (!polls[0].revents)
-                        continue;
-                more = getline(&line, &size, stdin) > 0;
-                if (more)
-                        obey(s, line);
-                else
+        for (bool more = true; more || s->out > 0;) {
+                json_t *line;
+                bool was = more;
+                more = wait_for_line(&s->home, more, -1, &line);
+                if (was && !more)
                         cancel_all(s);
+                obey(s, line);
+                json_decref(line);
         }
-        free(line);
 }
 
 int main(void)
