@@ -2,12 +2,14 @@
 """
 
 import fcntl
+import functools
 import os
 import pathlib
 import re
 import shutil
 import signal
 import subprocess
+import time
 
 from tests.harness import debian13, system
 
@@ -28,17 +30,30 @@ def user_names():
     return [f"jobgate-{name}-{system.slot()}" for name in ("alice", "bob")]
 
 
+@functools.cache
 def make_users():
+    """With homes that have nothing of whoever had these users before: a test that failed may leave its files."""
     with open("/tmp/jobgate-tests-users.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for user in user_names():
             if subprocess.run(["id", user], capture_output=True).returncode != 0:
                 subprocess.run(["useradd", "--create-home", "--user-group", "--shell", "/bin/bash", user], check=True)
+    skeleton = os.listdir("/etc/skel")
+    for user in user_names():
+        for path in pathlib.Path(os.path.expanduser(f"~{user}")).iterdir():
+            if path.name not in skeleton:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def own_name(prefix):
     """One that no other process of the tests has: nodes are named after it, and their control groups."""
     return f"{prefix}{system.slot()}n"
+
+
+def next_second():
+    """Under the number of a run that was just killed slurmd starts nothing in that second: its credential is revoked."""
+    then = int(time.time())
+    system.wait_until(lambda: int(time.time()) > then, what="the next second")
 
 
 class Slurm:

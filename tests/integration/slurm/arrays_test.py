@@ -5,7 +5,6 @@ import itertools
 import json
 import shlex
 import subprocess
-import time
 
 import pytest
 
@@ -108,13 +107,11 @@ class Array:
         assert answer.status in (200, 202), answer.text
 
 
-def forgotten(site):
-    """Runs that a controller does not know are killed: under their numbers slurmd starts nothing in that second."""
-    user = site.users[0]
-    system.wait_until(lambda: subprocess.run(["pgrep", "-u", user, "-f", "slurm_script"], stdout=subprocess.DEVNULL)
-                      .returncode == 1, 60, "the end of what ran")
-    then = int(time.time())
-    system.wait_until(lambda: int(time.time()) > then, what="the next second")
+def killed(site):
+    """What ran, and is not known to the controller."""
+    system.wait_until(lambda: subprocess.run(["pgrep", "-u", site.users[0], "-f", "slurm_script"],
+                                             stdout=subprocess.DEVNULL).returncode == 1, 60, "the end of what ran")
+    slurm.next_second()
 
 
 def test_indices_with_steps_are_one_native_array(made):
@@ -289,7 +286,7 @@ def test_a_controller_with_an_older_state_runs_no_task_that_has_ended(made):
             return sorted(made.slurm.run("squeue", "-h", "-r", "-j", number, "-o", "%K").stdout.split())
 
         system.wait_until(lambda: there() == ["0", "3"], 60, "the end of those that had ended", every=0.2)
-        forgotten(made.slurm)
+        killed(made.slurm)
         assert made.slurm.run("scontrol", "release", number).returncode == 0
         array.open()
         assert array.ended()["counts"] == counts(succeeded=2, cancelled=2)

@@ -251,6 +251,7 @@ def test_who_cancelled_it_is_told(made, site):
 
 def test_a_rewritten_comment_loses_nothing(made, site):
     """An agent that is started anew sees it, and so does a gateway."""
+    (made.home() / "go").unlink(missing_ok=True)
     job = made.api.submit(script="#!/bin/bash\nuntil [ -e ~/go ]; do sleep 0.1; done\nexit 4\n")
     running(made, job)
     [number] = made.numbers(job)
