@@ -100,7 +100,8 @@ struct gw_slurm {
         int64_t offer_at;                /* monotonic: when to ask what the cluster offers */
         json_t *offer;                   /* gw_slurm_offer(), or NULL: not known yet */
 
-        struct gw_as_user *as_user; /* NULL: the setting is missing */
+        struct gw_as_user *as_user;     /* NULL: the setting is missing */
+        struct gw_slurm_purges *purges; /* NULL: nothing was to be removed yet */
         LIST_HEAD(, gw_slurm_folder) folders;
         struct gw_slurm_closed *closed; /* GW_SLURM_CLOSED of them */
         size_t closed_next;
@@ -245,6 +246,7 @@ void gw_slurm_log_run(struct gw_slurm *b, struct gw_backend_ask *a); /* takes it
 
 /* purge.c */
 void gw_slurm_purge_run(struct gw_slurm *b, struct gw_backend_ask *a); /* takes it */
+void gw_slurm_purges_clear(struct gw_slurm *b);                        /* before as_user is freed */
 
 /* lead.c */
 void gw_slurm_take_wish(struct gw_slurm *b);

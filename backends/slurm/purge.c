@@ -1,9 +1,15 @@
 /*
  * Removing the output of a job whose record is gone, as each user it was handed over as. Files that
- * a script named itself are its user's, and stay. Any replica does it; what cannot be done now is
- * left, for nobody knows of the job any more.
+ * a script named itself are its user's, and stay. Any replica does it; what cannot be done when its
+ * turn comes is left, for nobody knows of the job any more.
+ *
+ * Records may be removed by the ten thousand, and nobody waits for this: so removals wait here, and
+ * as_user, whose places are for those that somebody waits for, is asked for one of a user at a
+ * time.
  */
 #include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
 
 #include "backends/slurm/internal.h"
 #include "backends/slurm/output.h"
@@ -13,11 +19,73 @@
 #include "server/base/log.h"
 
 #define REMOVE_US (60 * GW_SECOND)
+#define AT_ONCE 4   /* of all users */
+#define MOST 100000 /* that wait; more are left */
 
 struct removal {
         struct gw_as_user_call call;
+        struct gw_slurm *backend;
+        struct leaver *of; /* NULL: the gateway stops */
         char job[GW_ID_TEXT];
+        TAILQ_ENTRY(removal) link;
 };
+
+/* A user of whom something is to be removed. */
+struct leaver {
+        char *user, *folder;
+        struct removal *asked; /* as_user was; NULL: not now */
+        TAILQ_HEAD(removals, removal) waiting;
+        TAILQ_ENTRY(leaver) link;
+};
+
+struct gw_slurm_purges {
+        TAILQ_HEAD(leavers, leaver) leavers; /* whose turn comes first is first */
+        size_t waiting, asked;
+        bool full; /* some are left: that was logged */
+};
+
+/* ---- users ------------------------------------------------------------------------------------
+ */
+
+static void leaver_free(struct gw_slurm_purges *p, struct leaver *l)
+{
+        struct removal *r;
+        while ((r = TAILQ_FIRST(&l->waiting))) {
+                TAILQ_REMOVE(&l->waiting, r, link);
+                p->waiting--;
+                free(r);
+        }
+        if (l->asked)
+                l->asked->of = NULL;
+        TAILQ_REMOVE(&p->leavers, l, link);
+        free(l->user);
+        free(l->folder);
+        free(l);
+}
+
+/* NULL without memory. */
+static struct leaver *leaver_of(struct gw_slurm_purges *p, const struct gw_account *account)
+{
+        struct leaver *l;
+        TAILQ_FOREACH(l, &p->leavers, link)
+        {
+                if (strcmp(l->user, account->name) == 0)
+                        return l;
+        }
+        if (!(l = calloc(1, sizeof *l)))
+                return NULL;
+        TAILQ_INIT(&l->waiting);
+        TAILQ_INSERT_TAIL(&p->leavers, l, link);
+        l->user = strdup(account->name);
+        l->folder = gw_slurm_output_folder(account->home);
+        if (l->user && l->folder)
+                return l;
+        leaver_free(p, l);
+        return NULL;
+}
+
+/* ---- turns ------------------------------------------------------------------------------------
+ */
 
 /* A folder that is not there, or not seen from here, has nothing of it. */
 static bool is_done(enum gw_as_user_outcome outcome)
@@ -26,33 +94,85 @@ static bool is_done(enum gw_as_user_outcome outcome)
                outcome == GW_AS_USER_UNSEEN;
 }
 
+static void ask_next(struct gw_slurm *b);
+
 static void on_removed(struct gw_as_user_call *call)
 {
         struct removal *r = call->owner;
+        struct gw_slurm *b = r->backend;
+        struct leaver *l = r->of;
         if (!is_done(call->outcome))
                 gw_log(GW_LOG_WARN, "slurm.not_removed", "{s:s, s:s, s:s*}", "job", r->job,
                        "outcome", gw_as_user_outcome_name(call->outcome), "message", call->text);
         free(r);
+        if (!l)
+                return;
+        l->asked = NULL;
+        b->purges->asked--;
+        if (TAILQ_EMPTY(&l->waiting))
+                leaver_free(b->purges, l);
+        ask_next(b);
 }
 
-static void ask(struct gw_slurm *b, const struct gw_account *account, struct gw_id job)
+/* The user goes behind the others. */
+static void ask(struct gw_slurm *b, struct leaver *l)
 {
-        struct removal *r = calloc(1, sizeof *r);
-        gw_autofree char *folder = gw_slurm_output_folder(account->home);
-        if (r)
-                gw_id_format(job, r->job);
-        json_t *request = r && folder ? json_pack("{s:s, s:s, s:s, s:s}", "verb", "remove", "user",
-                                                  account->name, "path", folder, "job", r->job)
-                                      : NULL;
-        if (!request) {
-                free(r);
-                return;
-        }
-        r->call = (struct gw_as_user_call){.request = request,
+        struct gw_slurm_purges *p = b->purges;
+        struct removal *r = TAILQ_FIRST(&l->waiting);
+        TAILQ_REMOVE(&l->waiting, r, link);
+        p->waiting--;
+        TAILQ_REMOVE(&p->leavers, l, link);
+        TAILQ_INSERT_TAIL(&p->leavers, l, link);
+        r->call = (struct gw_as_user_call){.request = json_pack("{s:s, s:s, s:s, s:s}", "verb",
+                                                                "remove", "user", l->user, "path",
+                                                                l->folder, "job", r->job),
                                            .deadline_us = gw_clock_mono_us() + REMOVE_US,
                                            .done = on_removed,
                                            .owner = r};
+        if (!r->call.request) {
+                free(r);
+                return;
+        }
+        l->asked = r;
+        p->asked++;
         gw_as_user_ask(b->as_user, &r->call);
+}
+
+static void ask_next(struct gw_slurm *b)
+{
+        struct leaver *l = TAILQ_FIRST(&b->purges->leavers), *next;
+        for (; l && b->purges->asked < AT_ONCE; l = next) {
+                next = TAILQ_NEXT(l, link);
+                if (!l->asked && !TAILQ_EMPTY(&l->waiting))
+                        ask(b, l);
+        }
+}
+
+/* ---- the outside ------------------------------------------------------------------------------
+ */
+
+static bool has_room(struct gw_slurm_purges *p)
+{
+        bool room = p->waiting < MOST;
+        if (!room && !p->full)
+                gw_log(GW_LOG_WARN, "slurm.too_many_to_remove", "{s:I}", "waiting",
+                       (json_int_t)p->waiting);
+        p->full = !room;
+        return room;
+}
+
+static void add(struct gw_slurm *b, const struct gw_account *account, struct gw_id job)
+{
+        struct leaver *l = has_room(b->purges) ? leaver_of(b->purges, account) : NULL;
+        struct removal *r = l ? calloc(1, sizeof *r) : NULL;
+        if (!r)
+                return;
+        r->backend = b;
+        r->of = l;
+        gw_id_format(job, r->job);
+        TAILQ_INSERT_TAIL(&l->waiting, r, link);
+        b->purges->waiting++;
+        ask_next(b);
 }
 
 static void purge_as(struct gw_slurm *b, const json_t *identity, struct gw_id job)
@@ -61,15 +181,32 @@ static void purge_as(struct gw_slurm *b, const json_t *identity, struct gw_id jo
         struct gw_account account;
         if (!user || gw_slurm_account_find(b, user, &account, NULL))
                 return;
-        ask(b, &account, job);
+        add(b, &account, job);
         gw_account_done(&account);
+}
+
+static bool begin(struct gw_slurm *b)
+{
+        if (!b->purges && (b->purges = calloc(1, sizeof *b->purges)))
+                TAILQ_INIT(&b->purges->leavers);
+        return b->purges != NULL;
+}
+
+void gw_slurm_purges_clear(struct gw_slurm *b)
+{
+        if (!b->purges)
+                return;
+        while (!TAILQ_EMPTY(&b->purges->leavers))
+                leaver_free(b->purges, TAILQ_FIRST(&b->purges->leavers));
+        free(GW_TAKE(b->purges));
 }
 
 void gw_slurm_purge_run(struct gw_slurm *b, struct gw_backend_ask *a)
 {
         size_t i;
         const json_t *identity;
-        json_auto_t *list = b->as_user && a->identities ? json_loads(a->identities, 0, NULL) : NULL;
+        bool can = b->as_user && a->identities && begin(b);
+        json_auto_t *list = can ? json_loads(a->identities, 0, NULL) : NULL;
         json_array_foreach(list, i, identity)
         {
                 purge_as(b, identity, a->mark.job);

@@ -108,6 +108,7 @@ static void op_close(struct gw_backend *head)
         gw_queue_stop(&b->base.queue);
         gw_thread_join(b->thread);
         gw_slurm_workers_free(GW_TAKE(b->workers));
+        gw_slurm_purges_clear(b);
         gw_as_user_free(GW_TAKE(b->as_user));
         gw_slurm_folders_clear(b);
         gw_slurm_watch_stop(b);

@@ -1,10 +1,15 @@
 """Files of users that do not answer, processes of users that do not end, and what jobgate leaves with them."""
 
+import ctypes
 import json
 import os
 import pathlib
+import platform
 import pwd
 import signal
+import socket
+import struct
+import threading
 
 import pytest
 
@@ -208,6 +213,63 @@ def test_output_goes_with_the_record(made):
     system.wait_until(lambda: not {plain["id"], array["id"], script["id"]} & left(), 60, "the end of the outputs")
     assert other["id"] in left() and own.read_text() == "own\n"
     made.slurm.run("rm", own, user=made.slurm.users[0])
+
+
+class Between:
+    """Stands between a gateway and the service, and keeps requests to remove something until it is opened."""
+
+    def __init__(self, service):
+        self.service, self.opened, self.kept = service, threading.Event(), 0
+        self.path = service.folder / "between"
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(self.path))
+        self.listener.listen(64)
+        self.path.chmod(0o666)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            threading.Thread(target=self.serve, args=[self.listener.accept()[0]], daemon=True).start()
+
+    def serve(self, theirs):
+        (size,) = struct.unpack(">I", theirs.recv(4, socket.MSG_WAITALL))
+        asked = theirs.recv(size, socket.MSG_WAITALL)
+        if json.loads(asked)["verb"] == "remove":
+            self.kept += 1
+            self.opened.wait()
+        with socket.socket(socket.AF_UNIX) as ours:
+            self.become(system.RUNNER.pw_uid)
+            ours.connect(str(self.service.socket))
+            self.become(0)
+            as_user.send(ours, asked)
+            answer = as_user.receive(ours)
+        fds = [answer.pop("fd")] if "fd" in answer else []
+        data = json.dumps(answer).encode()
+        socket.send_fds(theirs, [struct.pack(">I", len(data)) + data], fds)
+
+    def become(self, uid):
+        """This thread alone."""
+        number = {"x86_64": 117, "aarch64": 147}[platform.machine()]  # of setresuid()
+        assert ctypes.CDLL(None).syscall(number, -1, uid, -1) == 0
+
+
+def test_removing_many_holds_up_nobody(made, service, folder, binaries, contract):
+    """Of a user one is removed at a time, whatever becomes of it."""
+    between = Between(service)
+    jobs = [made.api.submit(command=["echo", "x"]) for _ in range(12)]
+    for job in jobs:
+        assert outcome(made.api.wait(job["id"], seconds=60))[:2] == ("succeeded", "completed")
+    with gateway_beside(made, folder, binaries, contract, as_user=str(between.path)) as other:
+        for job in jobs[1:]:
+            assert other.delete(f"/v1/jobs/{job['id']}").status == 204
+        system.wait_until(lambda: between.kept, 60, "a removal")
+        assert other.log(jobs[0]["id"]) == "x\n"
+        assert between.kept == 1
+        between.opened.set()
+        system.wait_until(lambda: between.kept == len(jobs) - 1, 60, "the others")
+        ids = {job["id"] for job in jobs[1:]}
+        system.wait_until(lambda: not any(path.name.split(".")[0] in ids
+                                          for path in (made.home() / ".jobgate").iterdir()), 60, "their end")
 
 
 def test_what_a_task_of_an_array_of_a_script_finds(made):
