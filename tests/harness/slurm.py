@@ -51,7 +51,7 @@ def own_name(prefix):
 
 
 def next_second():
-    """Under the number of a run that was just killed slurmd starts nothing in that second: its credential is revoked."""
+    """Under the number of a run that was just killed slurmd starts nothing in that second: that is revoked."""
     then = int(time.time())
     system.wait_until(lambda: int(time.time()) > then, what="the next second")
 
