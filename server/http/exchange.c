@@ -393,6 +393,7 @@ void *gw_exchange_begin(void *cls, const char *uri, struct MHD_Connection *mhd)
                 return NULL;
         }
         conn->x = x;
+        gw_lane_enter(&loop->head, &conn->seat, x->started_us);
         gw_metric_add(loop->http->exchanges, 0, 0, 1);
         return x;
 }
@@ -466,7 +467,18 @@ static enum gw_next stop_parts(struct gw_exchange *x, const struct gw_error *err
         return app_of(x)->stop(app_of(x)->self, x, err);
 }
 
-static enum gw_next refuse_late(struct gw_exchange *x)
+/* libmicrohttpd gives the method with the header only. */
+static void refuse_late_head(struct gw_exchange *x)
+{
+        struct gw_error err = {0};
+        gw_fail(&err, GW_ERR_REQUEST_TIMEOUT, "the header took too long to arrive");
+        x->seen = true;
+        x->method = x->version = "";
+        gw_exchange_refuse(x, GW_REFUSED_TIMEOUT, &err);
+        say_farewell(x);
+}
+
+static enum gw_next refuse_late_body(struct gw_exchange *x)
 {
         struct gw_error err = {0};
         gw_fail(&err, GW_ERR_REQUEST_TIMEOUT, "the body took too long to arrive");
@@ -480,7 +492,9 @@ static enum gw_next refuse_late(struct gw_exchange *x)
 void gw_exchange_expire(struct gw_exchange *x)
 {
         bool is_read = x->phase == GW_PHASE_BODY || x->phase == GW_PHASE_PARTS;
-        if (is_read && refuse_late(x) == GW_NEXT_WAIT)
+        if (x->phase == GW_PHASE_HEAD)
+                refuse_late_head(x);
+        else if (is_read && refuse_late_body(x) == GW_NEXT_WAIT)
                 gw_exchange_suspend(x, GW_PHASE_PARTS_WAIT);
         else
                 say_farewell(x);

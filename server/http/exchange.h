@@ -99,7 +99,7 @@ void gw_exchange_suspend(struct gw_exchange *x, enum gw_phase phase);
 
 /* Work came home to its exchange. */
 void gw_exchange_resume(struct gw_exchange *x, struct gw_work *work);
-/* The body took too long. */
+/* The header, of which the first line is there, or the body took too long. */
 void gw_exchange_expire(struct gw_exchange *x);
 /* The client hung up while work is out. */
 void gw_exchange_abandon(struct gw_exchange *x);

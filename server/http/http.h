@@ -87,8 +87,10 @@ struct gw_http_settings {
         size_t max_bodies_bytes;  /* held for all bodies together */
         size_t max_answers_bytes; /* held for all large answers together */
         unsigned body_timeout_ms; /* from the header's end to the body's end, then 408; of a
-                                     streamed body from one part to the next */
-        unsigned idle_timeout_s;  /* from the last answer to the next header's end, then closed */
+                                     streamed body from one part to the next; and from a header's
+                                     first line to its end */
+        unsigned idle_timeout_s;  /* from the last answer to the next header's first line, then
+                                     closed */
         unsigned abandon_check_ms; /* how often waiting clients are looked at; 0: 5000 */
 };
 

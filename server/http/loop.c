@@ -154,14 +154,15 @@ static void look_at_lanes(struct gw_loop *loop)
                 hang_up(conn);
         while ((conn = due(&loop->linger, now_us)))
                 hang_up(conn);
-        while ((conn = due(&loop->body, now_us)))
+        while ((conn = due(&loop->head, now_us)) || (conn = due(&loop->body, now_us)))
                 gw_exchange_expire(conn->x);
         look_at_waiting(loop, now_us);
 }
 
 static int64_t next_due_us(const struct gw_loop *loop)
 {
-        const struct gw_lane *lanes[] = {&loop->idle, &loop->body, &loop->linger, &loop->waiting};
+        const struct gw_lane *lanes[] = {&loop->idle, &loop->head, &loop->body, &loop->linger,
+                                         &loop->waiting};
         int64_t next = INT64_MAX;
         for (size_t i = 0; i < GW_COUNT(lanes); i++)
                 if (gw_lane_next_us(lanes[i]) < next)
@@ -223,19 +224,13 @@ static bool has_unread_bytes(const struct gw_conn *conn)
         return ioctl(conn->fd, FIONREAD, &unread) == 0 && unread > 0;
 }
 
-/* A request of which the server has the line, and not yet the header. */
-static bool is_in_head(const struct gw_loop *loop, const struct gw_conn *conn)
-{
-        return conn->x && conn->seat.lane == &loop->idle;
-}
-
 /* Keep-alive connections with nothing to say, and requests that do not come: libmicrohttpd does
  * not notice that a client left in the middle of a header. */
 static void hang_up_idle(struct gw_loop *loop)
 {
         bool late = gw_clock_mono_us() >= loop->heads_until_us;
         for (struct gw_conn *conn = loop->conns; conn; conn = conn->next)
-                if (conn->x ? late && is_in_head(loop, conn) : !has_unread_bytes(conn))
+                if (conn->x ? late && conn->seat.lane == &loop->head : !has_unread_bytes(conn))
                         hang_up(conn);
 }
 
@@ -337,6 +332,7 @@ static void init_lanes(struct gw_loop *loop)
 {
         const struct gw_http_settings *s = &loop->http->settings;
         gw_lane_init(&loop->idle, s->idle_timeout_s * GW_SECOND);
+        gw_lane_init(&loop->head, s->body_timeout_ms * INT64_C(1000));
         gw_lane_init(&loop->body, s->body_timeout_ms * INT64_C(1000));
         gw_lane_init(&loop->linger, LINGER_US);
         gw_lane_init(&loop->waiting, s->abandon_check_ms * INT64_C(1000));

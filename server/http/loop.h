@@ -47,7 +47,6 @@ struct gw_conn {
         int fd;
         struct gw_exchange *x; /* the one going on, or NULL */
         bool watched;          /* in streams_fd, until it is closed */
-        /* In idle: no complete request header yet. In body, linger, waiting: see the lane. */
         struct gw_seat seat;
         struct gw_conn *prev, *next;
 };
@@ -65,7 +64,8 @@ struct gw_loop {
 
         struct gw_conn *conns;
         bool made_room;         /* a connection was closed: the next turn must not sleep */
-        struct gw_lane idle;    /* between requests, or sending a request's header */
+        struct gw_lane idle;    /* between requests, up to a request's first line */
+        struct gw_lane head;    /* sending the rest of its header */
         struct gw_lane body;    /* sending a body */
         struct gw_lane linger;  /* answered for good, may still be sending */
         struct gw_lane waiting; /* suspended; looked at now and then */

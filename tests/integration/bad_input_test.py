@@ -293,11 +293,16 @@ def test_half_requests_and_slow_senders_hold_up_nobody(gateway, api):
             sock.close()
 
 
-def test_a_body_that_does_not_come_is_408(gateway, api):
-    head = (f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: {api.headers['Authorization']}\r\n"
-            "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{").encode()
-    received = raw_exchange("127.0.0.1", gateway.port, head, timeout=45)
-    assert parse_answer(received).status == 408
+def test_what_does_not_come_is_408(gateway, api):
+    head = f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: {api.headers['Authorization']}\r\n"
+    body = head + "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+
+    def sent(text):
+        return parse_answer(raw_exchange("127.0.0.1", gateway.port, text.encode(), timeout=45))
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for answer, words in zip(pool.map(sent, (head, body)), ("header", "body")):
+            assert (answer.status, answer.code) == (408, "request_timeout") and words in answer.json()["detail"]
 
 
 def test_five_thousand_connections(new_gateway):

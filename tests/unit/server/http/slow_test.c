@@ -62,8 +62,7 @@ static void refused_body_that_does_not_come(void **state)
 
 static void idle_connections_end(void **state)
 {
-        static const char *const beginnings[] = {"", "GET", "GET / HTTP/1.1\r\n",
-                                                 "GET / HTTP/1.1\r\nHost: t\r\n",
+        static const char *const beginnings[] = {"", "GET",
                                                  "GET / HTTP/1.1\r\nHost: t\r\n\r\nGET /"};
         (void)state;
         struct site *site = site_open((struct gw_http_settings){.idle_timeout_s = 1}, NULL);
@@ -82,18 +81,48 @@ static void idle_connections_end(void **state)
         site_close(site, 1000);
 }
 
+static void late_headers_are_told(void **state)
+{
+        static const char *const beginnings[] = {
+                "GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\nHost: t\r\nX",
+                "GET / HTTP/1.1\r\nHost: t\r\n\r\nGET / HTTP/1.1\r\n"};
+        (void)state;
+        struct site *site = site_open((struct gw_http_settings){.body_timeout_ms = 300}, NULL);
+        struct client c[GW_COUNT(beginnings)];
+        for (size_t i = 0; i < GW_COUNT(beginnings); i++) {
+                c[i] = client_open(site);
+                client_say(&c[i], beginnings[i]);
+        }
+        assert_int_equal(client_status(&c[GW_COUNT(c) - 1]), 200);
+        for (size_t i = 0; i < GW_COUNT(c); i++) {
+                struct reply r;
+                client_read(&c[i], &r);
+                assert_int_equal(r.status, 408);
+                assert_string_equal(reply_field(&r, "X-Refused"), "request_timeout");
+                assert_string_equal(reply_field(&r, "Connection"), "close");
+                reply_done(&r);
+                client_say(&c[i], "Y: too late\r\n\r\n");
+                assert_true(client_sees_end(&c[i]));
+                client_close(&c[i]);
+        }
+        assert_int_equal(atomic_load(&site->last_end), 408);
+        site_close(site, 1000);
+}
+
 static void dripping_header(void **state)
 {
         (void)state;
-        struct site *site = site_open((struct gw_http_settings){.idle_timeout_s = 1}, NULL);
+        struct site *site = site_open((struct gw_http_settings){.body_timeout_ms = 300}, NULL);
         struct client c = client_open(site);
         int64_t start = now_ms();
         client_say(&c, "GET / HTTP/1.1\r\nX: ");
-        while (!c.ended && now_ms() - start < PATIENCE_MS) {
+        struct reply r = {0};
+        while (r.status == 0 && now_ms() - start < PATIENCE_MS) {
                 client_send(&c, "d", 1);
-                client_fill(&c, now_ms() + 20);
+                client_read_for(&c, &r, false, 20);
         }
-        assert_true(c.ended);
+        assert_int_equal(r.status, 408);
+        reply_done(&r);
         client_close(&c);
         site_close(site, 1000);
 }
@@ -123,6 +152,7 @@ int main(void)
                 cmocka_unit_test(dripping_body),
                 cmocka_unit_test(refused_body_that_does_not_come),
                 cmocka_unit_test(idle_connections_end),
+                cmocka_unit_test(late_headers_are_told),
                 cmocka_unit_test(dripping_header),
                 cmocka_unit_test(waiting_is_not_idling),
         };
