@@ -76,9 +76,8 @@ struct part *gw_part_new(uint32_t number, uint32_t attempt, struct gw_spans *spa
         return p;
 }
 
-/* The runs of its tasks one after the other; run NULL: the first. NULL after the last. */
-static const struct gw_run *next_run(const struct array *a, const struct part *p,
-                                     const struct gw_run *run)
+const struct gw_run *gw_array_next_run(const struct array *a, const struct part *p,
+                                       const struct gw_run *run)
 {
         const struct gw_run *end = a->tasks.runs + a->tasks.count;
         uint32_t last = p->spans.items[p->spans.count - 1].last;
@@ -124,7 +123,7 @@ static void complete_parts(struct array *a, const struct gw_record_row *row)
                 const struct gw_run *run = NULL;
                 p->changes = p->changes || row->wished;
                 p->hold = row->wants_hold;
-                while ((run = next_run(a, p, run)))
+                while ((run = gw_array_next_run(a, p, run)))
                         p->left += run->hi - run->lo + 1;
         }
         LIST_FOREACH(p, &a->parts, link)
@@ -207,7 +206,7 @@ static size_t waiting_of(const struct array *a, const struct part *p, bool whole
 {
         size_t n = 0;
         const struct gw_run *run = NULL;
-        while ((!whole || n == 0) && (run = next_run(a, p, run)))
+        while ((!whole || n == 0) && (run = gw_array_next_run(a, p, run)))
                 n += waits_there(&run->task) ? run->hi - run->lo + 1 : 0;
         return whole ? n > 0 : n;
 }
@@ -251,7 +250,7 @@ uint32_t gw_array_parallel(const struct array *a, const struct part *p)
 bool gw_array_unwanted(const struct array *a, const struct part *p)
 {
         const struct gw_run *run = NULL;
-        while ((run = next_run(a, p, run)))
+        while ((run = gw_array_next_run(a, p, run)))
                 if (run->task.stop == GW_REASON_NONE)
                         return false;
         return true;
@@ -260,7 +259,7 @@ bool gw_array_unwanted(const struct array *a, const struct part *p)
 int gw_array_stopped(const struct array *a, const struct part *p, struct gw_spans *ret)
 {
         const struct gw_run *run = NULL;
-        while ((run = next_run(a, p, run)))
+        while ((run = gw_array_next_run(a, p, run)))
                 if (run->task.stop != GW_REASON_NONE &&
                     gw_spans_append(ret, run->lo, run->hi, NULL) < 0)
                         return -1;
@@ -271,7 +270,7 @@ int gw_array_stopped(const struct array *a, const struct part *p, struct gw_span
 static bool held_otherwise(const struct array *a, const struct part *p)
 {
         const struct gw_run *run = NULL;
-        while ((run = next_run(a, p, run))) {
+        while ((run = gw_array_next_run(a, p, run))) {
                 const struct gw_task *task = &run->task;
                 if (task->step == GW_STEP_PENDING && task->stop == GW_REASON_NONE &&
                     (task->reason == GW_REASON_HELD) != task->held)
@@ -311,7 +310,7 @@ static int shrink(const struct array *a, struct part *p)
 {
         struct gw_spans left = GW_SPANS_INIT;
         const struct gw_run *run = NULL;
-        while ((run = next_run(a, p, run))) {
+        while ((run = gw_array_next_run(a, p, run))) {
                 if (gw_spans_append(&left, run->lo, run->hi, NULL) < 0) {
                         gw_spans_done(&left);
                         return -1;
@@ -484,9 +483,8 @@ static uint32_t slice_end(const struct array *a, const struct gw_spans *which, u
         return by_task ? first + SLICE - 1 : end;
 }
 
-/* To some tasks of the part, or (part NULL) whatever part they are in. Returns whether it came to
- * all of them, before the write became too large. */
-static bool apply_sliced(struct gw_leader *l, struct live *v, struct part *p,
+/* part NULL: whatever part they are in. */
+bool gw_array_apply_wide(struct gw_leader *l, struct live *v, struct part *p,
                          const struct gw_spans *which, const struct gw_job_event *event)
 {
         struct array *a = v->array;
@@ -523,13 +521,13 @@ bool gw_array_apply_all(struct gw_leader *l, struct live *v, const struct gw_job
                 v->job.stop = event->reason;
         if (event->type == GW_EVENT_TIMER_DELAY && v->job.delayed_us <= event->at_us)
                 v->job.delayed_us = 0;
-        return apply_sliced(l, v, NULL, &all, event);
+        return gw_array_apply_wide(l, v, NULL, &all, event);
 }
 
 static int note_open(const struct array *a, struct part *p)
 {
         const struct gw_run *run = NULL;
-        while ((run = next_run(a, p, run)))
+        while ((run = gw_array_next_run(a, p, run)))
                 if (gw_spans_append(&p->open, run->lo, run->hi, NULL) < 0 ||
                     (run->task.step == GW_STEP_RUNNING &&
                      gw_spans_append(&p->begun, run->lo, run->hi, NULL) < 0))
@@ -550,7 +548,7 @@ static int wait_anew(struct gw_leader *l, struct live *v)
                 if (t->runs[i].task.step == GW_STEP_WAITING)
                         rc = gw_spans_append(&waiting, t->runs[i].lo, t->runs[i].hi, NULL);
         if (rc == 0)
-                (void)apply_sliced(l, v, NULL, &waiting, &e);
+                (void)gw_array_apply_wide(l, v, NULL, &waiting, &e);
         gw_spans_done(&waiting);
         return rc;
 }
@@ -577,7 +575,7 @@ static int find_gone(const struct array *a, const struct part *p, uint64_t seen,
                      struct gw_spans *ret)
 {
         const struct gw_run *run = NULL;
-        while ((run = next_run(a, p, run))) {
+        while ((run = gw_array_next_run(a, p, run))) {
                 const struct gw_task *task = &run->task;
                 bool there = task->step == GW_STEP_PENDING || task->step == GW_STEP_RUNNING;
                 if (there && task->seen < seen && gw_spans_append(ret, run->lo, run->hi, NULL) < 0)
@@ -634,7 +632,7 @@ static bool cancel_some(struct gw_leader *l, struct live *v, const json_t *row)
         if (pick(v->array, indices ? indices : "", &spans) < 0)
                 l->lost = true;
         else if (spans.count > 0)
-                done = apply_sliced(l, v, NULL, &spans, &e);
+                done = gw_array_apply_wide(l, v, NULL, &spans, &e);
         gw_spans_done(&spans);
         return done;
 }
@@ -642,11 +640,8 @@ static bool cancel_some(struct gw_leader *l, struct live *v, const json_t *row)
 bool gw_wish_is_dead(const json_t *row, struct gw_job_event *ret)
 {
         const json_t *attempt = json_array_get(row, 3);
-        *ret = (struct gw_job_event){.type = GW_EVENT_DEAD,
-                                     .at_us = gw_clock_wall_us(),
-                                     .exit_code = -1,
-                                     .attempt = (uint32_t)json_integer_value(attempt),
-                                     .raw = "its node was confirmed to be dead"};
+        *ret = gw_event_dead((uint32_t)json_integer_value(attempt));
+        ret->raw = "its node was confirmed to be dead";
         return json_is_integer(attempt);
 }
 
@@ -663,7 +658,7 @@ static bool end_dead(struct gw_leader *l, struct live *v, const json_t *row,
         LIST_FOREACH(p, &v->array->parts, link)
         {
                 if (!l->lost && done && spans.count > 0 && is_accepted(p))
-                        done = apply_sliced(l, v, p, &spans, event);
+                        done = gw_array_apply_wide(l, v, p, &spans, event);
         }
         gw_spans_done(&spans);
         return done;

@@ -10,6 +10,7 @@
  *   leader_read.c     questions to the record: wishes, timers, claims
  *   leader_write.c    an event to a job, and its record
  *   leader_tell.c     what the backend must be told then
+ *   leader_orphan.c   ends what is on nodes that are silent for too long
  *   leader_pause.c    pauses between hand-overs that do not get there
  *   leader_about.c    what its scheduler has made of what it was told
  */
@@ -260,6 +261,13 @@ void gw_leader_act(struct gw_leader *l, struct live *v); /* tells the backend wh
 /* Asks again what was put off, and drops what nobody wants before it was sent. */
 void gw_leader_ask_again(struct gw_leader *l);
 
+/* leader_orphan.c
+ *
+ * Ends what its job waits for no longer. Returns whether there was any; the job may be gone. */
+bool gw_leader_end_orphans(struct gw_leader *l, struct live *v);
+/* The event that an attempt is dead, without words. */
+struct gw_job_event gw_event_dead(uint32_t attempt);
+
 /* leader_pause.c
  *
  * What was said of the hand-over of a part. */
@@ -313,6 +321,12 @@ bool gw_array_apply_all(struct gw_leader *l, struct live *v, const struct gw_job
 void gw_array_occasion(struct gw_leader *l, struct live *v, const struct occasion *occasion);
 void gw_array_recover(struct gw_leader *l, struct live *v);
 void gw_array_synced(struct gw_leader *l, struct live *v, const struct message *m);
+/* To the tasks of the part, by slices as gw_array_apply_all(). Returns likewise. */
+bool gw_array_apply_wide(struct gw_leader *l, struct live *v, struct part *p,
+                         const struct gw_spans *which, const struct gw_job_event *event);
+/* The runs of a part's tasks one after the other; run NULL: the first. NULL after the last. */
+const struct gw_run *gw_array_next_run(const struct array *a, const struct part *p,
+                                       const struct gw_run *run);
 /* Wishes about single tasks, as the record's row gives them. Returns as gw_array_apply_all(). */
 bool gw_array_grant_tasks(struct gw_leader *l, struct live *v, const char *wishes);
 /* The event of a row of them that says that an attempt is dead; false: it says something else. */

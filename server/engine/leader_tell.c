@@ -194,6 +194,8 @@ static void ask_again(struct gw_leader *l, struct live *v, struct part *p)
 static void ask_job_again(struct gw_leader *l, struct live *v)
 {
         struct part *next;
+        if (gw_leader_end_orphans(l, v))
+                return;
         for (struct part *p = gw_live_next_part(v, NULL); p && !l->lost; p = next) {
                 next = gw_live_next_part(v, p); /* the job may be gone after its last */
                 ask_again(l, v, p);

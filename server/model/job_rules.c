@@ -88,6 +88,14 @@ static void enter(struct gw_job *job, enum gw_job_step step, enum gw_reason reas
         job->step = step;
         job->state = states[step];
         job->reason = reason;
+        if (reason != GW_REASON_NODE_UNAVAILABLE)
+                job->silent_us = 0;
+}
+
+static void note_silence(struct gw_job *job, const struct gw_job_event *event)
+{
+        if (job->reason == GW_REASON_NODE_UNAVAILABLE && job->silent_us == 0)
+                job->silent_us = event->at_us;
 }
 
 static void finish(struct gw_job *job, enum gw_reason reason, int64_t ended_us,
@@ -98,6 +106,7 @@ static void finish(struct gw_job *job, enum gw_reason reason, int64_t ended_us,
         job->reason = reason;
         job->held = false;
         job->delayed_us = 0;
+        job->silent_us = 0;
         job->ended_us = ended_us;
         effect->ended = true;
 }
@@ -218,13 +227,14 @@ static void claim(struct gw_job *job, const struct gw_job_event *event,
         mark_submission(job, GW_SUBMISSION_INTENDED, effect);
 }
 
-/* Observation numbers begin anew with each leader. */
+/* Observation numbers begin anew with each leader, and so does the wait for a silent node. */
 static void recover(struct gw_job *job, const struct gw_job_event *event,
                     struct gw_job_effect *effect)
 {
-        (void)event;
         (void)effect;
         job->seen = 0;
+        job->silent_us = 0;
+        note_silence(job, event);
 }
 
 static void recover_intended(struct gw_job *job, const struct gw_job_event *event,
@@ -339,6 +349,7 @@ static void go_on(struct gw_job *job, const struct gw_job_event *event, enum gw_
         job->held = false;
         set_message(job, event->raw);
         enter(job, GW_STEP_RUNNING, reason);
+        note_silence(job, event);
         if (news)
                 add_attempt(job, event, effect)->provisional = provisional;
 }

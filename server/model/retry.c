@@ -99,6 +99,17 @@ static void read_max_delay(const json_t *v, struct gw_retry *r, struct gw_faults
         read_duration(v, "/retry/max_delay", &r->max_delay_s, faults);
 }
 
+static void read_orphan_wait(const json_t *v, struct gw_retry *r, struct gw_faults *faults)
+{
+        int64_t wait_s = -1;
+        read_duration(v, "/retry/orphan_wait", &wait_s, faults);
+        if (wait_s == 0)
+                gw_faults_add(faults, GW_ERR_INVALID, "/retry/orphan_wait",
+                              "must be longer than 0");
+        else if (wait_s > 0)
+                r->orphan_wait_s = wait_s;
+}
+
 static void read_backoff(const json_t *v, struct gw_retry *r, struct gw_faults *faults)
 {
         double f = json_number_value(v);
@@ -158,6 +169,7 @@ int gw_retry_from_json(const json_t *json, struct gw_retry *ret, struct gw_fault
                        {"delay", read_delay},
                        {"backoff", read_backoff},
                        {"max_delay", read_max_delay},
+                       {"orphan_wait", read_orphan_wait},
                        {"on", read_on}};
         struct gw_retry r = gw_retry_default();
         size_t before = faults->count + faults->dropped;

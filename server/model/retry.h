@@ -25,6 +25,7 @@ struct gw_retry {
         int64_t delay_s;        /* before the first of them */
         double backoff;         /* factor for each further one, 1 … GW_MAX_BACKOFF */
         int64_t max_delay_s;    /* the wait grows no further than this */
+        int64_t orphan_wait_s;  /* what is on a silent node is waited for so long; 0: for ever */
         uint64_t reasons;       /* bit n: enum gw_reason n; EXIT_CODE means any code but 0 */
         uint64_t exit_codes[4]; /* bit n: code n, 1 … 255, where the reason is EXIT_CODE */
 };
@@ -44,7 +45,7 @@ bool gw_retry_wants(const struct gw_retry *retry, enum gw_reason reason, int exi
  * most max_delay, but never less than delay itself. */
 int64_t gw_retry_delay_s(const struct gw_retry *retry, unsigned attempt);
 
-/* Reads {limit, delay, backoff, max_delay, on: [reason names and exit codes]}; what is
+/* Reads {limit, delay, backoff, max_delay, orphan_wait, on: [reason names and exit codes]}; what is
  * missing, or a NULL `json`, takes its default. Returns 0; or -1 with a fault for each bad
  * member, pointers beginning with "/retry", and *ret untouched. */
 int gw_retry_from_json(const json_t *json, struct gw_retry *ret, struct gw_faults *faults);

@@ -5,8 +5,8 @@
  * Invariants: the runs are in order, cover 0 … total-1 without a gap, and no two neighbours are
  * equal; `counts` is their sum; `rows` has where runs begin of which the record shows a difference
  * to the one before. Outside of an effect's rows the runs are those of the record. A
- * task that is at no backend has submission, seen, restart, started_us and stop 0; one that has
- * ended has also held and delayed_us 0.
+ * task that is at no backend has submission, seen, restart, started_us, silent_us and stop 0; one
+ * that has ended has also held and delayed_us 0.
  */
 #include "server/model/tasks.h"
 
@@ -53,7 +53,7 @@ static bool equal(const struct gw_task *a, const struct gw_task *b)
                a->stop == b->stop && a->held == b->held && a->submission == b->submission &&
                a->tries == b->tries && a->attempt == b->attempt && a->restart == b->restart &&
                a->seen == b->seen && a->delayed_us == b->delayed_us &&
-               a->started_us == b->started_us;
+               a->started_us == b->started_us && a->silent_us == b->silent_us;
 }
 
 /* Whether the record shows no difference. */
@@ -382,6 +382,7 @@ static struct gw_job as_job(const struct gw_task *task, const struct gw_job *job
                 .seen = task->seen,
                 .delayed_us = task->delayed_us,
                 .started_us = task->started_us,
+                .silent_us = task->silent_us,
                 .first_started_us = job->first_started_us,
         };
 }
@@ -403,6 +404,7 @@ static struct gw_task as_task(const struct gw_job *j, uint32_t number)
                 .seen = there ? j->seen : 0,
                 .delayed_us = j->delayed_us,
                 .started_us = there ? j->started_us : 0,
+                .silent_us = there ? j->silent_us : 0,
         };
 }
 

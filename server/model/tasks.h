@@ -31,6 +31,7 @@ struct gw_task {
         uint64_t seen;
         int64_t delayed_us;
         int64_t started_us;
+        int64_t silent_us;
 };
 
 /* Ordinals lo … hi, both included. */
@@ -65,7 +66,7 @@ int gw_tasks_copy(const struct gw_tasks *t, struct gw_tasks *ret, struct gw_erro
 int gw_tasks_put(struct gw_tasks *t, const struct gw_run *run, struct gw_error *err);
 
 /* The row of the record that the ordinal is in: neighbours that differ only in what was observed
- * last (held, restart, seen, started_us) are one. */
+ * last (held, restart, seen, started_us, silent_us) are one. */
 struct gw_run gw_tasks_row(const struct gw_tasks *t, uint32_t ordinal);
 
 /* Whether a task is as all were at first: the record has no row of it. */

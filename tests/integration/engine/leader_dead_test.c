@@ -204,6 +204,57 @@ static void tasks_of_a_dead_node_end_by_themselves(void **state)
         assert_int_equal(await_call(GW_REQUEST_FORGET).mark.number, 1);
 }
 
+#define WAITS_FOR_ORPHANS(limit) ",\"retry\":{\"limit\":" limit ",\"delay\":0,\"orphan_wait\":2}"
+#define GIVEN_UP "its node was silent for longer than retry.orphan_wait: what ran there may run on"
+
+static void what_is_silent_for_too_long_ends(void **state)
+{
+        (void)state;
+        struct gw_id waits = test_submit(project, SPEC);
+        fall_silent(waits, running(waits), 0, 0);
+        struct gw_id id = test_submit(project, SPEC_WITH(WAITS_FOR_ORPHANS("0")));
+        struct gw_mark mark = running(id);
+        fall_silent(id, mark, 0, 0);
+        assert_string_equal(test_await(id, GW_FAILED, "node_failure").message, GIVEN_UP);
+        assert_true(gw_id_equal(await_call(GW_REQUEST_FORGET).mark.job, id));
+        assert_int_equal(test_read(waits).state, GW_RUNNING);
+}
+
+/* Nothing of it is told to the next leader but that it runs. */
+static void what_is_silent_for_too_long_is_ended_by_the_next_leader(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, SPEC_WITH(WAITS_FOR_ORPHANS("1")));
+        fall_silent(id, running(id), 0, 0);
+        restart_leader(64);
+        assert_int_equal(await_call(GW_REQUEST_FORGET).mark.number, 1);
+        struct call c = await_call(GW_REQUEST_SUBMIT);
+        assert_int_equal(c.mark.number, 2);
+        assert_int_equal(c.attempt, 2);
+}
+
+static void tasks_that_are_silent_for_too_long_end(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(
+                project, SPEC_WITH(",\"array\":{\"indices\":\"10-13\"}" WAITS_FOR_ORPHANS("1")));
+        struct call c = await_call(GW_REQUEST_SUBMIT);
+        answer(c, GW_ANSWER_DONE);
+        tell_tasks(c.mark, 0, 3, GW_PHASE_RUNNING, GW_REASON_NONE, -1);
+        test_await(id, GW_RUNNING, "");
+        fall_silent(id, c.mark, 0, 2);
+        tell_tasks(c.mark, 1, 1, GW_PHASE_RUNNING, GW_REASON_NONE, -1); /* it is back */
+        struct call again = await_call(GW_REQUEST_SUBMIT);
+        assert_int_equal(again.mark.number, 2);
+        assert_string_equal(again.spans, "0,2");
+        answer(again, GW_ANSWER_DONE);
+        tell_tasks(again.mark, 0, 0, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        tell_tasks(again.mark, 2, 2, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        tell_tasks(c.mark, 1, 1, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        tell_tasks(c.mark, 3, 3, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        test_await(id, GW_SUCCEEDED, "completed");
+}
+
 /* Each of its tasks has a row of its attempt: one write is not to have all of them. */
 static void a_wide_death_comes_in_steps(void **state)
 {
@@ -240,6 +291,9 @@ int main(void)
                 STAGE_TEST(dead_tasks_end_though_an_older_leader_overlooked_it),
                 STAGE_TEST(what_came_back_goes_on),
                 STAGE_TEST(tasks_of_a_dead_node_end_by_themselves),
+                STAGE_TEST(what_is_silent_for_too_long_ends),
+                STAGE_TEST(what_is_silent_for_too_long_is_ended_by_the_next_leader),
+                STAGE_TEST(tasks_that_are_silent_for_too_long_end),
                 STAGE_TEST(a_wide_death_comes_in_steps),
         };
         stage_build("gw_leader_dead_test");

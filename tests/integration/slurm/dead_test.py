@@ -17,13 +17,16 @@ def test_what_ran_on_a_dead_node_is_ended_by_a_manager(made):
     api = made.api
     dead, lives = sorted(set(made.slurm.run("sinfo", "-h", "-N", "-o", "%N").stdout.split()))
 
-    def on(node, **spec):
-        return api.submit(command=["sleep", "300"], retry={"limit": 0}, options={"slurm": {"nodelist": node}}, **spec)
+    def on(node, retry=None, **spec):
+        return api.submit(command=["sleep", "300"], retry={"limit": 0} | (retry or {}),
+                          resources={"memory": "500Mi"}, options={"slurm": {"nodelist": node}}, **spec)
     ends, cancelled, array = on(dead), on(dead), on(dead, array={"indices": "5-7"})
-    runs = on(lives)
-    for job in (ends, cancelled, array, runs):
+    given_up = [on(dead, retry={"orphan_wait": "10s"}, **spec) for spec in ({}, {"array": {"indices": "5-6"}})]
+    runs = on(lives, retry={"orphan_wait": "10s"})
+    for job in (ends, cancelled, array, runs, *given_up):
         system.wait_until(lambda: api.job(job["id"])["state"] == "running", 60, "its start")
-    system.wait_until(lambda: api.job(array["id"])["counts"]["running"] == 3, 60, "all of its tasks")
+    for job in (array, given_up[1]):
+        system.wait_until(lambda: api.job(job["id"])["counts"]["running"] == job["task_count"], 60, "all of its tasks")
     made.slurm.kill(f"slurmd-{dead}")
     made.slurm.run("scontrol", "update", f"nodename={dead}", "state=down", "reason=test")
     for job in (ends, cancelled, array):
@@ -65,6 +68,11 @@ def test_what_ran_on_a_dead_node_is_ended_by_a_manager(made):
     assert api.job(array["id"])["counts"]["running"] == 2
     assert confirm(manager, array, indices="5-7").status == 202
     assert outcome(api.wait(array["id"], seconds=60))[:2] == ("failed", "node_failure")
+    for job in given_up:
+        assert outcome(api.wait(job["id"], seconds=60))[:2] == ("failed", "node_failure")
+        index = 5 if "array" in job["spec"] else 0
+        [attempt] = api.get(f"/v1/jobs/{job['id']}/tasks/{index}/attempts").json()["items"]
+        assert "orphan_wait" in attempt["message"] and attempt["node"] == dead
     assert api.job(runs["id"])["state"] == "running"
     api.post(f"/v1/jobs/{runs['id']}/cancel")
     assert api.wait(runs["id"], seconds=60)["state"] == "cancelled"

@@ -156,6 +156,8 @@ static void test_reads_members(void **state)
         assert_int_equal(r.delay_s, 90);
         assert_true(r.backoff == 1.5);
         assert_int_equal(r.max_delay_s, 7200);
+        assert_int_equal(r.orphan_wait_s, 0);
+        assert_int_equal(good("{\"orphan_wait\": \"2m\"}").orphan_wait_s, 120);
         assert_true(r.reasons == 0);
         for (unsigned i = 0; i < GW_REASON_COUNT; i++)
                 assert_false(gw_retry_wants(&r, (enum gw_reason)i, 1, 1));
@@ -185,6 +187,8 @@ static void test_bad_members(void **state)
                 {"{\"delay\": []}", "/retry/delay"},
                 {"{\"max_delay\": \"soon\"}", "/retry/max_delay"},
                 {"{\"max_delay\": true}", "/retry/max_delay"},
+                {"{\"orphan_wait\": 0}", "/retry/orphan_wait"},
+                {"{\"orphan_wait\": \"never\"}", "/retry/orphan_wait"},
                 {"{\"backoff\": 0.99}", "/retry/backoff"},
                 {"{\"backoff\": 100.1}", "/retry/backoff"},
                 {"{\"backoff\": \"2\"}", "/retry/backoff"},
