@@ -301,7 +301,7 @@ def test_what_does_not_come_is_408(gateway, api):
         return parse_answer(raw_exchange("127.0.0.1", gateway.port, text.encode(), timeout=45))
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        for answer, words in zip(pool.map(sent, (head, body)), ("header", "body")):
+        for answer, words in zip(pool.map(sent, (head, body)), ("header", "body"), strict=True):
             assert (answer.status, answer.code) == (408, "request_timeout") and words in answer.json()["detail"]
 
 
