@@ -399,6 +399,12 @@ static const struct way delete_way = {.method = "DELETE",
                                       .max_bytes = GW_MAX_K8S_ANSWER_BYTES,
                                       .total_ms = ANSWER_MS};
 
+static int64_t within(const struct gw_k8s_call *call, int64_t usual_ms)
+{
+        bool sooner = call->within_ms > 0 && (usual_ms == 0 || call->within_ms < usual_ms);
+        return sooner ? call->within_ms : usual_ms;
+}
+
 static void fill_request(struct gw_k8s_call *call, const struct way *way)
 {
         struct gw_k8s_client *c = call->client;
@@ -413,8 +419,8 @@ static void fill_request(struct gw_k8s_call *call, const struct way *way)
                 .body_len = call->body ? strlen(call->body) : 0,
                 .token = call->token,
                 .max_bytes = way->max_bytes,
-                .connect_ms = CONNECT_MS,
-                .total_ms = way->total_ms,
+                .connect_ms = within(call, CONNECT_MS),
+                .total_ms = within(call, way->total_ms),
                 .silence_ms = way->silence_ms,
                 .stream = way->stream,
                 .home = c->home,

@@ -60,6 +60,9 @@ struct gw_k8s_call {
          * after gw_k8s_call_go_on(). Not called after gw_k8s_call_cancel(). */
         bool (*piece)(struct gw_k8s_call *call, const char *text, size_t len);
         void *owner;
+        /* When it must be over, if that is sooner than usual: nothing of it is sent later. 0: as
+         * usual. */
+        int64_t within_ms;
 
         /* ---- what came, once it is home; of the call until it is ended or begun again ---- */
         struct gw_k8s_status status; /* OK of a stream: it ended cleanly */

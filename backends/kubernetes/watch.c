@@ -48,10 +48,11 @@ struct gw_k8s_watch {
         bool stopping;
         int64_t at_us; /* when the step is due */
         int64_t heard_us;
-        unsigned failures; /* in a row */
-        bool in_trouble;   /* it was told, and not yet that all is well */
-        unsigned limit;    /* items of a page; fewer after one that was too large */
-        char *mark;        /* of the next page */
+        int64_t asked_us, listed_us; /* wall: of the list that is asked for, that is told */
+        unsigned failures;           /* in a row */
+        bool in_trouble;             /* it was told, and not yet that all is well */
+        unsigned limit;              /* items of a page; fewer after one that was too large */
+        char *mark;                  /* of the next page */
         char version[VERSION_SIZE];
 
         struct gw_k8s_call call;
@@ -118,6 +119,8 @@ static void tell_page(struct gw_k8s_watch *w, const json_t *list)
 {
         size_t i;
         json_t *item;
+        if (w->step == LIST_FIRST)
+                w->listed_us = w->asked_us;
         if (w->step == LIST_FIRST && !w->stopping)
                 w->ops->begin(w->arg);
         json_array_foreach(json_object_get(list, "items"), i, item)
@@ -296,6 +299,8 @@ void gw_k8s_watch_serve(struct gw_k8s_watch *w)
                 return;
         if (w->step == WATCH)
                 begin_watch(w);
+        if (w->step == LIST_FIRST)
+                w->asked_us = gw_clock_wall_us();
         w->out = ask(w, &why) == 0;
         if (w->out)
                 return;
@@ -314,6 +319,11 @@ int64_t gw_k8s_watch_wake_at(const struct gw_k8s_watch *w)
 int64_t gw_k8s_watch_heard_us(const struct gw_k8s_watch *w)
 {
         return w->heard_us;
+}
+
+int64_t gw_k8s_watch_listed_us(const struct gw_k8s_watch *w)
+{
+        return w->listed_us;
 }
 
 void gw_k8s_watch_stop(struct gw_k8s_watch *w)

@@ -61,6 +61,10 @@ int64_t gw_k8s_watch_wake_at(const struct gw_k8s_watch *watch);
  * what is known is as old as a server may be silent. */
 int64_t gw_k8s_watch_heard_us(const struct gw_k8s_watch *watch);
 
+/* When the list that was told last, or is being told, was asked for, by the wall clock: what it
+ * lacks was not there some time after that. */
+int64_t gw_k8s_watch_listed_us(const struct gw_k8s_watch *watch);
+
 /* Nothing more is told. It may be freed once it is over. */
 void gw_k8s_watch_stop(struct gw_k8s_watch *watch);
 bool gw_k8s_watch_is_over(const struct gw_k8s_watch *watch);
