@@ -14,7 +14,9 @@
 #include "backends/kubernetes/places.h"
 #include "backends/kubernetes/program.h"
 #include "backends/kubernetes/volumes.h"
+#include "server/base/buf.h"
 #include "server/base/cleanup.h"
+#include "server/base/limits.h"
 
 static const char *name_of(const json_t *item)
 {
@@ -241,6 +243,28 @@ static int add_given_maps(const struct gw_k8s_work *w)
 
 /* ---- all together --------------------------------------------------------------------------- */
 
+/* What goes with the Job, for whoever removes it. */
+static int note_before(const struct gw_k8s_work *w)
+{
+        struct gw_buf names = GW_BUF_INIT(GW_MAX_K8S_ANSWER_BYTES);
+        json_t *metadata = json_object_get(w->m->job, "metadata");
+        size_t i;
+        const json_t *object;
+        json_array_foreach(w->m->before, i, object)
+        {
+                gw_buf_printf(&names, "%s%s/%s", i ? " " : "",
+                              json_string_value(json_object_get(object, "kind")),
+                              name_of(json_object_get(object, "metadata")));
+        }
+        int rc = 0;
+        if (names.len > 0 || names.failed)
+                rc = json_object_set_new(object_in(metadata, "annotations"),
+                                         GW_K8S_ANNOTATION_BESIDE,
+                                         names.failed ? NULL : json_string(names.data));
+        gw_buf_done(&names);
+        return rc;
+}
+
 static int fill_objects(struct gw_k8s_work *w, struct gw_error *err)
 {
         const json_t *patch = json_object_get(gw_k8s_spec_member(w, "options"), "kubernetes");
@@ -248,7 +272,7 @@ static int fill_objects(struct gw_k8s_work *w, struct gw_error *err)
                 return gw_fail(err, GW_ERR_NOMEM, "out of memory");
         if (make_job(w, err))
                 return -1;
-        if (add_given_maps(w))
+        if (add_given_maps(w) || note_before(w))
                 return gw_fail(err, GW_ERR_NOMEM, "out of memory");
         return patch ? gw_k8s_patch(w->m->job, patch, w->site, err) : 0;
 }

@@ -26,6 +26,8 @@
 #define GW_K8S_ANNOTATION_MARK GW_K8S_DOMAIN "/mark"     /* gw_mark_format() */
 #define GW_K8S_ANNOTATION_NAME GW_K8S_DOMAIN "/name"     /* the job's name, whatever it is */
 #define GW_K8S_ANNOTATION_LABELS GW_K8S_DOMAIN "/labels" /* JSON text: all of the job's labels */
+/* Of a Job: what was made before it and is to go with it, as "ConfigMap/NAME Service/NAME". */
+#define GW_K8S_ANNOTATION_BESIDE GW_K8S_DOMAIN "/beside"
 
 /* The name: a DNS label that begins with a letter, so that a Service may have it too. An Indexed
  * Job's pods are hosts called NAME-INDEX, which fits in 63 for as many tasks as a Job may have. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backends/kubernetes/kept.h"
 #include "backends/kubernetes/record.h"
 #include "server/base/cleanup.h"
 #include "server/base/str.h"
@@ -60,10 +61,14 @@ static const struct job_end {
         const char *reason, *message;
         enum gw_reason means;
         bool over;
+        bool own; /* the reason is our own, and its message says it all */
 } job_ends[] = {
-        {"DeadlineExceeded", "", GW_REASON_DEADLINE, true},
-        {"PodFailurePolicy", "DisruptionTarget", GW_REASON_EVICTED, false},
-        {"", "", GW_REASON_BACKEND_ERROR, false},
+        {"DeadlineExceeded", "", GW_REASON_DEADLINE, true, false},
+        {"PodFailurePolicy", "DisruptionTarget", GW_REASON_EVICTED, false, false},
+        /* Of a Job that is gone (kept.h). */
+        {GW_K8S_WAS_DELETED, "", GW_REASON_CANCELLED_EXTERNALLY, false, true},
+        {GW_K8S_WAS_LOST, "", GW_REASON_LOST, false, true},
+        {"", "", GW_REASON_BACKEND_ERROR, false, false},
 };
 
 /* What Events tell of a pod that is gone. */
@@ -387,10 +392,18 @@ static void mean_pending(struct gw_k8s_meaning *m, const struct gw_k8s_pod *pod,
         say(m, why.reason);
 }
 
+/* Nothing of it has run, and nothing of it is to. */
+static void mean_taken_back(struct gw_k8s_meaning *m, const struct gw_k8s_job *job)
+{
+        m->phase = GW_PHASE_PENDING;
+        m->reason = job->suspended ? GW_REASON_SUSPENDED : GW_REASON_NONE;
+        say(m, "the pod is being deleted");
+}
+
 static void mean_pod(struct gw_k8s_meaning *m, const struct gw_k8s_pod *pod,
                      const struct gw_k8s_job *job, const json_t *events)
 {
-        bool started = pod->running || pod->terminated;
+        bool waits = strcmp(pod->phase, "Pending") == 0 && !pod->running && !pod->terminated;
         tell_times(m, pod);
         if (strcmp(pod->phase, "Succeeded") == 0) {
                 m->phase = GW_PHASE_ENDING;
@@ -398,13 +411,15 @@ static void mean_pod(struct gw_k8s_meaning *m, const struct gw_k8s_pod *pod,
         } else if (pod->has_ended) {
                 m->phase = GW_PHASE_ENDING;
                 mean_failed(m, pod);
+        } else if (waits && pod->deleted) {
+                mean_taken_back(m, job);
         } else if (pod->deleted && job->suspended) {
                 m->phase = GW_PHASE_RUNNING;
                 m->reason = GW_REASON_SUSPENDED;
                 say(m, "the pod is being ended");
         } else if (pod->deleted || pod->disruption) {
                 mean_going_away(m, pod);
-        } else if (strcmp(pod->phase, "Pending") == 0 && !started) {
+        } else if (waits) {
                 mean_pending(m, pod, events);
         } else {
                 m->phase = GW_PHASE_RUNNING;
@@ -498,10 +513,7 @@ static void mean_waiting(struct gw_k8s_meaning *m, const struct gw_k8s_job *job,
         char words[GW_K8S_WORDS];
         m->phase = GW_PHASE_PENDING;
         if (job->deleted) {
-                m->phase = GW_PHASE_ENDING;
-                m->reason = GW_REASON_CANCELLED_EXTERNALLY;
-                m->by_somebody = true;
-                say(m, "the Job was deleted");
+                say(m, "the Job is being deleted");
         } else if (job->suspended) {
                 m->reason = GW_REASON_SUSPENDED;
                 say(m, gw_k8s_text(gw_k8s_condition(job->json, "Suspended"), "message"));
@@ -532,6 +544,11 @@ static const struct event *find_last_event(const json_t *events)
         return NULL;
 }
 
+static void say_job(struct gw_k8s_meaning *m, const struct gw_k8s_job *job)
+{
+        say_both(m, find_job_end(job)->own ? "" : job->reason, job->message);
+}
+
 static void mean_job_failed(struct gw_k8s_meaning *m, const struct gw_k8s_job *job,
                             const json_t *events)
 {
@@ -539,7 +556,7 @@ static void mean_job_failed(struct gw_k8s_meaning *m, const struct gw_k8s_job *j
         const struct event *event = row->over ? NULL : find_last_event(events);
         m->reason = event && event->means != GW_REASON_BACKEND_ERROR ? event->means : row->means;
         m->by_somebody = m->reason == GW_REASON_CANCELLED_EXTERNALLY;
-        say_both(m, job->reason, job->message);
+        say_job(m, job);
 }
 
 /* ---- the end -------------------------------------------------------------------------------- */
@@ -568,7 +585,7 @@ static void mean_failure(struct gw_k8s_meaning *m, const struct gw_k8s_job *job,
                 forget_outcome(m);
                 m->reason = pod->deleted ? GW_REASON_CANCELLED_EXTERNALLY : GW_REASON_BACKEND_ERROR;
                 m->by_somebody = pod->deleted;
-                say_both(m, job->reason, job->message);
+                say_job(m, job);
                 return;
         }
         forget_outcome(m);

@@ -22,7 +22,7 @@
 #include "server/model/spans.h"
 
 #define GW_K8S_WORDS 512
-#define GW_K8S_NODES 256
+#define GW_K8S_NODE_NAMES 256
 
 /* One Job as it was seen; borrowed. */
 struct gw_k8s_view {
@@ -54,7 +54,7 @@ struct gw_k8s_meaning {
         bool pod_behind;
 
         int64_t pending_us, started_us, ended_us; /* wall; 0: not known */
-        char node[GW_K8S_NODES];                  /* names with commas; "": none */
+        char node[GW_K8S_NODE_NAMES];             /* names with commas; "": none */
         char words[GW_K8S_WORDS];                 /* the cluster's own, cut as messages are */
 };
 
