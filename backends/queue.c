@@ -36,8 +36,9 @@ static struct gw_submission *copy_submission(const struct gw_submission *s)
         size_t spans_len = span_count * sizeof(*s->spans);
         size_t identity_len = text_size(s->identity), indices_len = text_size(s->index_set);
         size_t ref_len = text_size(s->ref);
+        size_t name_len = text_size(s->name), project_len = text_size(s->project);
         char *memory = malloc(sizeof *s + spans_len + s->spec_len + 1 + identity_len + indices_len +
-                              ref_len);
+                              ref_len + name_len + project_len);
         if (!memory)
                 return NULL;
         struct gw_submission *copy = (struct gw_submission *)(void *)memory;
@@ -51,7 +52,8 @@ static struct gw_submission *copy_submission(const struct gw_submission *s)
         copy->identity = s->identity ? put(&at, s->identity, identity_len) : NULL;
         copy->index_set = s->index_set ? put(&at, s->index_set, indices_len) : NULL;
         copy->ref = s->ref ? put(&at, s->ref, ref_len) : NULL;
-        copy->name = copy->project = NULL;
+        copy->name = s->name ? put(&at, s->name, name_len) : NULL;
+        copy->project = s->project ? put(&at, s->project, project_len) : NULL;
         copy->json = NULL;
         copy->begun = NULL;
         copy->begun_count = 0;
