@@ -31,6 +31,7 @@ enum option {
         OPTION_EXPIRES = 32,
         OPTION_NAME = 64,
         OPTION_ACCOUNT = 128,
+        OPTION_SERVICE_ACCOUNT = 256,
 };
 
 struct member {
@@ -41,7 +42,7 @@ struct member {
 struct arguments {
         const char *word[3]; /* behind the command's own two */
         size_t words;
-        const char *backend, *user, *project, *scopes, *name, *account;
+        const char *backend, *user, *project, *scopes, *name, *account, *service_account;
         int64_t expires_us;
         struct member members[MAX_MEMBERS];
         size_t member_count;
@@ -49,6 +50,7 @@ struct arguments {
 
 struct call {
         struct arguments args;
+        const struct gw_config *config;
         struct gw_db_session *session;
         struct gw_buf *out;
 };
@@ -146,6 +148,12 @@ static int take_account(struct arguments *a, const char *value, struct gw_error 
         return check_name("account", value, GW_MAX_NAME, err);
 }
 
+static int take_service_account(struct arguments *a, const char *value, struct gw_error *err)
+{
+        a->service_account = value;
+        return check_name("service account", value, GW_MAX_NAME, err);
+}
+
 static const struct {
         const char *name;
         enum option option;
@@ -159,6 +167,7 @@ static const struct {
         {"--expires", OPTION_EXPIRES, take_expires},
         {"--name", OPTION_NAME, take_name},
         {"--account", OPTION_ACCOUNT, take_account},
+        {"--service-account", OPTION_SERVICE_ACCOUNT, take_service_account},
 };
 
 /* ---- what they do ---- */
@@ -223,7 +232,33 @@ static int project_member(struct call *c, struct gw_error *err)
         return set_member(c, project, user, role, err);
 }
 
-/* Whom the project's jobs are on a backend: a Unix user there, and what it is charged to. */
+static bool is_kubernetes(const struct gw_config *config, const char *backend)
+{
+        for (size_t i = 0; i < config->backend_count; i++)
+                if (strcmp(config->backends[i].name, backend) == 0)
+                        return strcmp(config->backends[i].type, "kubernetes") == 0;
+        return false;
+}
+
+/* A Unix user and what it is charged to; on Kubernetes a namespace and whom pods are there. NULL
+ * with an error. */
+static json_t *make_identity(const struct call *c, struct gw_error *err)
+{
+        const struct arguments *a = &c->args;
+        bool kubernetes = is_kubernetes(c->config, a->word[1]);
+        if (a->account && kubernetes)
+                gw_fail(err, GW_ERR_INVALID, "--account is for users of Slurm");
+        else if (a->service_account && !kubernetes)
+                gw_fail(err, GW_ERR_INVALID, "--service-account is for namespaces of Kubernetes");
+        else
+                return kubernetes ? json_pack("{s:s, s:s*}", "namespace", a->word[2],
+                                              "service_account", a->service_account)
+                                  : json_pack("{s:s, s:s*}", "user", a->word[2], "account",
+                                              a->account);
+        return NULL;
+}
+
+/* Whom the project's jobs are on a backend. */
 static int project_identity(struct call *c, struct gw_error *err)
 {
         const char *project = c->args.word[0], *backend = c->args.word[1], *user = c->args.word[2];
@@ -231,7 +266,9 @@ static int project_identity(struct call *c, struct gw_error *err)
             check_name("backend", backend, MAX_BACKEND_NAME, err) < 0 ||
             check_name("user", user, GW_MAX_NAME, err) < 0)
                 return -1;
-        json_auto_t *identity = json_pack("{s:s, s:s*}", "user", user, "account", c->args.account);
+        json_auto_t *identity = make_identity(c, err);
+        if (!identity && err->code != GW_OK)
+                return -1;
         gw_autofree char *text = identity ? json_dumps(identity, JSON_COMPACT) : NULL;
         if (!text)
                 return gw_fail(err, GW_ERR_NOMEM, "out of memory");
@@ -324,8 +361,8 @@ static const struct command {
         {"project", "create", 1, OPTION_BACKEND | OPTION_MEMBER, project_create,
          "NAME [--default-backend BACKEND] [--member USER:ROLE]…"},
         {"project", "member", 3, 0, project_member, "PROJECT USER ROLE"},
-        {"project", "identity", 3, OPTION_ACCOUNT, project_identity,
-         "PROJECT BACKEND UNIX-USER [--account ACCOUNT]"},
+        {"project", "identity", 3, OPTION_ACCOUNT | OPTION_SERVICE_ACCOUNT, project_identity,
+         "PROJECT BACKEND {UNIX-USER [--account ACCOUNT] | NAMESPACE [--service-account NAME]}"},
         {"token", "create", 0,
          OPTION_USER | OPTION_PROJECT | OPTION_SCOPES | OPTION_EXPIRES | OPTION_NAME, token_create,
          "--user USER [--project PROJECT] [--scopes jobs:read,jobs:write] [--expires 90d] "
@@ -389,7 +426,7 @@ int gw_cli_run(const struct gw_config *config, int count, char **words, struct g
                struct gw_error *err)
 {
         const struct command *command = find_command(count, words);
-        struct call call = {.out = out};
+        struct call call = {.out = out, .config = config};
         if (!command)
                 return gw_fail(err, GW_ERR_INVALID,
                                "there is no command \"%.40s%s%.40s\" (see --help)", words[0],
