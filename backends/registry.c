@@ -2,11 +2,13 @@
 #include <string.h>
 
 #include "backends/backend.h"
+#include "backends/kubernetes/kubernetes.h"
 #include "backends/local/local.h"
 #include "backends/slurm/slurm.h"
 #include "server/base/cleanup.h"
 
-static const struct gw_backend_type *const types[] = {&gw_local_type, &gw_slurm_type};
+static const struct gw_backend_type *const types[] = {&gw_local_type, &gw_slurm_type,
+                                                      &gw_kubernetes_type};
 
 const struct gw_backend_type *gw_backend_type_find(const char *name)
 {
@@ -23,5 +25,5 @@ const struct gw_backend_type *gw_backend_type_at(size_t i)
 
 const char *gw_backend_type_names(void)
 {
-        return "local, slurm";
+        return "local, slurm, kubernetes";
 }

@@ -286,7 +286,12 @@ def unit(run, preset="dev"):
     return tally
 
 
+# What needs a real Kubernetes, and runs in the part of that name.
+ON_KUBERNETES = "tests/integration/kubernetes/cluster"
+
+
 def integration(run, preset="dev", *arguments):
+    arguments = (*arguments, f"--ignore={ON_KUBERNETES}")
     exercised = run.scratch / f"exercised-{preset}"
     exercised.mkdir()
     environment = {"JOBGATE_EXERCISED": str(exercised)}
@@ -363,7 +368,7 @@ def kubernetes_program(run):
 def real_kubernetes(run):
     if not kubernetes_program(run):
         return Tally(failed=1)
-    return run_pytest(run, "dev", "tests/deploy/kubernetes_test.py")
+    return run_pytest(run, "dev", "tests/deploy/kubernetes_test.py", ON_KUBERNETES)
 
 
 def newer_slurm(run):

@@ -202,7 +202,7 @@ static void test_bad_settings(void **state)
                 {LEAST "backends: [{type: local}]", "backends[0].name: is required\n"},
                 {LEAST "backends: [{name: x}]", "backends[0].type: is required\n"},
                 {LEAST "backends: [{name: x, type: abacus}]",
-                 "backends[0].type: there is no backend type \"abacus\"; there are: local, slurm\n"},
+                 "backends[0].type: there is no backend type \"abacus\"; there are: local, slurm, kubernetes\n"},
                 {LEAST "backends: [{name: a b, type: local}]",
                  "backends[0].name: must be a name: at most 31 letters, digits, '-', '_' and '.'\n"},
                 {LEAST "backends: [{name: abcdefghijklmnopqrstuvwxyz123456, type: local}]",

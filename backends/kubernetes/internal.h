@@ -1,0 +1,226 @@
+/*
+ * The inside of a Kubernetes backend, for the files of this folder only. Unless a line says
+ * otherwise, everything here belongs to the backend's thread.
+ */
+#ifndef GW_BACKENDS_KUBERNETES_INTERNAL_H
+#define GW_BACKENDS_KUBERNETES_INTERNAL_H
+
+#include <pthread.h>
+#include <sys/queue.h>
+
+#include "backends/kubernetes/client.h"
+#include "backends/kubernetes/manifest.h"
+#include "backends/kubernetes/name.h"
+#include "backends/kubernetes/settings.h"
+#include "backends/kubernetes/watch.h"
+#include "backends/queue.h"
+#include "server/base/clock.h"
+#include "server/model/spans.h"
+
+#define GW_K8S_UID 64
+#define GW_K8S_BUCKETS 4096 /* a power of two */
+#define GW_K8S_CLOSED 1024  /* submissions that are remembered when they are closed */
+
+/* So long after its deadline a request that was sent may still be carried out: the API server gives
+ * up one of these within a minute. */
+#define GW_K8S_SETTLED_US (90 * GW_SECOND)
+
+/* What is watched together: a namespace, or the whole cluster. */
+struct gw_k8s_space {
+        struct gw_k8s *backend;
+        char *ns; /* NULL: all */
+        struct gw_k8s_watch *jobs, *pods;
+        bool has_jobs, has_pods; /* listed since it is watched */
+        int64_t idle_at;         /* monotonic: when it is given up; 0: it has submissions */
+        LIST_HEAD(, gw_k8s_job_entry) entries;
+        LIST_ENTRY(gw_k8s_space) all;
+};
+
+/* A Pod of a submission; it stays when it is gone, for its outcome. */
+struct gw_k8s_kept_pod_entry {
+        json_t *pod;
+        bool listed; /* in the list that is being told */
+        bool gone;
+};
+
+/* What the watches do not tell of a submission, and is asked for (quest.c). */
+enum gw_k8s_quest {
+        GW_K8S_NO_QUEST,
+        GW_K8S_FIND_JOB,    /* a list lacks it: whether it is there */
+        GW_K8S_FIND_PODS,   /* its Job has ended or is gone: what pods there are */
+        GW_K8S_FIND_EVENTS, /* it has failed, and no pod says why */
+};
+
+/* One submission that the engine has not closed. */
+struct gw_k8s_job_entry {
+        struct gw_mark mark;
+        struct gw_k8s_space *space;
+        char *ns;
+        char uid[GW_K8S_UID]; /* of its Job; "": it is not known to be there */
+        bool is_array;
+        struct gw_spans ordinals;      /* of an array's */
+        int64_t accepted_us;           /* wall: since when it surely was there; 0: not known */
+        int64_t send_before_us;        /* wall */
+        bool asked;                    /* a submit is on its way */
+        bool held;                     /* as it was told last */
+        struct gw_backend_ask *cancel; /* waits for the answer to the submit; or NULL */
+        struct gw_spans unwanted;      /* of an array's tasks: each is ended when it has a pod */
+
+        json_t *job; /* as it was seen last (kept.h); NULL: not yet */
+        struct gw_k8s_kept_pod_entry *pods;
+        size_t pod_count;
+        json_t *events; /* or NULL */
+        bool listed;    /* in the list that is being told */
+        bool gone;      /* its Job is, or was never there */
+        bool seen_go;   /* and that was seen */
+        bool over;      /* it is gone, and what is known of it is all there will be */
+
+        enum gw_k8s_quest quest;
+        bool asking;
+        bool pods_asked, events_asked; /* and answered, since its end is known */
+        int64_t quest_at;              /* monotonic: when to ask */
+        unsigned failures;
+
+        uint64_t told; /* a digest of its facts; 0: nothing was */
+        bool unreported;
+        LIST_ENTRY(gw_k8s_job_entry) by_mark, in_space;
+        TAILQ_ENTRY(gw_k8s_job_entry) report, quests;
+};
+
+/* A call that is out, and who asked for it. */
+struct gw_k8s_order {
+        struct gw_k8s_call call;
+        struct gw_k8s *backend;
+        uint64_t epoch;                           /* led when it was made; 0: of any replica */
+        void (*done)(struct gw_k8s_order *order); /* takes it: ends by gw_k8s_order_free() */
+        struct gw_backend_ask *asked;             /* or NULL; freed with it */
+        struct gw_mark mark;
+        struct gw_k8s_manifest manifest; /* of a submit */
+        char *ns;
+        size_t next; /* of what is made before the Job */
+        LIST_ENTRY(gw_k8s_order) out;
+};
+
+LIST_HEAD(gw_k8s_job_bucket, gw_k8s_job_entry);
+LIST_HEAD(gw_k8s_spaces, gw_k8s_space);
+
+struct gw_k8s {
+        struct gw_queued_backend base; /* its queue: any thread */
+        struct gw_backend_host host;
+        struct gw_k8s_settings settings; /* any thread: never changes */
+        pthread_t thread;
+        struct gw_net *net;
+        struct gw_mailbox home; /* where calls come home */
+        struct gw_k8s_client *client;
+
+        uint64_t epoch;            /* led now; 0: none */
+        struct gw_leadership next; /* could not be begun: tried again */
+        int64_t next_at;           /* monotonic: when */
+        int64_t led_at;            /* wall: since when */
+        uint64_t seen;             /* number of the observation within the epoch */
+        bool synced;               /* the host was told that everything was reported */
+        bool strangers; /* some submissions are of identities that cannot be read: nothing is known
+                           of all */
+        bool refused;   /* it took no facts: wait for resume */
+        bool described, reachable;
+        int64_t look_at; /* monotonic: when to ask the server whether it is there */
+        bool looking;
+        size_t missing; /* submissions whose quest is to be over before everything is known */
+
+        struct gw_k8s_spaces spaces, leaving; /* watched; stopped, and not over yet */
+        LIST_HEAD(, gw_k8s_order) orders;
+        struct gw_k8s_job_bucket by_mark[GW_K8S_BUCKETS];
+        TAILQ_HEAD(, gw_k8s_job_entry) report;
+        TAILQ_HEAD(, gw_k8s_job_entry) quests;
+        struct gw_k8s_closed *closed; /* GW_K8S_CLOSED of them */
+        size_t closed_next;
+};
+
+/* jobs.c: the set of submissions, and telling the engine of them. */
+struct gw_k8s_job_entry *gw_k8s_entry_find(struct gw_k8s *b, struct gw_mark mark);
+struct gw_k8s_entry_settings {
+        const char *ns;
+        int64_t send_before_us;
+        const char *index_set; /* NULL: a plain job */
+        const struct gw_span *spans;
+        size_t span_count;
+        bool held;
+};
+/* NULL: no memory. */
+struct gw_k8s_job_entry *gw_k8s_entry_add(struct gw_k8s *b, struct gw_mark mark,
+                                          const struct gw_k8s_entry_settings *settings);
+void gw_k8s_entry_remove(struct gw_k8s *b, struct gw_k8s_job_entry *e); /* frees it */
+void gw_k8s_entries_clear(struct gw_k8s *b);
+/* Its Job is there, and is this one. */
+void gw_k8s_entry_accept(struct gw_k8s *b, struct gw_k8s_job_entry *e, const char *uid);
+/* It is to be told as it is now. */
+void gw_k8s_entry_changed(struct gw_k8s *b, struct gw_k8s_job_entry *e);
+/* Whether its Job has ended, as far as was seen. */
+bool gw_k8s_entry_has_ended(const struct gw_k8s_job_entry *e);
+/* How many of its pods tell of it (jobs.c). */
+size_t gw_k8s_entry_tellers(const struct gw_k8s_job_entry *e);
+void gw_k8s_report(struct gw_k8s *b);
+
+/* table.c: the watches. */
+/* The space of a namespace, which is watched from then on; NULL: no memory. */
+struct gw_k8s_space *gw_k8s_space_of(struct gw_k8s *b, const char *ns);
+void gw_k8s_spaces_stop(struct gw_k8s *b);
+void gw_k8s_spaces_serve(struct gw_k8s *b);
+int64_t gw_k8s_spaces_wake_at(const struct gw_k8s *b);
+/* Frees those that are over. Returns whether some are not yet. */
+bool gw_k8s_spaces_bury(struct gw_k8s *b);
+/* A Job or Pod of a submission, whoever said it. */
+void gw_k8s_take_job(struct gw_k8s *b, struct gw_k8s_job_entry *e, const json_t *job);
+void gw_k8s_take_pod(struct gw_k8s *b, struct gw_k8s_job_entry *e, const json_t *pod, bool removed);
+/* Of its pods those that have not ended, and are there. */
+size_t gw_k8s_entry_live_pods(const struct gw_k8s_job_entry *e);
+
+/* quest.c */
+void gw_k8s_quest_begin(struct gw_k8s *b, struct gw_k8s_job_entry *e, enum gw_k8s_quest quest);
+void gw_k8s_quest_end(struct gw_k8s *b, struct gw_k8s_job_entry *e);
+void gw_k8s_quests_serve(struct gw_k8s *b);
+int64_t gw_k8s_quests_wake_at(const struct gw_k8s *b);
+
+/* closed.c: submissions that nobody waits for any more. */
+int gw_k8s_closed_init(struct gw_k8s *b); /* 0 or -1 */
+void gw_k8s_closed_clear(struct gw_k8s *b);
+void gw_k8s_closed_done(struct gw_k8s *b);
+void gw_k8s_closed_add(struct gw_k8s *b, const struct gw_k8s_job_entry *e);
+/* A Job with a mark that is not open: if it was, it is deleted. */
+void gw_k8s_closed_see(struct gw_k8s *b, struct gw_mark mark, const json_t *job);
+
+/* orders.c */
+/* NULL without memory, or when ns is. `asked` is the order's from then on, also when it fails. */
+struct gw_k8s_order *gw_k8s_order_new(struct gw_k8s *b, struct gw_mark mark, const char *ns,
+                                      struct gw_backend_ask *asked,
+                                      void (*done)(struct gw_k8s_order *order));
+void gw_k8s_order_free(struct gw_k8s_order *o);
+/* After a call was begun with it, with what that returned: one that was not begun is done at once,
+ * with a status that says so. */
+void gw_k8s_order_begun(struct gw_k8s_order *o, int rc, const struct gw_error *err);
+/* Those of leaders, or all, come home soon. */
+void gw_k8s_orders_cancel(struct gw_k8s *b, bool all);
+/* Deletes a Job and, after it, its pods, whatever comes of it. */
+void gw_k8s_drop(struct gw_k8s *b, const char *ns, const char *name, const char *uid);
+
+/* requests.c */
+void gw_k8s_request_run(struct gw_k8s *b, struct gw_backend_ask *a); /* takes it */
+/* again_us: of what is to be asked again, at least; 0: the usual. */
+void gw_k8s_request_answer(struct gw_k8s *b, const struct gw_backend_ask *a, enum gw_answer answer,
+                           const char *ref, const char *raw, int64_t again_us);
+
+/* submit.c */
+void gw_k8s_submit_run(struct gw_k8s *b, struct gw_backend_ask *a);  /* takes it */
+void gw_k8s_resolve_run(struct gw_k8s *b, struct gw_backend_ask *a); /* takes it */
+
+/* lead.c */
+void gw_k8s_take_wish(struct gw_k8s *b);
+
+/* look.c: whether the server is there. */
+void gw_k8s_look_serve(struct gw_k8s *b);
+void gw_k8s_look_soon(struct gw_k8s *b); /* something failed */
+
+/* loop.c */
+void *gw_k8s_loop(void *backend);
+
+#endif
