@@ -29,6 +29,7 @@ static const struct field {
         {"exit", NUMBER, offsetof(struct gw_slurm_record, exit)},
         {"derived", NUMBER, offsetof(struct gw_slurm_record, derived)},
         {"restart", NUMBER, offsetof(struct gw_slurm_record, restart)},
+        {"requeue", NUMBER, offsetof(struct gw_slurm_record, requeue)},
         {"uid", NUMBER, offsetof(struct gw_slurm_record, uid)},
         {"by", INDEX, offsetof(struct gw_slurm_record, by)},
         {"comment", TEXT, offsetof(struct gw_slurm_record, comment)},

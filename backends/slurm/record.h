@@ -17,7 +17,8 @@ struct gw_slurm_record {
         int64_t task;        /* array index, or -1 */
         const char *tasks;   /* "4-9%2": those without a record of their own, or NULL */
         uint32_t state, reason, exit, derived, restart, uid, priority; /* Slurm's own numbers */
-        int64_t by; /* accounting's: the uid of who cancelled it, or -1 */
+        uint32_t requeue; /* 1: Slurm may begin it again, by itself or when it is told to */
+        int64_t by;       /* accounting's: the uid of who cancelled it, or -1 */
         const char *desc, *comment, *node;
         const json_t *about; /* what the controller has made of it (about.h), or NULL: as before */
         int64_t submit_s, eligible_s, start_s, end_s, preempt_s; /* since 1970 */

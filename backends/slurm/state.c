@@ -173,15 +173,18 @@ static const struct before {
         const char *desc; /* NULL: any */
         uint32_t reason;
         bool preempted;
+        bool unasked; /* only of what may not be requeued */
         unsigned exits;
         enum gw_reason means;
 } earlier[] = {
-        {NULL, ANY, true, EXIT_ANY, GW_REASON_PREEMPTED},
-        {"launch failed requeued held", ANY, false, EXIT_ANY, GW_REASON_NODE_FAILURE},
-        {NULL, MAX_REQUEUE, false, EXIT_ANY, GW_REASON_NODE_FAILURE},
-        {NULL, NODE_DOWN, false, EXIT_ANY, GW_REASON_NODE_FAILURE},
+        {NULL, ANY, true, false, EXIT_ANY, GW_REASON_PREEMPTED},
+        {"launch failed requeued held", ANY, false, false, EXIT_ANY, GW_REASON_NODE_FAILURE},
+        {NULL, MAX_REQUEUE, false, false, EXIT_ANY, GW_REASON_NODE_FAILURE},
+        {NULL, NODE_DOWN, false, false, EXIT_ANY, GW_REASON_NODE_FAILURE},
         /* By a site's RequeueExit or by hand: it is kept until the next run starts. */
-        {NULL, ANY, false, EXIT_CODE, GW_REASON_EXIT_CODE},
+        {NULL, ANY, false, false, EXIT_CODE, GW_REASON_EXIT_CODE},
+        /* Its node did not answer when it was to launch it: that is begun again nevertheless. */
+        {NULL, ANY, false, true, EXIT_ZERO, GW_REASON_NODE_FAILURE},
 };
 
 /* ---- looking up ------------------------------------------------------------------------- */
@@ -234,7 +237,7 @@ static enum gw_reason find_before(const struct gw_slurm_record *r)
                 const struct before *row = &earlier[i];
                 bool desc = !row->desc || (r->desc && strcmp(row->desc, r->desc) == 0);
                 if (desc && fits(row->reason, r->reason) && (!row->preempted || r->preempt_s) &&
-                    (row->exits & kind))
+                    (!row->unasked || !r->requeue) && (row->exits & kind))
                         return row->means;
         }
         return GW_REASON_NONE;

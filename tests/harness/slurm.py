@@ -59,11 +59,11 @@ def next_second():
 class Slurm:
     """A cluster in a folder of its own. Its users' homes hold what jobs write."""
 
-    def __init__(self, name="jgtest", accounting=False, append="", slurm_user=None):
+    def __init__(self, name="jgtest", accounting=False, append="", slurm_user=None, nodes=2):
         self.name = own_name(name)
         self.folder = pathlib.Path("/tmp") / f"jg-slurm-{self.name}-{os.getpid()}"
-        self.port = system.free_ports(6)  # slurmctld's
-        self.options = ["--name", self.name, "--port", str(self.port)]
+        self.port = system.free_ports(4 + nodes)  # slurmctld's
+        self.options = ["--name", self.name, "--port", str(self.port), "--nodes", str(nodes)]
         make_users()
         for user in user_names():
             self.options += ["--user", user]

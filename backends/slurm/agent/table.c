@@ -34,6 +34,7 @@ static const struct gw_agent_field fields[] = {
         FIELD("exit", NUMBER, exit_code),
         FIELD("derived", NUMBER, derived_ec),
         FIELD("restart", NUMBER, restart_cnt),
+        FIELD("requeue", NUMBER, requeue), /* whether it may be */
         FIELD("uid", NUMBER, user_id),
         FIELD("comment", TEXT, comment),
         FIELD("node", TEXT, nodes),

@@ -62,7 +62,7 @@ def test_a_job_is_said_from_its_submit_until_it_is_gone(cluster, watch):
     about = first.pop("about")
     uid = pathlib.Path(os.path.expanduser(f"~{user}")).stat().st_uid
     assert first == {"job": number, "reason": HELD_BY_USER, "uid": uid, "comment": f"{comment} and their own",
-                     "submit": first["submit"]}
+                     "submit": first["submit"], "requeue": 1}
     assert about == {"partition": "main", "time_limit_s": 600, "nodes": 1, "cpus": 1, "tasks": 1,
                      "memory_per_cpu_mib": 100, "tres": about["tres"], "work_dir": about["work_dir"],
                      "stdout": "/dev/null"}

@@ -366,13 +366,15 @@ static void tells_how_the_run_before_ended(void **state)
                 {"preempted, mode REQUEUE",
                  WAITS "\"state\": 32768, \"restart\": 1, \"preempt\": 1700000006}",
                  GW_PHASE_PENDING, GW_REASON_NONE, GW_REASON_PREEMPTED, ""},
-                {"two seconds later", WAITS "\"restart\": 1}", GW_PHASE_PENDING, GW_REASON_NONE,
-                 GW_REASON_NONE, ""},
-                {"its wait", WAITS "\"reason\": 9, \"restart\": 1}", GW_PHASE_PENDING,
-                 GW_REASON_RETRY_DELAY, GW_REASON_NONE, "BeginTime"},
-                {"scontrol requeue; a node that is dead but not yet down",
-                 WAITS "\"state\": 32768, \"restart\": 1}", GW_PHASE_PENDING, GW_REASON_NONE,
-                 GW_REASON_NONE, ""},
+                {"two seconds later", WAITS "\"restart\": 1, \"requeue\": 1}", GW_PHASE_PENDING,
+                 GW_REASON_NONE, GW_REASON_NONE, ""},
+                {"its wait", WAITS "\"reason\": 9, \"restart\": 1, \"requeue\": 1}",
+                 GW_PHASE_PENDING, GW_REASON_RETRY_DELAY, GW_REASON_NONE, "BeginTime"},
+                {"scontrol requeue", WAITS "\"state\": 32768, \"restart\": 1, \"requeue\": 1}",
+                 GW_PHASE_PENDING, GW_REASON_NONE, GW_REASON_NONE, ""},
+                {"a node that is dead but not yet down, requeue=0",
+                 WAITS "\"state\": 32768, \"restart\": 1, \"node\": \"n1\"}", GW_PHASE_PENDING,
+                 GW_REASON_NONE, GW_REASON_NODE_FAILURE, ""},
                 {"requeuehold",
                  PLAIN "\"reason\": 16, \"restart\": 1, \"exit\": 10752, \"desc\": \"job requeued "
                        "in held state\"}",
@@ -391,8 +393,8 @@ static void tells_how_the_run_before_ended(void **state)
                  GW_REASON_HELD, GW_REASON_NODE_FAILURE, "JobHoldMaxRequeue"},
                 {"the node went down", WAITS "\"reason\": 20, \"restart\": 1}", GW_PHASE_PENDING,
                  GW_REASON_NODE_UNAVAILABLE, GW_REASON_NODE_FAILURE, "NodeDown"},
-                {"it runs again", RAN "\"state\": 1, \"restart\": 1}", GW_PHASE_RUNNING,
-                 GW_REASON_NONE, GW_REASON_NONE, ""},
+                {"it runs again", RAN "\"state\": 1, \"restart\": 1, \"requeue\": 1}",
+                 GW_PHASE_RUNNING, GW_REASON_NONE, GW_REASON_NONE, ""},
         };
         for (size_t i = 0; i < GW_COUNT(requeued); i++)
                 expect_going(&requeued[i]);
