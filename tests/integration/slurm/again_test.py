@@ -49,14 +49,13 @@ def control(made, *command):
 def requeue(made, name):
     """As an administrator does. Slurm lets the job wait for two minutes: not here, but longer than the second in which
     its nodes were told that it is over."""
-    def is_again(state):
+    def waits():
         job = made.slurm.job(name)
-        return (job.get("JobState"), job.get("Restarts")) == (state, "1")
+        return (job.get("JobState"), job.get("Restarts")) == ("PENDING", "1")
     control(made, "update", f"jobid={name}", "requeue=1")
     control(made, "requeue", name)
-    system.wait_until(lambda: is_again("PENDING"), 90, "the requeue", every=0.2)
+    system.wait_until(waits, 90, "the requeue", every=0.2)
     control(made, "update", f"jobid={name}", "starttime=now+2")
-    system.wait_until(lambda: is_again("RUNNING"), 90, "the second run", every=0.2)
 
 
 def what_ran(made, job, index):
@@ -70,7 +69,7 @@ def test_a_run_that_slurm_starts_again_is_an_attempt(made, array, index):
     system.wait_until(lambda: made.api.get(log, task=index).text == "run 0\n", 60, "its first run")
     number = min(made.numbers(job))
     requeue(made, f"{number}_{index}" if array else number)
-    system.wait_until(lambda: len(attempts(made, job, index)) == 2, 60, "the second attempt")
+    system.wait_until(lambda: len(attempts(made, job, index)) == 2, 90, "the second attempt")
     if array:
         assert what_ran(made, job, 4) == [("jobgate", "running", None, None, None)]
         made.api.post(f"/v1/jobs/{job['id']}/tasks/cancel", {"indices": "4"})
