@@ -67,6 +67,13 @@ static enum gw_reason reason_of(const struct gw_slurm_meaning *m, const struct g
                                              : GW_REASON_CANCELLED_BY_ADMIN;
 }
 
+/* What the controller told to have ended before it began, and root cancelled: that was slurmd,
+ * which could not launch it. What accounting alone knows of does not say so. */
+static bool was_not_launched(const struct gw_slurm_view *v, const struct gw_slurm_record *r)
+{
+        return v->reason == GW_REASON_BACKEND_ERROR && r->by == 0;
+}
+
 /* Whoever may know that a node is dead is told which. */
 static int set_words(struct gw_slurm_view *v, const struct gw_slurm_meaning *m,
                      const struct gw_slurm_record *r)
@@ -86,7 +93,8 @@ static int read_view(struct gw_slurm_view *v, const struct gw_slurm_record *r, b
         else if (r->restart > v->restart)
                 v->before = m.before;
         v->phase = m.phase;
-        v->reason = reason_of(&m, r, cancelling);
+        if (cancelling || !was_not_launched(v, r))
+                v->reason = reason_of(&m, r, cancelling);
         v->silent_s = m.node_silent ? r->end_s : 0;
         v->exit_code = m.exit_code;
         v->signal = m.signal;

@@ -574,6 +574,29 @@ static void an_end_waits_for_who_cancelled_it(void **state)
         end(&p);
 }
 
+/* It is slurmd that cancels, as root, what it could not launch. */
+static void what_was_not_launched_was_not_cancelled_by_an_admin(void **state)
+{
+        (void)state;
+        struct place p;
+        struct gw_slurm_task *task;
+        struct gw_slurm_record seen = cancelled(-1), accounted = cancelled(0);
+        seen.exit = accounted.exit = 0;
+        seen.node = accounted.node = "n1";
+        begin(&p, NULL, NULL);
+        assert_int_equal(gw_slurm_tasks_own(&p.tasks, 0, &task), 0);
+        assert_int_equal(gw_slurm_tasks_take(&p.tasks, task, &seen), 0);
+        gw_slurm_task_put_off(task);
+        assert_int_equal(gw_slurm_tasks_take(&p.tasks, task, &accounted), 0);
+        assert_string_equal(tell(&p), "0-0 ended backend_error");
+        end(&p);
+        begin(&p, NULL, NULL);
+        assert_int_equal(gw_slurm_tasks_own(&p.tasks, 0, &task), 0);
+        assert_int_equal(gw_slurm_tasks_take(&p.tasks, task, &accounted), 0);
+        assert_string_equal(tell(&p), "0-0 ended cancelled_by_admin");
+        end(&p);
+}
+
 static void an_end_that_nobody_explains_is_told_all_the_same(void **state)
 {
         (void)state;
@@ -630,6 +653,7 @@ int main(void)
                 cmocka_unit_test(the_rest_does_not_succeed_as_a_whole),
                 cmocka_unit_test(the_last_that_waits_is_cancelled_before_its_neighbour_begins),
                 cmocka_unit_test(what_is_asked_for_is_not_taken_for_a_failure),
+                cmocka_unit_test(what_was_not_launched_was_not_cancelled_by_an_admin),
                 cmocka_unit_test(what_ran_and_is_listed_again_waits),
                 cmocka_unit_test(what_is_lost_is_not_before_it_was_told),
                 cmocka_unit_test(only_what_is_there_is_not_lost),
