@@ -123,13 +123,17 @@ static void keep_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
         gw_db_put_bytes(in, c->text.tail_len > 0 ? c->text.tail : "", c->text.tail_len);
 }
 
-/* Whoever removes the job waits, and then finds the row. */
+/* Whoever removes the job waits, and then finds the row. Of a run after which the scheduler began
+ * another by itself nothing is kept any more: that writes to the same file. */
 /* clang-format off */
 static const struct gw_db_kind keep_kind = {
         .name = "log_keep",
         .sql = "INSERT INTO kept_logs (job_id, ordinal, attempt, stream, size, head, tail)"
                " SELECT d.job_id, d.ordinal, d.attempt, d.stream, d.size, d.head, d.tail FROM {input} d,"
                "  LATERAL (SELECT FROM jobs j WHERE j.id = d.job_id LIMIT 1 FOR KEY SHARE) j"
+               " WHERE NOT EXISTS (SELECT FROM attempts a, attempts n WHERE a.job_id = d.job_id AND a.ordinal = d.ordinal"
+               "  AND a.no = d.attempt AND n.job_id = d.job_id AND n.ordinal = d.ordinal AND n.no > a.no"
+               "  AND n.submission = a.submission AND n.started_at IS NOT NULL)"
                " ON CONFLICT DO NOTHING RETURNING 0",
         .columns = keep_columns,
         .column_count = GW_COUNT(keep_columns),

@@ -15,7 +15,7 @@ enum gw_next gw_log_find_begin(struct gw_call *call, struct gw_log_find *f)
         f->source = (struct gw_log_source){.fd = -1};
         f->error = (struct gw_error){0};
         f->submission = 0;
-        f->running = f->ended = false;
+        f->running = f->ended = f->overwritten = false;
         f->kept = false;
         f->omitted = 0;
         f->node[0] = '\0';
@@ -66,6 +66,8 @@ static bool ended_unstarted(const struct gw_attempt_row *row)
 static void take_attempt(void *arg, const struct gw_attempt_row *row)
 {
         struct gw_log_find *f = arg;
+        if (row->no > f->attempt && row->submission == f->submission && row->started_us != 0)
+                f->overwritten = true; /* they come in order */
         if (row->no != f->attempt || ended_unstarted(row))
                 return;
         f->submission = row->submission;
@@ -182,6 +184,25 @@ static enum gw_next ask_kept(struct gw_call *call, struct gw_log_find *f)
         return gw_call_page(call, &f->kept_get.cmd);
 }
 
+/* What is in its file is another's. Whoever reads the attempts one after the other goes on. */
+static bool has_overwritten(struct gw_log_find *f)
+{
+        f->error = f->source.error;
+        f->found = f->behind > 0 || f->in_order ? GW_LOG_NEVER : GW_LOG_GONE;
+        return true;
+}
+
+static bool ask_overwritten(struct gw_call *call, struct gw_log_find *f, const struct gw_backend *b,
+                            enum gw_next *ret_next)
+{
+        gw_fail(&f->source.error, GW_ERR_GONE,
+                "the scheduler began another run by itself, which has written over this one's output");
+        if (!b || !b->type->foreign_logs)
+                return has_overwritten(f);
+        *ret_next = ask_kept(call, f);
+        return false;
+}
+
 static bool ask_record(struct gw_call *call, struct gw_log_find *f, enum gw_next *ret_next)
 {
         struct gw_backend *b = gw_service_backend(call->service, f->read.seen.backend);
@@ -189,6 +210,8 @@ static bool ask_record(struct gw_call *call, struct gw_log_find *f, enum gw_next
                 return is_away(f, &f->attempts.cmd.error);
         if (f->submission == 0)
                 return nothing_yet(f);
+        if (f->overwritten)
+                return ask_overwritten(call, f, b, ret_next);
         if (!b) {
                 gw_fail(&f->source.error, GW_ERR_GONE,
                         "the backend of this job is not here any more");
@@ -241,7 +264,7 @@ static bool take_kept(struct gw_log_find *f)
         if (f->kept_get.cmd.error.code != GW_OK)
                 return is_away(f, &f->kept_get.cmd.error);
         if (!f->kept)
-                return has_none(f);
+                return f->overwritten ? has_overwritten(f) : has_none(f);
         f->found = GW_LOG_THERE;
         return f->source.error.code == GW_OK || is_away(f, &f->source.error);
 }

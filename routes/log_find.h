@@ -52,6 +52,7 @@ struct gw_log_find {
         int32_t latest;     /* attempt of the task */
         bool over;          /* the task has ended */
         int32_t submission; /* of the attempt; 0: it is not recorded, or ended unstarted */
+        bool overwritten;   /* by a run that the scheduler began itself, with the same file */
         bool running;       /* the attempt has started and has not ended, says the record */
         enum {
                 LOG_FIND_READ,

@@ -24,7 +24,8 @@ def site():
 @pytest.fixture(scope="module")
 def made(folder, binaries, contract, cluster, site):
     with as_user.AsUser.of(site) as service:
-        with gateway_on(site, folder, binaries, contract, cluster, as_user=str(service.socket)) as gateway:
+        with gateway_on(site, folder, binaries, contract, cluster, as_user=str(service.socket),
+                        logs={"keep_head": 0, "keep_tail": 0}) as gateway:
             yield gateway
 
 
@@ -80,6 +81,8 @@ def test_a_run_that_slurm_starts_again_is_an_attempt(made, array, index):
     first, second = attempts(made, job, index)
     assert first["started_at"] < first["ended_at"] and first["node"] and second["node"]
     assert made.api.get(log, task=index).text == made.api.get(log, task=index, attempt=2).text == "run 1\n"
+    first = made.api.get(log, task=index, attempt=1)
+    assert first.status == 410 and "written over" in first.json()["detail"]
 
 
 def test_the_time_limit_ends_a_run(made, limited):
