@@ -403,6 +403,7 @@ def run_what_accounts_have(*house):
 @pytest.mark.timeout(3600 if FULL else 900)
 def test_nothing_is_lost_that_slurm_knows_and_nothing_runs_twice(folder, binaries, contract, cluster):
     """Three clusters at a time: for most of it, they wait until what is unknown can be settled."""
+    slurm.make_users()  # once, before several clusters have them
     with concurrent.futures.ThreadPoolExecutor() as pool:
         all_of_them = [pool.submit(each, folder, binaries, contract, cluster)
                 for each in (run_all_that_is_remembered, run_what_is_forgotten, run_what_accounts_have)]
