@@ -31,6 +31,7 @@ struct pause {
         enum gw_reason reason;
         int64_t wait_us;      /* how long this one is */
         int64_t until_us;     /* monotonic */
+        int64_t open_us;      /* monotonic: since when it is seen to be over; 0: it was not yet */
         int64_t over_us;      /* monotonic: nobody asks any more, if nothing was asked until then */
         int64_t round_us;     /* monotonic: since when each has had a turn or waits for one */
         struct gw_mark tried; /* last, after a pause */
@@ -80,6 +81,12 @@ static bool is_tried(const struct pause *pause, struct gw_mark mark)
         return pause->tried.number == mark.number && gw_id_equal(pause->tried.job, mark.job);
 }
 
+static void last_until(struct pause *pause, int64_t until_us)
+{
+        pause->until_us = until_us;
+        pause->open_us = 0;
+}
+
 static bool had_turn(const struct pause *pause, const struct part *p)
 {
         return p->tried_us > 0 && p->tried_us >= pause->round_us;
@@ -113,7 +120,7 @@ static void on_failure(struct gw_leader *l, const struct live *v, const struct p
                 return;
         int64_t until_us = gw_clock_mono_us() + pause->wait_us;
         if (until_us > pause->until_us)
-                pause->until_us = until_us;
+                last_until(pause, until_us);
         pause->over_us = pause->until_us + QUIET_US;
         pause->room = 0;
         pause->reason = event->reason;
@@ -128,7 +135,7 @@ static void on_success(struct gw_leader *l, const struct live *v, const struct p
                 return;
         l->asked_us = 0; /* the next follow at once */
         pause->wait_us = FIRST_US;
-        pause->until_us = gw_clock_mono_us();
+        last_until(pause, gw_clock_mono_us());
         pause->over_us = pause->until_us + QUIET_US;
         pause->room += 2;
         if (pause->room >= ROOM)
@@ -141,7 +148,7 @@ static void on_refusal(struct gw_leader *l, const struct live *v, const struct p
         struct pause *pause = find(l, v, p);
         if (!pause)
                 return;
-        pause->until_us = gw_clock_mono_us();
+        last_until(pause, gw_clock_mono_us());
         pause->over_us = pause->until_us + QUIET_US;
 }
 
@@ -161,8 +168,10 @@ bool gw_pause_lets(const struct gw_leader *l, const struct live *v, const struct
         const struct pause *pause = find(l, v, p);
         if (!pause || pause->room > 0)
                 return true;
-        int64_t turn_us = had_turn(pause, p) ? LEADER_AGAIN_US : 0;
-        return gw_clock_mono_us() >= pause->until_us + turn_us;
+        int64_t now_us = gw_clock_mono_us();
+        if (had_turn(pause, p)) /* those that had none go first, however late that is seen */
+                return pause->open_us > 0 && now_us >= pause->open_us + LEADER_AGAIN_US;
+        return now_us >= pause->until_us;
 }
 
 void gw_pause_asked(struct gw_leader *l, const struct live *v, struct part *p, struct gw_mark mark)
@@ -180,7 +189,7 @@ void gw_pause_asked(struct gw_leader *l, const struct live *v, struct part *p, s
                         pause->round_us = now_us;
                 p->tried_us = now_us;
                 pause->tried = mark;
-                pause->until_us = now_us + pause->wait_us;
+                last_until(pause, now_us + pause->wait_us);
         }
 }
 
@@ -200,7 +209,8 @@ void gw_pauses_cut(struct gw_leader *l)
         struct pause *pause;
         LIST_FOREACH(pause, &l->pauses, link)
         {
-                pause->until_us = pause->round_us = gw_clock_mono_us();
+                pause->round_us = gw_clock_mono_us();
+                last_until(pause, pause->round_us);
                 pause->tried = (struct gw_mark){0};
         }
 }
@@ -210,7 +220,10 @@ void gw_pauses_look(struct gw_leader *l)
         struct pause *next;
         for (struct pause *pause = LIST_FIRST(&l->pauses); pause; pause = next) {
                 next = LIST_NEXT(pause, link);
-                if (gw_clock_mono_us() >= pause->over_us)
+                int64_t now_us = gw_clock_mono_us();
+                if (pause->open_us == 0 && now_us >= pause->until_us)
+                        pause->open_us = now_us;
+                if (now_us >= pause->over_us)
                         end(l, pause);
         }
 }

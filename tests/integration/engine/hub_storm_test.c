@@ -39,7 +39,7 @@ static size_t take_home(void)
 
 static void await_home(size_t wanted)
 {
-        int64_t deadline = test_now_ms() + LONG_MS;
+        int64_t deadline = test_deadline_ms(LONG_MS);
         for (size_t n = 0; (n += take_home()) < wanted;)
                 test_pause(deadline);
 }
@@ -86,7 +86,7 @@ int main(void)
         if (!waits || gw_mailbox_init(&home, GW_MAX_WAITERS) < 0)
                 return 1;
         hub = gw_hub_start(&settings, &err);
-        for (int64_t deadline = test_now_ms() + LONG_MS; hub && gw_hub_now(hub) == 0;)
+        for (int64_t deadline = test_deadline_ms(LONG_MS); hub && gw_hub_now(hub) == 0;)
                 test_pause(deadline);
         int failed = hub ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
         gw_hub_stop(hub);

@@ -51,7 +51,7 @@ static void on_people(void *arg)
 
 static void await_up(bool up)
 {
-        int64_t deadline = test_now_ms() + LONG_MS;
+        int64_t deadline = test_deadline_ms(LONG_MS);
         while (gw_hub_up(hub) != up)
                 test_pause(deadline);
 }
@@ -67,7 +67,7 @@ static int64_t last_event(void)
 /* Until the hub has heard of all there is. */
 static void await_heard(void)
 {
-        int64_t deadline = test_now_ms() + LONG_MS, n = last_event();
+        int64_t deadline = test_deadline_ms(LONG_MS), n = last_event();
         while (gw_hub_now(hub) < n)
                 test_pause(deadline);
 }
@@ -321,7 +321,7 @@ static void stopping_sends_everybody_home(void **state)
 static void leaders_and_the_cache_are_told(void **state)
 {
         (void)state;
-        int64_t deadline = test_now_ms() + LONG_MS;
+        int64_t deadline = test_deadline_ms(LONG_MS);
         while (atomic_load(&events_calls) == 0 || atomic_load(&people_calls) == 0)
                 test_pause(deadline);
         unsigned events = atomic_load(&events_calls), people = atomic_load(&people_calls);

@@ -50,7 +50,7 @@ static int64_t number(const char *what)
 
 static void await_number(const char *what, int64_t wanted)
 {
-        int64_t deadline = test_now_ms() + LONG_MS;
+        int64_t deadline = test_deadline_ms(LONG_MS);
         while (number(what) != wanted)
                 test_pause(deadline);
 }
@@ -84,7 +84,7 @@ static bool shows(const char *line)
 
 static void await_shown(const char *line)
 {
-        int64_t deadline = test_now_ms() + LONG_MS;
+        int64_t deadline = test_deadline_ms(LONG_MS);
         while (!shows(line))
                 test_pause(deadline);
 }

@@ -264,7 +264,7 @@ static void a_cancel_does_not_wait_for_the_answer(void **state)
 static void a_claim_takes_nothing_that_was_cancelled(void **state)
 {
         (void)state;
-        int64_t deadline = test_now_ms() + 10000;
+        int64_t deadline = test_deadline_ms(10000);
         struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-99\""));
         struct gw_mark mark = part(id, "0-63");
         await_text(id, COUNTS, "{36,64,0,0,0,0}");

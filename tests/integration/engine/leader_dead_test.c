@@ -38,7 +38,7 @@ static void fall_silent(struct gw_id id, struct gw_mark mark, uint32_t first, ui
 static void no_wish_is_left(void)
 {
         char count[16];
-        int64_t deadline = test_now_ms() + 10000;
+        int64_t deadline = test_deadline_ms(10000);
         for (;;) {
                 test_text("SELECT 0, (SELECT count(*) FROM dead_wishes)::text || '/' ||"
                           " (SELECT count(*) FROM jobs WHERE wished)",
@@ -189,7 +189,7 @@ static void tasks_of_a_dead_node_end_by_themselves(void **state)
         assert_false(confirm(id, 1, "12-13", "[[2,3]]")); /* these run */
         assert_true(confirm(id, 1, "11-13", "[[1,3]]"));
         char text[16];
-        int64_t deadline = test_now_ms() + 10000;
+        int64_t deadline = test_deadline_ms(10000);
         do {
                 test_pause(deadline);
                 test_text("SELECT 0, string_agg(lo || '-' || hi, ',') FROM tasks"

@@ -140,7 +140,7 @@ static void a_release_is_told_again_though_the_hold_was_answered(void **state)
 static void await_told(struct gw_id id)
 {
         char text[GW_ID_TEXT], sql[256], found[16];
-        int64_t deadline = test_now_ms() + 10000;
+        int64_t deadline = test_deadline_ms(10000);
         gw_id_format(id, text);
         snprintf(sql, sizeof sql,
                  "SELECT 0, (NOT changing)::text FROM submissions WHERE job_id = '%s'", text);
@@ -269,7 +269,7 @@ static void what_was_accepted_after_a_read_began_is_not_gone(void **state)
         backend.seen++;
         tell_synced(asked_at);
         tell(c.mark, GW_PHASE_RUNNING, GW_REASON_NONE, -1);
-        int64_t deadline = test_now_ms() + 10000;
+        int64_t deadline = test_deadline_ms(10000);
         while (test_read(id).version < 4)
                 test_pause(deadline);
         assert_int_equal(test_read(id).state, GW_RUNNING);

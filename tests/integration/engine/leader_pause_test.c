@@ -18,7 +18,7 @@ static void turn_down(struct call c, enum gw_answer verdict, const char *words)
 
 static void await_message(struct gw_id id, const char *words)
 {
-        int64_t deadline = test_now_ms() + 10000;
+        int64_t deadline = test_deadline_ms(10000);
         while (strcmp(test_read(id).message, words) != 0)
                 test_pause(deadline);
 }
@@ -173,7 +173,7 @@ static void what_is_cancelled_before_it_was_sent_tells_nothing_old(void **state)
                 await_message(id, "connect failure");
                 test_wish(id, project, GW_WISH_CANCEL);
                 /* It is sent again meanwhile, or not. */
-                for (int64_t end = test_now_ms() + 10000; test_read(id).state == GW_QUEUED;) {
+                for (int64_t end = test_deadline_ms(10000); test_read(id).state == GW_QUEUED;) {
                         if (take_call(&c) && c.request == GW_REQUEST_SUBMIT)
                                 turn_down(c, GW_ANSWER_BUSY, "standby");
                         test_pause(end);

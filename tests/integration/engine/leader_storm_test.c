@@ -244,7 +244,7 @@ static void a_storm(void **state)
         }
         for (int i = 0; i < JOBS; i++) {
                 struct test_job j = {0};
-                int64_t deadline = test_now_ms() + 60000;
+                int64_t deadline = test_deadline_ms(60000);
                 while (!gw_state_terminal(j.state)) {
                         gw_leader_hint(l);
                         test_pause(deadline);

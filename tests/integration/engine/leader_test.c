@@ -292,7 +292,7 @@ static void a_broken_connection_ends_leadership(void **state)
         struct gw_mark mark = running(id);
         test_exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                   " WHERE application_name = 'jobgate leader' AND datname = current_database()");
-        int64_t deadline = test_now_ms() + 10000;
+        int64_t deadline = test_deadline_ms(10000);
         while (leads() < 2) {
                 gw_leader_hint(leader);
                 test_pause(deadline);

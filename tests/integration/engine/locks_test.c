@@ -82,7 +82,7 @@ static void start(struct batch *b, struct gw_work *first)
 
 static void await_blocked(void)
 {
-        int64_t deadline = test_now_ms() + 10000;
+        int64_t deadline = test_deadline_ms(10000);
         while (number("count(*) FROM pg_stat_activity WHERE application_name = 'batch'"
                       " AND wait_event_type = 'Lock' AND datname = current_database()") == 0)
                 test_pause(deadline);

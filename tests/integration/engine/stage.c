@@ -164,7 +164,7 @@ struct gw_leader *start_leader(struct scripted *s, unsigned window)
 
 void await_lead(struct gw_leader *l)
 {
-        int64_t deadline = test_now_ms() + 10000;
+        int64_t deadline = test_deadline_ms(10000);
         while (!gw_leader_leads(l))
                 test_pause(deadline);
 }
@@ -227,7 +227,7 @@ unsigned leads(void)
 
 struct call await_call(enum gw_request request)
 {
-        int64_t deadline = test_now_ms() + 10000;
+        int64_t deadline = test_deadline_ms(10000);
         for (;;) {
                 struct call c;
                 pthread_mutex_lock(&backend.lock);
@@ -329,7 +329,7 @@ void ask_job(struct gw_id id, const char *expression, char *out, size_t size)
 
 void await_text(struct gw_id id, const char *expression, const char *wanted)
 {
-        int64_t deadline = test_now_ms() + 10000;
+        int64_t deadline = test_deadline_ms(10000);
         char found[512];
         for (;;) {
                 ask_job(id, expression, found, sizeof found);

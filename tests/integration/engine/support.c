@@ -198,7 +198,7 @@ void test_wish(struct gw_id id, int64_t project_id, enum gw_wish wish)
 
 struct test_job test_await(struct gw_id id, enum gw_state state, const char *reason)
 {
-        int64_t deadline = test_now_ms() + 10000;
+        int64_t deadline = test_deadline_ms(10000);
         for (;;) {
                 struct test_job j = test_read(id);
                 if (j.state == state && (!reason || strcmp(j.reason, reason) == 0))
@@ -213,6 +213,14 @@ struct test_job test_await(struct gw_id id, enum gw_state state, const char *rea
 int64_t test_now_ms(void)
 {
         return gw_clock_mono_us() / 1000;
+}
+
+int64_t test_deadline_ms(int64_t ms)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+        ms *= 4;
+#endif
+        return test_now_ms() + ms;
 }
 
 void test_pause(int64_t deadline_ms)

@@ -39,6 +39,8 @@ struct test_job test_await(struct gw_id id, enum gw_state state, const char *rea
 
 /* Milliseconds of monotonic time; a short pause that fails the test after the deadline. */
 int64_t test_now_ms(void);
+/* When what was begun now has failed to come: so much later, or more under a sanitizer. */
+int64_t test_deadline_ms(int64_t ms);
 void test_pause(int64_t deadline_ms);
 
 #endif
