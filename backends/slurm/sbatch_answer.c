@@ -213,12 +213,13 @@ static void read_end(const json_t *answer, struct gw_slurm_sbatch_answer *ret)
                 gw_str_copy(ret->words, sizeof ret->words, "sbatch made no job of it");
 }
 
-/* It was killed; but what slurmctld had told it by then it may have said. */
+/* It was killed; but what slurmctld had told it by then it may have said, or why it tried again. */
 static void read_late(const json_t *answer, const char *text, struct gw_slurm_sbatch_answer *ret)
 {
+        copy_words(text_of(answer, "stderr"), ret->words, sizeof ret->words);
         if (find_number(text_of(answer, "stdout"), true, ret))
                 ret->verdict = GW_SBATCH_DONE;
-        else
+        else if (ret->words[0] == '\0')
                 gw_str_copy(ret->words, sizeof ret->words, text ? text : "");
 }
 

@@ -120,6 +120,20 @@ static void a_number_said_in_time_counts(void **state)
         }
 }
 
+/* A full controller lets sbatch try again until its time is over. */
+static void what_it_waited_for_is_said(void **state)
+{
+        (void)state;
+        struct gw_slurm_sbatch_answer a;
+        json_auto_t *answer = json_pack(
+                "{s:s, s:s}", "stdout", "", "stderr",
+                "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying\n");
+        gw_slurm_sbatch_read(GW_AS_USER_LATE, answer, "late", &a);
+        assert_int_equal(a.verdict, GW_SBATCH_UNKNOWN);
+        assert_string_equal(a.words,
+                            "Slurm temporarily unable to accept job, sleeping and retrying");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -127,6 +141,7 @@ int main(void)
                 cmocka_unit_test(ends_are_told_apart),
                 cmocka_unit_test(what_did_not_run_is_not_unknown),
                 cmocka_unit_test(a_number_said_in_time_counts),
+                cmocka_unit_test(what_it_waited_for_is_said),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
