@@ -549,7 +549,7 @@ int gw_k8s_pod_log(struct gw_k8s_client *client, struct gw_k8s_call *call, const
                                 .max_bytes = GW_MAX_K8S_ANSWER_BYTES,
                                 .total_ms = log->follow ? 0 : LONG_ANSWER_MS,
                                 .silence_ms = log->follow ? 0 : SILENCE_MS,
-                                .stream = log->follow,
+                                .stream = call->piece != NULL,
                                 .is_text = true};
         struct target t = target_of(GW_K8S_PODS, ns, pod);
         add_step(&t, "log");
@@ -574,6 +574,17 @@ int gw_k8s_events_of(struct gw_k8s_client *client, struct gw_k8s_call *call, con
         }
         return gw_k8s_list(client, call, GW_K8S_EVENTS, ns,
                            &(struct gw_k8s_selection){.fields = fields}, limit, NULL, err);
+}
+
+int gw_k8s_ready(struct gw_k8s_client *client, struct gw_k8s_call *call, struct gw_error *err)
+{
+        const struct way way = {.method = "GET",
+                                .max_bytes = GW_MAX_K8S_ANSWER_BYTES,
+                                .total_ms = ANSWER_MS,
+                                .is_text = true};
+        struct target t = {.text = GW_BUF_INIT(MAX_TARGET)};
+        gw_buf_str(&t.text, "/readyz");
+        return begin_reading(client, call, &way, &t, err);
 }
 
 int gw_k8s_version(struct gw_k8s_client *client, struct gw_k8s_call *call, struct gw_error *err)

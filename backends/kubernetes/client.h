@@ -55,7 +55,7 @@ enum gw_k8s_kind {
 struct gw_k8s_call {
         /* ---- the caller's, set before it is begun ---- */
         void (*done)(struct gw_k8s_call *call); /* home's thread; may free it or begin it again */
-        /* Of a stream (a log that is followed, a watch): each piece; text borrowed until it
+        /* Of a stream (a log, if it is to be one; a watch): each piece; text borrowed until it
          * returns, NULL and 0 when the server has agreed. Returns true to be given the next; false:
          * after gw_k8s_call_go_on(). Not called after gw_k8s_call_cancel(). */
         bool (*piece)(struct gw_k8s_call *call, const char *text, size_t len);
@@ -133,7 +133,7 @@ int gw_k8s_watch_call(struct gw_k8s_client *client, struct gw_k8s_call *call, en
 
 struct gw_k8s_log {
         const char *container; /* NULL: the only one */
-        bool follow;           /* as a stream, until the container has ended */
+        bool follow;           /* until the container has ended */
         bool previous;         /* of the container's last run before this one */
         bool timestamps;
         int64_t tail_lines;  /* < 0: all */
@@ -145,6 +145,9 @@ int gw_k8s_pod_log(struct gw_k8s_client *client, struct gw_k8s_call *call, const
 /* The Events about one object, by its uid. */
 int gw_k8s_events_of(struct gw_k8s_client *client, struct gw_k8s_call *call, const char *ns,
                      const char *uid, unsigned limit, struct gw_error *err);
+
+/* Whether the server is ready, with what it stands on; a text. */
+int gw_k8s_ready(struct gw_k8s_client *client, struct gw_k8s_call *call, struct gw_error *err);
 
 /* {"major", "minor", "gitVersion", …} */
 int gw_k8s_version(struct gw_k8s_client *client, struct gw_k8s_call *call, struct gw_error *err);

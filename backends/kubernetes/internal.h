@@ -41,6 +41,7 @@ struct gw_k8s_kept_pod_entry {
         json_t *pod;
         bool listed; /* in the list that is being told */
         bool gone;
+        bool ending; /* its deletion was asked for, for its task is not wanted */
 };
 
 /* What the watches do not tell of a submission, and is asked for (quest.c). */
@@ -132,6 +133,8 @@ struct gw_k8s {
         struct gw_k8s_job_bucket by_mark[GW_K8S_BUCKETS];
         TAILQ_HEAD(, gw_k8s_job_entry) report;
         TAILQ_HEAD(, gw_k8s_job_entry) quests;
+        LIST_HEAD(, gw_k8s_tail) tails;
+        size_t tail_count;
         struct gw_k8s_closed *closed; /* GW_K8S_CLOSED of them */
         size_t closed_next;
 };
@@ -157,6 +160,9 @@ void gw_k8s_entry_accept(struct gw_k8s *b, struct gw_k8s_job_entry *e, const cha
 void gw_k8s_entry_changed(struct gw_k8s *b, struct gw_k8s_job_entry *e);
 /* Whether its Job has ended, as far as was seen. */
 bool gw_k8s_entry_has_ended(const struct gw_k8s_job_entry *e);
+/* Of an array's tasks those that have not ended. Returns 0, or -1 without memory; *ret is the
+ * caller's to end. */
+int gw_k8s_entry_open(const struct gw_k8s_job_entry *e, struct gw_spans *ret);
 /* How many of its pods tell of it (jobs.c). */
 size_t gw_k8s_entry_tellers(const struct gw_k8s_job_entry *e);
 void gw_k8s_report(struct gw_k8s *b);
@@ -174,6 +180,13 @@ void gw_k8s_take_job(struct gw_k8s *b, struct gw_k8s_job_entry *e, const json_t 
 void gw_k8s_take_pod(struct gw_k8s *b, struct gw_k8s_job_entry *e, const json_t *pod, bool removed);
 /* Of its pods those that have not ended, and are there. */
 size_t gw_k8s_entry_live_pods(const struct gw_k8s_job_entry *e);
+
+/* unwanted.c: tasks of an array that are cancelled while others go on. */
+/* Ends those, now and when they get a pod. Returns 0, or -1 without memory. */
+int gw_k8s_unwanted_add(struct gw_k8s *b, struct gw_k8s_job_entry *e, const struct gw_spans *some);
+/* A pod is there: if its task is not wanted, it is deleted. */
+void gw_k8s_unwanted_see(struct gw_k8s *b, struct gw_k8s_job_entry *e,
+                         struct gw_k8s_kept_pod_entry *p);
 
 /* quest.c */
 void gw_k8s_quest_begin(struct gw_k8s *b, struct gw_k8s_job_entry *e, enum gw_k8s_quest quest);
@@ -212,6 +225,13 @@ void gw_k8s_request_answer(struct gw_k8s *b, const struct gw_backend_ask *a, enu
 /* submit.c */
 void gw_k8s_submit_run(struct gw_k8s *b, struct gw_backend_ask *a);  /* takes it */
 void gw_k8s_resolve_run(struct gw_k8s *b, struct gw_backend_ask *a); /* takes it */
+
+/* logs.c: of any replica, leading or not. */
+void gw_k8s_log_run(struct gw_k8s *b, struct gw_backend_ask *a); /* takes it */
+void gw_k8s_tails_serve(struct gw_k8s *b);
+int64_t gw_k8s_tails_wake_at(const struct gw_k8s *b);
+/* Nobody is given any more. They are over soon: returns whether some are not yet. */
+bool gw_k8s_tails_end(struct gw_k8s *b);
 
 /* lead.c */
 void gw_k8s_take_wish(struct gw_k8s *b);

@@ -167,6 +167,28 @@ static json_t *job_of(const struct gw_k8s_job_entry *e)
                                             "the Job is not there any more");
 }
 
+static void gather_open(void *arg, const struct gw_fact *fact, const struct gw_k8s_meaning *meaning)
+{
+        struct gw_spans *open = arg;
+        (void)meaning;
+        if (fact->phase != GW_PHASE_ENDED)
+                (void)gw_spans_gather(open, fact->span.first, fact->span.last, NULL);
+}
+
+int gw_k8s_entry_open(const struct gw_k8s_job_entry *e, struct gw_spans *ret)
+{
+        json_auto_t *job = job_of(e), *pods = pods_of(e);
+        json_auto_t *unseen = json_object();
+        const struct gw_k8s_view view = {.job = job ? job : unseen, .pods = pods};
+        *ret = GW_SPANS_INIT;
+        if (gw_k8s_facts(&view, e->mark, &e->ordinals, gather_open, ret, NULL)) {
+                gw_spans_done(ret);
+                return -1;
+        }
+        gw_spans_settle(ret);
+        return 0;
+}
+
 /* ---- telling ----------------------------------------------------------------------------------
  */
 

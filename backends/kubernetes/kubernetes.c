@@ -137,5 +137,6 @@ const struct gw_backend_type gw_kubernetes_type = {
         .log_by_record = true,
         .whole_arrays = true,
         .most_tasks = op_most_tasks,
+        .foreign_logs = true,
         GW_QUEUED_OPS,
 };

@@ -1,4 +1,4 @@
-/* Whether the API server is there: it is asked for its version from time to time, and when
+/* Whether the API server is there, and what it stands on: it is asked from time to time, and when
  * something failed. */
 #include "backends/kubernetes/internal.h"
 #include "server/base/log.h"
@@ -16,7 +16,7 @@ static void describe(struct gw_k8s *b, bool reachable)
         b->host.describe(b->host.self, reachable ? "{}" : NULL, reachable);
 }
 
-static void on_version(struct gw_k8s_order *o)
+static void on_answer(struct gw_k8s_order *o)
 {
         struct gw_k8s *b = o->backend;
         const struct gw_k8s_status *status = &o->call.status;
@@ -37,13 +37,13 @@ void gw_k8s_look_serve(struct gw_k8s *b)
         struct gw_error err = {0};
         if (b->looking || gw_clock_mono_us() < b->look_at)
                 return;
-        struct gw_k8s_order *o = gw_k8s_order_new(b, (struct gw_mark){0}, "", NULL, on_version);
+        struct gw_k8s_order *o = gw_k8s_order_new(b, (struct gw_mark){0}, "", NULL, on_answer);
         b->look_at = gw_clock_mono_us() + SOON_US;
         if (!o)
                 return;
         b->looking = true;
         o->call.within_ms = PATIENCE_MS;
-        gw_k8s_order_begun(o, gw_k8s_version(b->client, &o->call, &err), &err);
+        gw_k8s_order_begun(o, gw_k8s_ready(b->client, &o->call, &err), &err);
 }
 
 void gw_k8s_look_soon(struct gw_k8s *b)

@@ -16,12 +16,17 @@ static int64_t earlier(int64_t a, int64_t b)
         return a < b ? a : b;
 }
 
-static int64_t wakes_at(const struct gw_k8s *b)
+static int64_t leader_wakes_at(const struct gw_k8s *b)
 {
         if (!b->epoch)
                 return b->next.any ? gw_clock_mono_us() + TRY_AGAIN_US : INT64_MAX;
         int64_t at = earlier(gw_k8s_spaces_wake_at(b), gw_k8s_quests_wake_at(b));
         return b->looking ? at : earlier(at, b->look_at);
+}
+
+static int64_t wakes_at(const struct gw_k8s *b)
+{
+        return earlier(leader_wakes_at(b), gw_k8s_tails_wake_at(b));
 }
 
 static int timeout_ms(const struct gw_k8s *b)
@@ -63,6 +68,7 @@ static void turn(struct gw_k8s *b)
                 gw_k8s_request_run(b, a);
         }
         gw_k8s_spaces_bury(b);
+        gw_k8s_tails_serve(b);
         if (!b->epoch)
                 return;
         gw_k8s_spaces_serve(b);
@@ -78,7 +84,7 @@ static void end(struct gw_k8s *b)
         gw_k8s_spaces_stop(b);
         gw_k8s_orders_cancel(b, true);
         gw_k8s_entries_clear(b);
-        while (gw_k8s_spaces_bury(b) || !LIST_EMPTY(&b->orders)) {
+        while (gw_k8s_spaces_bury(b) || gw_k8s_tails_end(b) || !LIST_EMPTY(&b->orders)) {
                 struct pollfd home = {.fd = b->home.fd, .events = POLLIN};
                 (void)poll(&home, 1, -1);
                 take_home(b);

@@ -22,6 +22,14 @@ void gw_k8s_name(struct gw_mark mark, char out[GW_K8S_NAME])
         snprintf(out, GW_K8S_NAME, PREFIX "%s-%" PRIu32, id, mark.number);
 }
 
+void gw_k8s_selector(struct gw_mark mark, char out[GW_K8S_SELECTOR])
+{
+        char id[GW_ID_TEXT];
+        gw_id_format(mark.job, id);
+        snprintf(out, GW_K8S_SELECTOR, GW_K8S_LABEL_JOB "=%s," GW_K8S_LABEL_SUBMISSION "=%" PRIu32,
+                 id, mark.number);
+}
+
 int gw_k8s_mark_of(const json_t *object, struct gw_mark *ret)
 {
         const json_t *metadata = json_object_get(object, "metadata");

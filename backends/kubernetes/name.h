@@ -22,6 +22,10 @@
 #define GW_K8S_LABEL_PROJECT GW_K8S_DOMAIN "/project"
 #define GW_K8S_LABEL_NAME GW_K8S_DOMAIN "/name" /* the job's name, where it is a label's value */
 
+/* Writes the selector of a submission's objects. */
+#define GW_K8S_SELECTOR 160
+void gw_k8s_selector(struct gw_mark mark, char out[GW_K8S_SELECTOR]);
+
 /* Annotations. */
 #define GW_K8S_ANNOTATION_MARK GW_K8S_DOMAIN "/mark"     /* gw_mark_format() */
 #define GW_K8S_ANNOTATION_NAME GW_K8S_DOMAIN "/name"     /* the job's name, whatever it is */

@@ -5,8 +5,6 @@
  * that failed is told of by a pod; where none is known, for the two watches need not be at the same
  * point, the pods are asked for, and where there is none, Events.
  */
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "backends/kubernetes/backoff.h"
@@ -68,7 +66,7 @@ static void take_found_pods(struct gw_k8s *b, struct gw_k8s_job_entry *e, const 
 {
         size_t i;
         const json_t *pod;
-        e->pods_asked = true;
+        e->pods_asked = e->gone || gw_k8s_entry_has_ended(e);
         json_array_foreach(json_object_get(list, "items"), i, pod)
         {
                 gw_k8s_take_pod(b, e, pod, false);
@@ -144,10 +142,8 @@ static int ask_for_job(struct gw_k8s_order *o, const struct gw_k8s_job_entry *e,
 static int ask_for_pods(struct gw_k8s_order *o, const struct gw_k8s_job_entry *e,
                         struct gw_error *err)
 {
-        char id[GW_ID_TEXT], labels[160];
-        gw_id_format(e->mark.job, id);
-        snprintf(labels, sizeof labels, GW_K8S_LABEL_JOB "=%s," GW_K8S_LABEL_SUBMISSION "=%" PRIu32,
-                 id, e->mark.number);
+        char labels[GW_K8S_SELECTOR];
+        gw_k8s_selector(e->mark, labels);
         const struct gw_k8s_selection which = {.labels = labels};
         return gw_k8s_list(o->backend->client, &o->call, GW_K8S_PODS, e->ns, &which, MOST_PODS,
                            NULL, err);

@@ -96,10 +96,24 @@ static void cancel_whole(struct gw_k8s *b, struct gw_k8s_job_entry *e, struct gw
                                    &err);
 }
 
-static bool is_whole(const struct gw_k8s_job_entry *e, const struct gw_backend_ask *a)
+/* All that has not ended is cancelled with the Job, and some of it by its pods. */
+static void cancel_tasks(struct gw_k8s *b, struct gw_k8s_job_entry *e, struct gw_backend_ask *a)
 {
         const struct gw_spans named = {.items = a->spans, .count = a->span_count};
-        return !e->is_array || !a->spans || gw_spans_equal(&named, &e->ordinals);
+        struct gw_spans open = GW_SPANS_INIT, some = GW_SPANS_INIT;
+        int rc = gw_k8s_entry_open(e, &open);
+        if (rc == 0)
+                rc = gw_spans_intersect(&named, &open, &some, NULL);
+        if (rc == 0 && some.count == 0)
+                settle(b, a, GW_ANSWER_ABSENT, NULL);
+        else if (rc == 0 && gw_spans_equal(&some, &open))
+                cancel_whole(b, e, a);
+        else if (rc == 0 && gw_k8s_unwanted_add(b, e, &some) == 0)
+                settle(b, a, GW_ANSWER_DONE, NULL);
+        else
+                settle(b, a, GW_ANSWER_BUSY, "out of memory");
+        gw_spans_done(&some);
+        gw_spans_done(&open);
 }
 
 static void run_cancel(struct gw_k8s *b, struct gw_backend_ask *a)
@@ -110,10 +124,10 @@ static void run_cancel(struct gw_k8s *b, struct gw_backend_ask *a)
                 e->cancel = a;
         } else if (!e || !e->uid[0] || e->gone || gw_k8s_entry_has_ended(e)) {
                 settle(b, a, GW_ANSWER_ABSENT, NULL);
-        } else if (is_whole(e, a)) {
-                cancel_whole(b, e, a);
+        } else if (e->is_array && a->spans) {
+                cancel_tasks(b, e, a);
         } else {
-                settle(b, a, GW_ANSWER_REFUSED, "tasks of an array cannot be cancelled one by one");
+                cancel_whole(b, e, a);
         }
 }
 
@@ -199,15 +213,6 @@ static void run_check(struct gw_k8s *b, struct gw_backend_ask *a)
         gw_backend_ask_free(a);
 }
 
-static void run_log(struct gw_k8s *b, struct gw_backend_ask *a)
-{
-        (void)b;
-        a->log->fd = -1;
-        gw_fail(&a->log->error, GW_ERR_GONE, "the output of jobs on Kubernetes cannot be read yet");
-        gw_work_finish(&a->log->work);
-        gw_backend_ask_free(a);
-}
-
 static const struct verb {
         void (*run)(struct gw_k8s *b, struct gw_backend_ask *a);
         bool leading; /* only for who leads, under the epoch it was asked under */
@@ -215,7 +220,7 @@ static const struct verb {
         [GW_ASK_SUBMIT] = {gw_k8s_submit_run, true}, [GW_ASK_RESOLVE] = {gw_k8s_resolve_run, true},
         [GW_ASK_CANCEL] = {run_cancel, true},        [GW_ASK_CHANGE] = {run_change, true},
         [GW_ASK_FORGET] = {run_forget, true},        [GW_ASK_PURGE] = {run_purge, false},
-        [GW_ASK_CHECK] = {run_check, false},         [GW_ASK_LOG] = {run_log, false},
+        [GW_ASK_CHECK] = {run_check, false},         [GW_ASK_LOG] = {gw_k8s_log_run, false},
 };
 
 void gw_k8s_request_run(struct gw_k8s *b, struct gw_backend_ask *a)

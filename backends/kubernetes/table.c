@@ -202,7 +202,9 @@ void gw_k8s_take_pod(struct gw_k8s *b, struct gw_k8s_job_entry *e, const json_t 
                 return;
         }
         json_decref(p->pod);
-        *p = (struct gw_k8s_kept_pod_entry){.pod = kept, .listed = true, .gone = removed};
+        *p = (struct gw_k8s_kept_pod_entry){
+                .pod = kept, .listed = true, .gone = removed, .ending = p->ending};
+        gw_k8s_unwanted_see(b, e, p);
         look_for_pods(b, e);
         gw_k8s_entry_changed(b, e);
 }

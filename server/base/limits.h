@@ -66,6 +66,8 @@
 #define GW_MAX_K8S_PAGE_BYTES (32 * 1024 * 1024)  /* a page of a list */
 #define GW_MAX_K8S_LINE_BYTES (8 * 1024 * 1024)   /* an event of a watch, which has an object */
 #define GW_MAX_K8S_CAUSES 8                       /* kept of an error */
+#define GW_MAX_K8S_LOG_BYTES                                                                       \
+        (256 * 1024 * 1024) /* of one output that is read; kubelets keep 50 MiB */
 
 /* Values */
 #define GW_MAX_NAME 63

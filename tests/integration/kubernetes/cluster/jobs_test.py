@@ -177,3 +177,16 @@ def test_an_array(made):
     tasks = made.api.get(f"/v1/jobs/{job['id']}/tasks").json()["items"]
     assert [(task["index"], task["exit_code"]) for task in tasks] == [(3, 0), (5, 2), (7, 4)]
     assert len(made.objects(job)) == 1 and len(made.objects(job, "pod")) == 3
+
+
+def test_cancelling_some_tasks_of_an_array(made):
+    job = made.api.submit(array={"indices": "10-13", "max_parallel": 2},
+                          **shell("[ $((JOBGATE_TASK_INDEX % 3)) = 1 ] && sleep 300; exit 0"))
+    system.wait_until(lambda: made.objects(job, "pod"), 60, "a pod")
+    assert made.api.post(f"/v1/jobs/{job['id']}/tasks/cancel", {"indices": "10,13"}).status == 202
+    job = made.api.wait(job["id"], seconds=90)
+    tasks = made.api.get(f"/v1/jobs/{job['id']}/tasks").json()["items"]
+    assert [(task["index"], task["state"], task["reason"]) for task in tasks] == [
+        (10, "cancelled", "cancelled_by_user"), (11, "succeeded", "completed"), (12, "succeeded", "completed"),
+        (13, "cancelled", "cancelled_by_user")]
+    assert job["state"] == "cancelled"
