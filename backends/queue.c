@@ -13,8 +13,7 @@ static struct gw_backend_queue *queue_of(struct gw_backend *head)
         return &GW_CONTAINER(head, struct gw_queued_backend, head)->queue;
 }
 
-/* ---- copies -------------------------------------------------------------------------------------
- */
+/* ---- copies ---------------------------------------------------------------------------------- */
 
 static char *put(char **at, const void *data, size_t len)
 {
@@ -101,8 +100,7 @@ static int copy_live(const struct gw_submission *s, struct gw_live *ret)
                        : 0;
 }
 
-/* ---- asks ---------------------------------------------------------------------------------------
- */
+/* ---- asks ------------------------------------------------------------------------------------ */
 
 /* Posts a copy of the template, and of the submission when there is one. */
 static int post(struct gw_backend *head, struct gw_backend_ask template,
@@ -230,8 +228,7 @@ void gw_backend_ask_answer(const struct gw_backend_host *host, const struct gw_b
         host->answer(host->self, a->epoch, requests[a->kind], a->mark, answer, ref, raw, retry_at);
 }
 
-/* ---- leadership ---------------------------------------------------------------------------------
- */
+/* ---- leadership ------------------------------------------------------------------------------ */
 
 static int compare_marks(const void *a, const void *b)
 {
@@ -312,8 +309,7 @@ void gw_queued_resume(struct gw_backend *head)
         gw_mailbox_wake(&q->mailbox);
 }
 
-/* ---- its life -----------------------------------------------------------------------------------
- */
+/* ---- its life -------------------------------------------------------------------------------- */
 
 int gw_backend_queue_init(struct gw_backend_queue *q, struct gw_error *err)
 {

@@ -107,8 +107,7 @@ int gw_setting_seconds(const struct gw_setting *row, const json_t *value, void *
         return 0;
 }
 
-/* ---- the section -------------------------------------------------------------------------------
- */
+/* ---- the section ----------------------------------------------------------------------------- */
 
 struct table {
         const struct gw_setting *rows;

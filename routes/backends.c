@@ -38,8 +38,7 @@ static void write_backend(struct gw_buf *json, const struct gw_backend *b,
         json->failed |= said->failed;
 }
 
-/* ---- listBackends ------------------------------------------------------------------------------
- */
+/* ---- listBackends ---------------------------------------------------------------------------- */
 
 struct list {
         struct gw_db_backend_list list;
@@ -103,8 +102,7 @@ const struct gw_handler gw_route_listBackends = {
         .state_size = sizeof(struct list),
 };
 
-/* ---- getBackend --------------------------------------------------------------------------------
- */
+/* ---- getBackend ------------------------------------------------------------------------------ */
 
 struct get {
         struct gw_db_backend_get get;

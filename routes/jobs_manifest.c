@@ -22,8 +22,7 @@ struct manifest {
                 identity; /* for a job that was not handed over yet; and the size */
 };
 
-/* ---- the job -----------------------------------------------------------------------------------
- */
+/* ---- the job --------------------------------------------------------------------------------- */
 
 static void write_text(struct gw_buf *out, const char *text, size_t len)
 {
@@ -76,8 +75,7 @@ static struct gw_submission describe(const struct manifest *m, const struct gw_s
         return s;
 }
 
-/* ---- what it is given --------------------------------------------------------------------------
- */
+/* ---- what it is given ------------------------------------------------------------------------ */
 
 /* As it is now: it may have been changed since. */
 static uint32_t max_parallel(const struct gw_submission *s)
@@ -138,8 +136,7 @@ static struct gw_backend *find_backend(struct gw_call *call, const struct manife
         return NULL;
 }
 
-/* ---- the steps ---------------------------------------------------------------------------------
- */
+/* ---- the steps ------------------------------------------------------------------------------- */
 
 static enum gw_next begin(struct gw_call *call)
 {

@@ -124,8 +124,7 @@ bool gw_k8s_entry_has_ended(const struct gw_k8s_job_entry *e)
         return job.stage == GW_K8S_ENDED || is_counted(e);
 }
 
-/* ---- what is known of one ---------------------------------------------------------------------
- */
+/* ---- what is known of one -------------------------------------------------------------------- */
 
 /* A pod that is gone and was not seen to end says nothing of how its Job ended, once that is known.
  */
@@ -189,8 +188,7 @@ int gw_k8s_entry_open(const struct gw_k8s_job_entry *e, struct gw_spans *ret)
         return 0;
 }
 
-/* ---- telling ----------------------------------------------------------------------------------
- */
+/* ---- telling --------------------------------------------------------------------------------- */
 
 void gw_k8s_entry_changed(struct gw_k8s *b, struct gw_k8s_job_entry *e)
 {

@@ -52,8 +52,7 @@ struct gw_k8s_tail {
         LIST_ENTRY(gw_k8s_tail) all;
 };
 
-/* ---- who waits --------------------------------------------------------------------------------
- */
+/* ---- who waits ------------------------------------------------------------------------------- */
 
 static void finish(struct gw_backend_ask *a)
 {
@@ -111,8 +110,7 @@ static void fail_all(struct gw_k8s_tail *t, enum gw_error_code code, const char 
         }
 }
 
-/* ---- its life ---------------------------------------------------------------------------------
- */
+/* ---- its life -------------------------------------------------------------------------------- */
 
 static void end(struct gw_k8s_tail *t)
 {
@@ -141,8 +139,7 @@ static void fail(struct gw_k8s_tail *t, enum gw_error_code code, const char *wor
 
 static void begin_step(struct gw_k8s_tail *t, enum step step);
 
-/* ---- bytes ------------------------------------------------------------------------------------
- */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 static bool write_all(int fd, const char *text, size_t len)
 {
@@ -178,8 +175,7 @@ static bool on_piece(struct gw_k8s_call *call, const char *text, size_t len)
         return true;
 }
 
-/* ---- which pod --------------------------------------------------------------------------------
- */
+/* ---- which pod ------------------------------------------------------------------------------- */
 
 /* The last of the task's. */
 static const json_t *choose(const struct gw_k8s_tail *t, const json_t *list)
@@ -221,8 +217,7 @@ static void on_found(struct gw_k8s_tail *t)
                 fail(t, GW_ERR_NOMEM, "out of memory");
 }
 
-/* ---- what came --------------------------------------------------------------------------------
- */
+/* ---- what came ------------------------------------------------------------------------------- */
 
 /* It is not to be had: not yet, not any more, or not now. */
 static void on_failure(struct gw_k8s_tail *t)
@@ -269,8 +264,7 @@ static void on_home(struct gw_k8s_call *call)
                 on_failure(t);
 }
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static int find_pods(struct gw_k8s_tail *t, struct gw_error *err)
 {
@@ -311,8 +305,7 @@ static void begin_step(struct gw_k8s_tail *t, enum step step)
                 fail(t, GW_ERR_UNAVAILABLE, err.message);
 }
 
-/* ---- requests ---------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static struct gw_k8s_tail *find_tail(struct gw_k8s *b, const struct gw_log_source *log)
 {
@@ -421,8 +414,7 @@ void gw_k8s_log_run(struct gw_k8s *b, struct gw_backend_ask *a)
         }
 }
 
-/* ---- by time ----------------------------------------------------------------------------------
- */
+/* ---- by time --------------------------------------------------------------------------------- */
 
 /* Nobody who reads it has it open. */
 static bool is_unread(const struct gw_k8s_tail *t)

@@ -39,8 +39,7 @@ void gw_k8s_quest_end(struct gw_k8s *b, struct gw_k8s_job_entry *e)
         gw_k8s_entry_changed(b, e);
 }
 
-/* ---- what came --------------------------------------------------------------------------------
- */
+/* ---- what came ------------------------------------------------------------------------------- */
 
 static void take_found_job(struct gw_k8s *b, struct gw_k8s_job_entry *e, const json_t *job)
 {
@@ -128,8 +127,7 @@ static void on_answer(struct gw_k8s_order *o)
         gw_k8s_order_free(o);
 }
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static int ask_for_job(struct gw_k8s_order *o, const struct gw_k8s_job_entry *e,
                        struct gw_error *err)

@@ -29,8 +29,7 @@ static void settle(struct gw_k8s *b, struct gw_backend_ask *a, enum gw_answer an
         gw_backend_ask_free(a);
 }
 
-/* ---- cancel and change ------------------------------------------------------------------------
- */
+/* ---- cancel and change ----------------------------------------------------------------------- */
 
 /* What is not there any more, or is another one by now, cannot be cancelled or changed. Of a change
  * others may be in the way. */
@@ -174,8 +173,7 @@ static void run_change(struct gw_k8s *b, struct gw_backend_ask *a)
                 change(b, e, a);
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------
- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 /* What is closed and may still run is ended. What has ended stays until the cluster removes it. */
 static void run_forget(struct gw_k8s *b, struct gw_backend_ask *a)

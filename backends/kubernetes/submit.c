@@ -19,8 +19,7 @@
 #define WORDS 1024
 #define EVENTS_LIFE_US (50 * 60 * GW_SECOND) /* an hour, unless a cluster has it otherwise */
 
-/* ---- what an answer means ----------------------------------------------------------------------
- */
+/* ---- what an answer means -------------------------------------------------------------------- */
 
 /* The first row that fits; "" fits everything. */
 static const struct meaning {
@@ -64,8 +63,7 @@ static void words_of(const struct gw_k8s_status *status, char words[WORDS])
                 snprintf(words, WORDS, "%s", status->message);
 }
 
-/* ---- ends --------------------------------------------------------------------------------------
- */
+/* ---- ends ------------------------------------------------------------------------------------ */
 
 /* The submission that an order is about; NULL: it is closed, or another leads. */
 static struct gw_k8s_job_entry *entry_of(const struct gw_k8s_order *o)
@@ -116,8 +114,7 @@ static void adopt(struct gw_k8s_order *o, struct gw_k8s_job_entry *e, const json
         end(o, e, GW_ANSWER_DONE, NULL, 0);
 }
 
-/* ---- submit ------------------------------------------------------------------------------------
- */
+/* ---- submit ---------------------------------------------------------------------------------- */
 
 static int ask_by_name(struct gw_k8s_order *o, struct gw_error *err)
 {
@@ -296,8 +293,7 @@ void gw_k8s_submit_run(struct gw_k8s *b, struct gw_backend_ask *a)
         create_next(o, e);
 }
 
-/* ---- resolve -----------------------------------------------------------------------------------
- */
+/* ---- resolve --------------------------------------------------------------------------------- */
 
 /* It was there, and nobody knows what became of it but its pods, if there are any. */
 static void lose(struct gw_k8s_order *o, struct gw_k8s_job_entry *e)

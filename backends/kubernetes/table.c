@@ -19,8 +19,7 @@
 
 #define IDLE_US (10 * 60 * GW_SECOND) /* more than GW_K8S_SETTLED_US */
 
-/* ---- whose an object is -----------------------------------------------------------------------
- */
+/* ---- whose an object is ---------------------------------------------------------------------- */
 
 static bool is_text(const json_t *object, const char *path, const char *wanted)
 {
@@ -72,8 +71,7 @@ static struct gw_k8s_job_entry *entry_of_pod(struct gw_k8s *b, const json_t *pod
         return is_ours ? e : NULL;
 }
 
-/* ---- Jobs -------------------------------------------------------------------------------------
- */
+/* ---- Jobs ------------------------------------------------------------------------------------ */
 
 /* How it failed is its pods' to say: where none is known, they are asked for, for the two watches
  * need not be at the same point; and then its Events. Also of success: the node is theirs. */
@@ -152,8 +150,7 @@ static void on_jobs_listed(void *arg)
         space->has_jobs = true;
 }
 
-/* ---- Pods -------------------------------------------------------------------------------------
- */
+/* ---- Pods ------------------------------------------------------------------------------------ */
 
 static int64_t made_us(const json_t *pod)
 {
@@ -256,8 +253,7 @@ static void on_pods_listed(void *arg)
         space->has_pods = true;
 }
 
-/* ---- spaces -----------------------------------------------------------------------------------
- */
+/* ---- spaces ---------------------------------------------------------------------------------- */
 
 static void on_trouble(void *arg, const struct gw_k8s_status *status)
 {

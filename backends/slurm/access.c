@@ -42,8 +42,7 @@ static bool may_use(const json_t *queue, const json_t *grant)
         return json_array_size(all) == 0;
 }
 
-/* ---- as it is told ------------------------------------------------------------------------------
- */
+/* ---- as it is told --------------------------------------------------------------------------- */
 
 static int tell_queue(json_t *queue)
 {

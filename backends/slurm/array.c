@@ -46,8 +46,7 @@ void gw_slurm_array_done(struct gw_slurm_array *a)
         *a = (struct gw_slurm_array){0};
 }
 
-/* ---- ids ---------------------------------------------------------------------------------------
- */
+/* ---- ids ------------------------------------------------------------------------------------- */
 
 /* The place of an ordinal of the submission. */
 static uint32_t place_of(const struct gw_slurm_array *a, uint32_t ordinal)
@@ -143,8 +142,7 @@ uint64_t gw_slurm_array_from(const struct gw_slurm_array *a, uint64_t id)
         return low < a->indices.count ? low : UINT64_MAX;
 }
 
-/* ---- a record's list ---------------------------------------------------------------------------
- */
+/* ---- a record's list ------------------------------------------------------------------------- */
 
 /* Takes digits off the text. Returns whether there were some, and no more than a number holds. */
 static bool take_number(const char **text, uint64_t *ret)
@@ -219,8 +217,7 @@ int gw_slurm_array_read(const struct gw_slurm_array *a, const char *tasks, struc
         return 0;
 }
 
-/* ---- the prologue ------------------------------------------------------------------------------
- */
+/* ---- the prologue ---------------------------------------------------------------------------- */
 
 void gw_slurm_array_prologue(const struct gw_slurm_array *a, const json_t *matrix,
                              struct gw_buf *out)

@@ -32,8 +32,7 @@ struct gw_as_user {
         TAILQ_HEAD(calls, gw_as_user_call) line, calls;
 };
 
-/* ---- the end of a call
- * ------------------------------------------------------------------------------ */
+/* ---- the end of a call ----------------------------------------------------------------------- */
 
 static void finish(struct gw_as_user_call *call, enum gw_as_user_outcome outcome,
                    const json_t *answer, const char *text)
@@ -69,8 +68,7 @@ static void lose(struct gw_as_user *a, struct gw_as_user_call *call, const char 
         end(a, call, asked ? GW_AS_USER_LATE : GW_AS_USER_BUSY, NULL, text);
 }
 
-/* ---- beginning
- * -------------------------------------------------------------------------------------- */
+/* ---- beginning ------------------------------------------------------------------------------- */
 
 static bool is_root(int fd)
 {
@@ -143,8 +141,7 @@ static bool begin(struct gw_as_user *a, struct gw_as_user_call *call)
         return true;
 }
 
-/* ---- answers
- * ---------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 /* Keeps the first descriptor that comes, and closes all others. */
 static void take_descriptors(struct gw_as_user_call *call, struct msghdr *message)
@@ -214,8 +211,7 @@ static void serve(struct gw_as_user *a, struct gw_as_user_call *call)
         json_decref(answer);
 }
 
-/* ---- the line, and time
- * ----------------------------------------------------------------------------- */
+/* ---- the line, and time ---------------------------------------------------------------------- */
 
 static void drop_late(struct gw_as_user *a, int64_t now)
 {
@@ -309,8 +305,7 @@ int64_t gw_as_user_wake_at(const struct gw_as_user *a)
         return at;
 }
 
-/* ---- the outside
- * ------------------------------------------------------------------------------------ */
+/* ---- the outside ----------------------------------------------------------------------------- */
 
 struct gw_as_user *gw_as_user_new(const char *path, struct gw_error *err)
 {

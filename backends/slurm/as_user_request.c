@@ -26,8 +26,7 @@ static const char *const outcomes[] = {
         [GW_AS_USER_LATE] = "late",       [GW_AS_USER_FAILED] = "failed",
 };
 
-/* ---- members: each is read into its place in the request, or says what is wrong ----------------
- */
+/* ---- members: each is read into its place in the request, or says what is wrong -------------- */
 
 static const char *read_text(const json_t *value, void *place)
 {
@@ -128,8 +127,7 @@ static const struct member {
         {"deadline", SBATCH, AT(deadline_us), read_deadline},
 };
 
-/* ---- the whole
- * --------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static int read_verb(const json_t *object, enum gw_as_user_verb *ret, struct gw_error *err)
 {

@@ -25,8 +25,7 @@ static const char *text_of(const json_t *object, const char *name)
         return json_string_value(json_object_get(object, name));
 }
 
-/* ---- the job ------------------------------------------------------------------------------------
- */
+/* ---- the job --------------------------------------------------------------------------------- */
 
 /* As sbatch has it: a number alone is minutes. */
 static int64_t time_of(const char *text)
@@ -77,8 +76,7 @@ static struct job read_job(const json_t *offer, const char *user, const json_t *
         };
 }
 
-/* ---- one queue ----------------------------------------------------------------------------------
- */
+/* ---- one queue ------------------------------------------------------------------------------- */
 
 static int check_queue(const json_t *queue, const struct job *job, struct gw_error *err)
 {
@@ -101,8 +99,7 @@ static int check_queue(const json_t *queue, const struct job *job, struct gw_err
         return 0;
 }
 
-/* ---- all of them --------------------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 /* name: NULL for the default. */
 static const json_t *find_queue(const json_t *offer, const char *name)

@@ -12,8 +12,7 @@ static const char *image_of(const struct gw_spec *spec)
         return json_string_value(json_object_get(spec->json, "image"));
 }
 
-/* ---- how each runtime names an image ----------------------------------------------------------
- */
+/* ---- how each runtime names an image --------------------------------------------------------- */
 
 static bool is_reference(const char *image)
 {
@@ -57,8 +56,7 @@ static int name_bundle(const char *image, struct gw_buf *out, struct gw_error *e
         return 0;
 }
 
-/* ---- the interface ----------------------------------------------------------------------------
- */
+/* ---- the interface --------------------------------------------------------------------------- */
 
 int gw_slurm_container_image(const struct gw_slurm_site *site, const struct gw_spec *spec,
                              enum gw_slurm_runtime runtime, struct gw_buf *out,

@@ -188,8 +188,7 @@ void gw_slurm_jobs_clear(struct gw_slurm *b)
                         gw_slurm_job_remove(b, LIST_FIRST(&b->by_mark[i]));
 }
 
-/* ---- telling
- * ------------------------------------------------------------------------------------- */
+/* ---- telling --------------------------------------------------------------------------------- */
 
 void gw_slurm_job_changed(struct gw_slurm *b, struct gw_slurm_job *job)
 {

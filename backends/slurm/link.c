@@ -137,8 +137,7 @@ void gw_link_polls(const struct gw_link *l, struct pollfd polls[GW_LINK_POLLS])
                 polls[0].fd = polls[1].fd = -1;
 }
 
-/* ---- its words ---------------------------------------------------------------------------------
- */
+/* ---- its words ------------------------------------------------------------------------------- */
 
 /* Keeps the last line; of one that is long its beginning. */
 static void keep_word(struct gw_link *l, char c)

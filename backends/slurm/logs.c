@@ -34,8 +34,7 @@ static void end(struct opening *o)
         free(o);
 }
 
-/* ---- what its answer means
- * ---------------------------------------------------------------------------- */
+/* ---- what its answer means ------------------------------------------------------------------- */
 
 static const struct meaning {
         enum gw_error_code code;
@@ -78,8 +77,7 @@ static void take(struct opening *o, const struct gw_as_user_call *call)
                 gw_fail(&log->error, GW_ERR_UNAVAILABLE, "the output cannot be read now");
 }
 
-/* ---- the search
- * --------------------------------------------------------------------------------------- */
+/* ---- the search ------------------------------------------------------------------------------ */
 
 static void open_next(struct opening *o);
 

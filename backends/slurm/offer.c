@@ -30,8 +30,7 @@ static int64_t number_of(const json_t *object, const char *name)
         return n < 0 || n > UINT32_MAX ? 0 : n;
 }
 
-/* ---- lists with commas ------------------------------------------------------------------------
- */
+/* ---- lists with commas ----------------------------------------------------------------------- */
 
 /* The next item of a list, its length in *ret_len; NULL after the last. */
 static const char *next_item(const char **at, size_t *ret_len)
@@ -83,8 +82,7 @@ static json_t *list_of(const char *items)
         return set && add_items(set, items) == 0 ? keys_of(set) : NULL;
 }
 
-/* ---- GPUs ---------------------------------------------------------------------------------------
- */
+/* ---- GPUs ------------------------------------------------------------------------------------ */
 
 static int add_number(json_t *object, const char *name, size_t len, int64_t n)
 {
@@ -139,8 +137,7 @@ static int64_t sum_of(const json_t *numbers)
         return sum;
 }
 
-/* ---- nodes --------------------------------------------------------------------------------------
- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 enum { CPUS, MEMORY_MIB, GPUS, AMOUNTS };
 
@@ -203,8 +200,7 @@ static void nodes_done(struct nodes *nodes)
         free(nodes->items);
 }
 
-/* ---- sums ---------------------------------------------------------------------------------------
- */
+/* ---- sums ------------------------------------------------------------------------------------ */
 
 struct sums {
         int64_t nodes, available;
@@ -290,8 +286,7 @@ static int sum_up(const struct nodes *nodes, const char *partition, json_t *obje
         return put_sums(object, &s);
 }
 
-/* ---- queues -------------------------------------------------------------------------------------
- */
+/* ---- queues ---------------------------------------------------------------------------------- */
 
 /* Members that are taken over under another name; left out where they are missing. */
 struct copy {
@@ -384,8 +379,7 @@ static int put_queues(json_t *offer, const json_t *said, const struct nodes *nod
         return rc;
 }
 
-/* ---- who may use what ---------------------------------------------------------------------------
- */
+/* ---- who may use what ------------------------------------------------------------------------ */
 
 static const struct copy qos_members[] = {
         {"name", "name"},

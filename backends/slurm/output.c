@@ -58,8 +58,7 @@ static size_t find_ours(const char *home, const struct gw_log_source *log, const
         return count;
 }
 
-/* ---- scripts for sbatch
- * ------------------------------------------------------------------------------ */
+/* ---- scripts for sbatch ---------------------------------------------------------------------- */
 
 static uint32_t number_of(const char *ref)
 {
@@ -138,8 +137,7 @@ static size_t find_raw(const char *user, const char *home, const struct gw_log_s
         return count;
 }
 
-/* ---- all
- * ---------------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------- */
 
 size_t gw_slurm_output_find(const char *user, const char *home, const struct gw_log_source *log,
                             char *paths[GW_SLURM_OUTPUT_PATHS], struct gw_error *err)

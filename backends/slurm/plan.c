@@ -36,8 +36,7 @@ int gw_slurm_identity_read(const char *text, struct gw_slurm_identity *ret, json
         return 0;
 }
 
-/* ---- what Slurm cannot carry ------------------------------------------------------------------
- */
+/* ---- what Slurm cannot carry ----------------------------------------------------------------- */
 
 static const char *text_of(const json_t *object, const char *name)
 {
@@ -70,8 +69,7 @@ static int refuse_raw(const struct gw_spec *spec, const struct gw_slurm_site *si
         return gw_slurm_raw_check(text_of(spec->json, "script"), err);
 }
 
-/* ---- the script --------------------------------------------------------------------------------
- */
+/* ---- the script ------------------------------------------------------------------------------ */
 
 /* One word of an #SBATCH line. Values of ours have no blanks; an administrator's might. */
 static void add_directive(struct gw_buf *out, const char *option, const char *value)
@@ -202,8 +200,7 @@ static void write_script(struct gw_buf *out, const struct gw_slurm_plan *plan,
         }
 }
 
-/* ---- the plan -----------------------------------------------------------------------------------
- */
+/* ---- the plan -------------------------------------------------------------------------------- */
 
 /* "0-99:2%10" */
 static int set_array(struct gw_slurm_plan *plan, uint32_t max_parallel)
@@ -274,8 +271,7 @@ void gw_slurm_plan_done(struct gw_slurm_plan *plan)
         *plan = (struct gw_slurm_plan){0};
 }
 
-/* ---- the request
- * --------------------------------------------------------------------------------- */
+/* ---- the request ----------------------------------------------------------------------------- */
 
 /* What a task's script finds besides what every task of the submission has in common. */
 static int set_own(const struct gw_slurm_plan *plan, const char *output, const char *errors,

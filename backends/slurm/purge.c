@@ -44,8 +44,7 @@ struct gw_slurm_purges {
         bool full; /* some are left: that was logged */
 };
 
-/* ---- users ------------------------------------------------------------------------------------
- */
+/* ---- users ----------------------------------------------------------------------------------- */
 
 static void leaver_free(struct gw_slurm_purges *p, struct leaver *l)
 {
@@ -84,8 +83,7 @@ static struct leaver *leaver_of(struct gw_slurm_purges *p, const struct gw_accou
         return NULL;
 }
 
-/* ---- turns ------------------------------------------------------------------------------------
- */
+/* ---- turns ----------------------------------------------------------------------------------- */
 
 /* A folder that is not there, or not seen from here, has nothing of it. */
 static bool is_done(enum gw_as_user_outcome outcome)
@@ -148,8 +146,7 @@ static void ask_next(struct gw_slurm *b)
         }
 }
 
-/* ---- the outside ------------------------------------------------------------------------------
- */
+/* ---- the outside ----------------------------------------------------------------------------- */
 
 static bool has_room(struct gw_slurm_purges *p)
 {

@@ -10,8 +10,7 @@
 #include "server/base/cleanup.h"
 #include "server/model/directives.h"
 
-/* ---- arguments
- * -------------------------------------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 /* "--name=value", or "--name" when the value is NULL. */
 static int add(json_t *list, const char *name, const char *value)
@@ -118,8 +117,7 @@ json_t *gw_slurm_raw_options(const struct gw_slurm_plan *plan)
         return options;
 }
 
-/* ---- the request
- * ------------------------------------------------------------------------------------ */
+/* ---- the request ----------------------------------------------------------------------------- */
 
 json_t *gw_slurm_raw_request(const struct gw_slurm_plan *plan, const struct gw_submission *s,
                              const struct gw_account *account, const char *folder, const char *url,
@@ -141,8 +139,7 @@ json_t *gw_slurm_raw_request(const struct gw_slurm_plan *plan, const struct gw_s
                          (json_int_t)deadline_us);
 }
 
-/* ---- for people
- * ------------------------------------------------------------------------------------- */
+/* ---- for people ------------------------------------------------------------------------------ */
 
 static bool has_line(const char *text, const char *word)
 {

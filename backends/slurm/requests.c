@@ -29,8 +29,7 @@ struct order {
         char *user;                   /* likewise */
 };
 
-/* ---- answers
- * --------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static void answer(struct gw_slurm *b, const struct gw_backend_ask *a, enum gw_answer answer,
                    const char *ref, const char *raw)
@@ -55,8 +54,7 @@ static void answer_done(struct gw_slurm *b, const struct gw_backend_ask *a,
         answer(b, a, GW_ANSWER_DONE, job->number ? ref : NULL, NULL);
 }
 
-/* ---- orders
- * ---------------------------------------------------------------------------------------- */
+/* ---- orders ---------------------------------------------------------------------------------- */
 
 static void order_free(struct order *o)
 {
@@ -103,8 +101,7 @@ void gw_slurm_drop(struct gw_slurm *b, const char *user, uint32_t number, const 
         (void)order(b, user, request, NULL, on_dropped);
 }
 
-/* ---- users
- * ----------------------------------------------------------------------------------------- */
+/* ---- users ----------------------------------------------------------------------------------- */
 
 static bool may_submit(const struct gw_slurm *b, const char *user)
 {
@@ -213,8 +210,7 @@ static json_t *request_of(const struct gw_slurm *b, const struct gw_submission *
         return request;
 }
 
-/* ---- submit and resolve
- * ---------------------------------------------------------------------------- */
+/* ---- submit and resolve ---------------------------------------------------------------------- */
 
 /* From then on a table without the mark means that it never came and never will: the worker was
  * killed, or sbatch; its token or munge's credential is over; and slurmctld has read what lay in
@@ -405,8 +401,7 @@ static void run_resolve(struct gw_slurm *b, struct gw_backend_ask *a)
         gw_backend_ask_free(a);
 }
 
-/* ---- cancel and change
- * ----------------------------------------------------------------------------- */
+/* ---- cancel and change ----------------------------------------------------------------------- */
 
 static void on_told(struct gw_slurm_ask *ask)
 {
@@ -507,8 +502,7 @@ static void run_change(struct gw_slurm *b, struct gw_backend_ask *a)
         tell(b, job, request, a);
 }
 
-/* ---- the rest
- * --------------------------------------------------------------------------------------- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 /* What is closed and may still run is ended. */
 static void run_forget(struct gw_slurm *b, struct gw_backend_ask *a)

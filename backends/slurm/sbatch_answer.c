@@ -92,8 +92,7 @@ static const struct text {
         {"Invalid preferred feature specification", GW_SBATCH_REFUSED},
 };
 
-/* ---- words
- * ------------------------------------------------------------------------------------------ */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 /* Its lines as one, without what stands before each of them. */
 static void copy_words(const char *text, char *out, size_t size)
@@ -124,8 +123,7 @@ static const char *text_of(const json_t *answer, const char *name)
         return text ? text : "";
 }
 
-/* ---- a number
- * --------------------------------------------------------------------------------------- */
+/* ---- a number -------------------------------------------------------------------------------- */
 
 /* "87" or "87;cluster", as a whole line. */
 static bool read_number(const char *line, size_t len, struct gw_slurm_sbatch_answer *ret)
@@ -158,8 +156,7 @@ static bool find_number(const char *text, bool cut, struct gw_slurm_sbatch_answe
         return false;
 }
 
-/* ---- the verdict
- * ------------------------------------------------------------------------------------ */
+/* ---- the verdict ----------------------------------------------------------------------------- */
 
 static enum gw_slurm_sbatch_verdict verdict_of(const char *text, bool *ret_known)
 {

@@ -55,8 +55,7 @@ static int ask(struct gw_slurm *b, const char *user, json_t *request, struct gw_
         return 0;
 }
 
-/* ---- submit
- * ----------------------------------------------------------------------------------------- */
+/* ---- submit ---------------------------------------------------------------------------------- */
 
 /* A script may name another cluster, where nobody watches for it. */
 static bool is_elsewhere(const struct gw_slurm *b, const struct gw_slurm_sbatch_answer *a)
@@ -99,8 +98,7 @@ int gw_slurm_script_submit(struct gw_slurm *b, const char *user, json_t *request
         return ask(b, user, request, asked, on_submitted);
 }
 
-/* ---- a dry run
- * -------------------------------------------------------------------------------------- */
+/* ---- a dry run ------------------------------------------------------------------------------- */
 
 /* sbatch --test-only makes no job, and says where one would begin. */
 static void on_checked(struct gw_as_user_call *call)

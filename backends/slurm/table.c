@@ -37,8 +37,7 @@
 #define CLOCKS_S 60     /* between those of the machines, at most */
 #define KNOWN_MOST 1000 /* numbers in one frame */
 
-/* ---- its life
- * ------------------------------------------------------------------------------------- */
+/* ---- its life -------------------------------------------------------------------------------- */
 
 void gw_slurm_watch_stop(struct gw_slurm *b)
 {
@@ -139,8 +138,7 @@ static void start(struct gw_slurm *b)
         gw_slurm_watch_know(b, NULL);
 }
 
-/* ---- records
- * ---------------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 /* Whether an unmarked record may be of another that has, or had, the same number. */
 static bool may_be_anothers(const struct gw_slurm *b, const struct gw_slurm_job *job,
@@ -345,8 +343,7 @@ static void settle_all(struct gw_slurm *b, int64_t now_us)
         }
 }
 
-/* ---- frames
- * ----------------------------------------------------------------------------------------- */
+/* ---- frames ---------------------------------------------------------------------------------- */
 
 static void on_table(struct gw_slurm *b, const json_t *frame)
 {

@@ -12,8 +12,7 @@
 static const char gone_words[] = "slurmctld does not know the job any more";
 static const char vanished_words[] = "CANCELLED";
 
-/* ---- views -------------------------------------------------------------------------------------
- */
+/* ---- views ----------------------------------------------------------------------------------- */
 
 static void view_done(struct gw_slurm_view *v)
 {
@@ -106,8 +105,7 @@ static int read_view(struct gw_slurm_view *v, const struct gw_slurm_record *r, b
         return set_text(&v->node, r->node) || set_words(v, &m, r) ? -1 : 0;
 }
 
-/* ---- the set -----------------------------------------------------------------------------------
- */
+/* ---- the set --------------------------------------------------------------------------------- */
 
 static int copy_spans(struct gw_spans *to, const struct gw_span *spans, size_t count)
 {
@@ -320,8 +318,7 @@ static int find_again(struct gw_slurm_tasks *t, size_t at, struct gw_slurm_task 
         return 0;
 }
 
-/* ---- records -----------------------------------------------------------------------------------
- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 int gw_slurm_tasks_own(struct gw_slurm_tasks *t, uint32_t ordinal, struct gw_slurm_task **ret)
 {
@@ -407,8 +404,7 @@ void gw_slurm_task_conclude(struct gw_slurm_task *task)
         task->untold = true;
 }
 
-/* ---- what is not there -------------------------------------------------------------------------
- */
+/* ---- what is not there ----------------------------------------------------------------------- */
 
 enum truth { NO, YES, EITHER };
 
@@ -682,8 +678,7 @@ void gw_slurm_task_end(struct gw_slurm_task *task, enum gw_reason reason, int64_
         task->untold = true;
 }
 
-/* ---- telling -----------------------------------------------------------------------------------
- */
+/* ---- telling --------------------------------------------------------------------------------- */
 
 static struct gw_fact fact_of(const struct gw_slurm_view *v, struct gw_span span)
 {

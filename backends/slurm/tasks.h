@@ -87,8 +87,7 @@ int gw_slurm_tasks_open(const struct gw_slurm_tasks *t, struct gw_spans *ret);
 /* These are being cancelled. Returns 0, or -1 without memory. */
 int gw_slurm_tasks_cancelled(struct gw_slurm_tasks *t, const struct gw_spans *spans);
 
-/* ---- records ----------------------------------------------------------------------------------
- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 /* The task that a record of its own is about. *ret is NULL when it has ended already; one that is
  * taken for lost has not, until that was told. Returns 0, or -1 without memory. */
@@ -140,8 +139,7 @@ enum gw_slurm_absence {
 enum gw_slurm_absence gw_slurm_absence_of(bool listed, enum gw_slurm_head head, bool begun,
                                           bool unbroken);
 
-/* ---- telling ----------------------------------------------------------------------------------
- */
+/* ---- telling --------------------------------------------------------------------------------- */
 
 bool gw_slurm_tasks_untold(const struct gw_slurm_tasks *t);
 /* At most `room` facts, without mark, seen and ref; texts are borrowed. Returns how many. */

@@ -66,8 +66,7 @@ static const char *const outcomes[] = {
         [GW_SLURM_BUSY] = "busy", [GW_SLURM_UNKNOWN] = "unknown", [GW_SLURM_INVALID] = "invalid",
 };
 
-/* ---- asks -------------------------------------------------------------------------------------
- */
+/* ---- asks ------------------------------------------------------------------------------------ */
 
 static void finish(struct gw_slurm_ask *ask, enum gw_slurm_outcome outcome, const json_t *answer,
                    const char *text)
@@ -89,8 +88,7 @@ static enum gw_slurm_outcome outcome_of(const json_t *answer)
         return GW_SLURM_UNKNOWN;
 }
 
-/* ---- workers ----------------------------------------------------------------------------------
- */
+/* ---- workers --------------------------------------------------------------------------------- */
 
 static void watch(struct worker *worker)
 {
@@ -189,8 +187,7 @@ static void start_worker(struct user *user)
         watch(worker);
 }
 
-/* ---- handing out ------------------------------------------------------------------------------
- */
+/* ---- handing out ----------------------------------------------------------------------------- */
 
 static struct worker *idle_worker(const struct user *user, int64_t now)
 {
@@ -256,8 +253,7 @@ static void serve_line(struct user *user, int64_t now)
                 refuse_line(user);
 }
 
-/* ---- time -------------------------------------------------------------------------------------
- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 static int64_t due_at(const struct worker *worker)
 {
@@ -293,8 +289,7 @@ static void drop_late_asks(struct user *user, int64_t now)
         }
 }
 
-/* ---- what they say ----------------------------------------------------------------------------
- */
+/* ---- what they say --------------------------------------------------------------------------- */
 
 static void on_frame(void *arg, json_t *object)
 {
@@ -376,8 +371,7 @@ int64_t gw_slurm_workers_wake_at(const struct gw_slurm_workers *w)
         return at;
 }
 
-/* ---- the outside ------------------------------------------------------------------------------
- */
+/* ---- the outside ----------------------------------------------------------------------------- */
 
 struct gw_slurm_workers *gw_slurm_workers_new(const struct gw_slurm_workers_settings *settings,
                                               struct gw_error *err)

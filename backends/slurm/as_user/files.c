@@ -14,8 +14,7 @@
 #include "server/base/cleanup.h"
 #include "server/base/str.h"
 
-/* ---- what an error means
- * ------------------------------------------------------------------------------ */
+/* ---- what an error means --------------------------------------------------------------------- */
 
 static bool has_folder(const char *path)
 {
@@ -53,8 +52,7 @@ static enum gw_as_user_outcome wrong(struct gw_error *err, const char *words)
         return GW_AS_USER_WRONG;
 }
 
-/* ---- the verbs
- * ---------------------------------------------------------------------------------------- */
+/* ---- the verbs ------------------------------------------------------------------------------- */
 
 static enum gw_as_user_outcome check_folder(const char *path, struct gw_error *err)
 {
@@ -97,8 +95,7 @@ enum gw_as_user_outcome gw_as_user_open(const struct gw_as_user_request *r,
         return GW_AS_USER_DONE;
 }
 
-/* ---- removing
- * ----------------------------------------------------------------------------------------- */
+/* ---- removing -------------------------------------------------------------------------------- */
 
 static const char *skip_digits(const char *text)
 {

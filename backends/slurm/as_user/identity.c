@@ -19,8 +19,7 @@
 #define LIST_BYTES (1024 * 1024)
 #define GROUP_BYTES (4 * 1024 * 1024) /* with the names of its members */
 
-/* ---- who may be
- * ------------------------------------------------------------------------------------- */
+/* ---- who may be ------------------------------------------------------------------------------ */
 
 static bool has_line(const char *text, const char *name)
 {
@@ -91,8 +90,7 @@ int gw_as_user_find(const struct gw_as_user_options *o, const char *name, struct
         return gw_fail(err, GW_ERR_FORBIDDEN, "nothing is done as this user: it is not allowed");
 }
 
-/* ---- becoming it
- * -------------------------------------------------------------------------------------- */
+/* ---- becoming it ----------------------------------------------------------------------------- */
 
 /* Each of these must fail now. */
 static bool can_come_back(void)

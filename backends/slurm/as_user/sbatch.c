@@ -39,8 +39,7 @@ struct run {
         struct gw_buf words[2];
 };
 
-/* ---- before
- * ----------------------------------------------------------------------------------------- */
+/* ---- before ---------------------------------------------------------------------------------- */
 
 static int memory_file(const char *data, size_t len)
 {
@@ -115,8 +114,7 @@ static int run_init(struct run *run, const struct gw_as_user_options *o,
                        : 0;
 }
 
-/* ---- sbatch's process
- * ----------------------------------------------------------------------------- */
+/* ---- sbatch's process ------------------------------------------------------------------------ */
 
 static void lower(unsigned resource, rlim_t most)
 {
@@ -194,8 +192,7 @@ static int start(struct run *run)
         return error;
 }
 
-/* ---- while it runs
- * -------------------------------------------------------------------------------- */
+/* ---- while it runs --------------------------------------------------------------------------- */
 
 /* What does not fit is read and dropped. */
 static void read_words(struct run *run, int i)
@@ -268,8 +265,7 @@ static enum gw_as_user_outcome end(struct run *run, bool ended, struct gw_as_use
         return GW_AS_USER_LATE;
 }
 
-/* ---- the verb
- * ----------------------------------------------------------------------------------------- */
+/* ---- the verb -------------------------------------------------------------------------------- */
 
 static enum gw_as_user_outcome enter(const char *path, struct gw_error *err)
 {

@@ -33,8 +33,7 @@ struct server {
         bool stopping;
 };
 
-/* ---- the socket
- * ------------------------------------------------------------------------------------- */
+/* ---- the socket ------------------------------------------------------------------------------ */
 
 /* Removes a socket that nobody listens on any more, and nothing else. */
 static int make_room(const struct sockaddr_un *address, struct gw_error *err)
@@ -78,8 +77,7 @@ static int open_signals(void)
         return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* ---- sessions
- * --------------------------------------------------------------------------------------- */
+/* ---- sessions -------------------------------------------------------------------------------- */
 
 /* Its seat, or NO_SEAT; pid 0: a free one. */
 static size_t find_seat(const struct server *s, pid_t pid)
@@ -176,8 +174,7 @@ static int next_look_ms(const struct server *s)
         return (int)(left_us / 1000) + 1;
 }
 
-/* ---- the loop
- * --------------------------------------------------------------------------------------- */
+/* ---- the loop -------------------------------------------------------------------------------- */
 
 static void take_signals(struct server *s)
 {

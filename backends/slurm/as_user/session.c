@@ -21,8 +21,7 @@
 #define WRITE_US (10 * GW_SECOND) /* for the answer to be taken */
 #define FILES_US (20 * GW_SECOND) /* for a folder, or to open a file; nobody waits as long */
 
-/* ---- the socket
- * ------------------------------------------------------------------------------------- */
+/* ---- the socket ------------------------------------------------------------------------------ */
 
 /* Returns 0 when the socket is ready, or -1 at the deadline. */
 static int wait_for(int fd, short events, int64_t deadline_us)
@@ -97,8 +96,7 @@ static void answer(int fd, const json_t *object, int passed)
         gw_buf_done(&out);
 }
 
-/* ---- the request
- * ------------------------------------------------------------------------------------ */
+/* ---- the request ----------------------------------------------------------------------------- */
 
 static enum gw_as_user_outcome run(const struct gw_as_user_options *o,
                                    const struct gw_as_user_request *r, int connection,

@@ -164,8 +164,7 @@ static void a_plain_job_is_one_task(void **state)
         gw_slurm_array_done(&a);
 }
 
-/* ---- what a task finds ------------------------------------------------------------------------
- */
+/* ---- what a task finds ----------------------------------------------------------------------- */
 
 /* What the shell prints of the lines and this one, as the task of an id. */
 static void run(const char *prologue, const char *line, uint64_t id, char *out, size_t size)

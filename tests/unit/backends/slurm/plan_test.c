@@ -63,8 +63,7 @@ static struct gw_slurm_plan plan_of(const char *spec)
         return plan;
 }
 
-/* ---- options ----------------------------------------------------------------------------------
- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static void fields_become_options(void **state)
 {
@@ -106,8 +105,7 @@ static void fields_become_options(void **state)
         }
 }
 
-/* ---- scripts ------------------------------------------------------------------------------------
- */
+/* ---- scripts --------------------------------------------------------------------------------- */
 
 /* What the shell makes of a script, fed with its text. */
 static void run(const char *script, char *out, size_t size)
@@ -186,8 +184,7 @@ static void options_are_lines_behind_the_first(void **state)
         gw_slurm_plan_done(&plan);
 }
 
-/* ---- arrays -------------------------------------------------------------------------------------
- */
+/* ---- arrays ---------------------------------------------------------------------------------- */
 
 #define SWEEP                                                                                                   \
         "{\"name\": \"a\", \"script\": \"#!/bin/cat\\nits own\\n\", \"setup\": [\"echo $JOBGATE_TASK_INDEX\"]," \
@@ -325,8 +322,7 @@ static void what_is_no_spec_is_our_fault(void **state)
         assert_int_equal(err.code, GW_ERR_INTERNAL);
 }
 
-/* ---- identities and requests
- * --------------------------------------------------------------------- */
+/* ---- identities and requests ----------------------------------------------------------------- */
 
 static void identities(void **state)
 {

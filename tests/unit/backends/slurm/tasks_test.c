@@ -106,8 +106,7 @@ static const char *settle(struct place *p, bool unbroken)
 #define ENDS(job, task)                                                                            \
         "{\"job\": " job ", \"array\": 1, \"task\": " task ", \"state\": 3, \"node\": \"n1\"}"
 
-/* ---- an array's way --------------------------------------------------------------------------
- */
+/* ---- an array's way -------------------------------------------------------------------------- */
 
 static void what_waits_is_told_at_once(void **state)
 {
@@ -164,8 +163,7 @@ static void a_run_that_slurm_began_by_itself(void **state)
         end(&p);
 }
 
-/* ---- cancels -----------------------------------------------------------------------------------
- */
+/* ---- cancels --------------------------------------------------------------------------------- */
 
 static void waiting_tasks_that_are_cancelled_vanish(void **state)
 {
@@ -295,8 +293,7 @@ static void what_is_asked_for_is_not_taken_for_a_failure(void **state)
         }
 }
 
-/* ---- a controller with an older state of its own ------------------------------------------------
- */
+/* ---- a controller with an older state of its own --------------------------------------------- */
 
 static const char *again(struct place *p, char out[64])
 {
@@ -409,8 +406,7 @@ static void a_run_is_not_counted_back(void **state)
         end(&p);
 }
 
-/* ---- what is not there -------------------------------------------------------------------------
- */
+/* ---- what is not there ----------------------------------------------------------------------- */
 
 static void absences(void **state)
 {
