@@ -47,7 +47,8 @@ struct gw_slurm_job {
         struct gw_slurm_array array; /* its tasks, as slurmctld numbers them */
         struct gw_slurm_tasks tasks; /* what is known of them */
         uint32_t number;             /* slurmctld's, of an array that of the whole; 0: not known */
-        bool displaced;              /* slurmctld gave it anew: accounting alone may know the job */
+        int64_t displaced_s;         /* s since the epoch: slurmctld had given it anew by then, and
+                                        accounting alone may know the job; 0: it did not */
         int64_t accepted_us;         /* wall: when we learned that slurmctld has it */
         int64_t since_us;            /* wall: when surely all of it was there; 0: not known */
         int64_t send_before_us;      /* wall: not sent later than this */
@@ -138,13 +139,13 @@ struct gw_slurm_job *gw_slurm_job_add(struct gw_slurm *b, struct gw_mark mark,
                                       const struct gw_slurm_job_settings *settings);
 /* Whoever had the number is displaced. */
 void gw_slurm_job_number(struct gw_slurm *b, struct gw_slurm_job *job, uint32_t number);
-/* Slurmctld gave its number anew, so that it does not have the job: that is missing, until it is
- * found or numbered again. */
-void gw_slurm_job_displace(struct gw_slurm *b, struct gw_slurm_job *job);
+/* Slurmctld gave its number anew, at `at_s` or before, so that it does not have the job: that is
+ * missing, until it is found or numbered again. */
+void gw_slurm_job_displace(struct gw_slurm *b, struct gw_slurm_job *job, int64_t at_s);
 /* Whether slurmctld is asked for the job by its number, or told what to do with it. */
 static inline bool gw_slurm_job_is_there(const struct gw_slurm_job *job)
 {
-        return job->number && !job->displaced;
+        return job->number && job->displaced_s == 0;
 }
 void gw_slurm_job_remove(struct gw_slurm *b, struct gw_slurm_job *job); /* frees it */
 void gw_slurm_jobs_clear(struct gw_slurm *b);

@@ -34,7 +34,7 @@ struct gw_slurm_job *gw_slurm_job_numbered(struct gw_slurm *b, uint32_t number)
         struct gw_slurm_job *job;
         LIST_FOREACH(job, &b->by_number[number % GW_SLURM_BUCKETS], by_number)
         {
-                if (job->number == number && !job->displaced)
+                if (job->number == number && job->displaced_s == 0)
                         return job;
         }
         return NULL;
@@ -145,15 +145,15 @@ static void unnumber(struct gw_slurm_job *job)
         if (job->number)
                 LIST_REMOVE(job, by_number);
         job->number = 0;
-        job->displaced = false;
+        job->displaced_s = 0;
 }
 
-void gw_slurm_job_displace(struct gw_slurm *b, struct gw_slurm_job *job)
+void gw_slurm_job_displace(struct gw_slurm *b, struct gw_slurm_job *job, int64_t at_s)
 {
         struct gw_slurm_task *task = gw_slurm_task_numbered(b, job->number);
         if (task && task->job == job)
                 displace_task(task);
-        job->displaced = true;
+        job->displaced_s = at_s;
         gw_slurm_tasks_head(&job->tasks, GW_SLURM_HEAD_NONE);
 }
 
@@ -163,7 +163,7 @@ void gw_slurm_job_number(struct gw_slurm *b, struct gw_slurm_job *job, uint32_t 
         if (holder == job)
                 return;
         if (holder)
-                gw_slurm_job_displace(b, holder);
+                gw_slurm_job_displace(b, holder, gw_clock_wall_us() / GW_SECOND);
         unnumber(job);
         job->number = number;
         job->accepted_us = gw_clock_wall_us();

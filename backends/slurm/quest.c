@@ -76,7 +76,7 @@ static size_t take_all(struct gw_slurm *b, struct gw_slurm_job *job, const json_
                 struct gw_slurm_record r;
                 if (gw_slurm_record_read(item, &r, NULL) || !gw_slurm_is_of(b, job, &r))
                         continue;
-                if (job->displaced)
+                if (job->displaced_s)
                         gw_slurm_job_number(b, job, job->number);
                 gw_slurm_take(b, job, &r);
                 taken++;

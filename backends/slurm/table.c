@@ -111,7 +111,7 @@ void gw_slurm_watch_know(struct gw_slurm *b, const struct gw_slurm_job *job)
         for (size_t i = 0; i < GW_SLURM_BUCKETS && !job; i++) {
                 LIST_FOREACH(each, &b->by_number[i], by_number)
                 {
-                        if (!each->displaced)
+                        if (each->displaced_s == 0)
                                 add_known(jobs, each);
                 }
                 if (json_array_size(jobs) < KNOWN_MOST)
@@ -163,7 +163,7 @@ static bool is_same(struct gw_slurm *b, const struct gw_slurm_job *job,
                     const struct gw_slurm_record *r)
 {
         const struct gw_slurm_task *task = gw_slurm_task_numbered(b, r->job);
-        if (job->uid != r->uid)
+        if (job->uid != r->uid || (job->displaced_s && r->submit_s >= job->displaced_s))
                 return false;
         if (task && task->job == job && task->view.pending_us)
                 return task->view.restart != r->restart ||
@@ -210,7 +210,7 @@ static struct gw_slurm_job *job_of(struct gw_slurm *b, const struct gw_slurm_rec
         if (job && job != holder)
                 gw_slurm_job_number(b, job, number); /* which displaces the holder */
         else if (holder && !job)
-                gw_slurm_job_displace(b, holder);
+                gw_slurm_job_displace(b, holder, r->submit_s);
         return job;
 }
 
@@ -249,7 +249,7 @@ static int take_own(struct gw_slurm *b, struct gw_slurm_job *job, const struct g
         if (r->job == job->number)
                 gw_slurm_tasks_head(&job->tasks, GW_SLURM_HEAD_TASK);
         if (rc == 0 && task) {
-                if (!job->displaced)
+                if (job->displaced_s == 0)
                         gw_slurm_job_task(b, job, task, r->job);
                 rc = gw_slurm_tasks_take(&job->tasks, task, r);
                 if (gw_slurm_tasks_unexplained(&job->tasks, task, r) && gw_slurm_quest_who(b, job))

@@ -277,6 +277,26 @@ static void a_number_that_was_given_anew_is_not_the_jobs_any_more(void **state)
         end(&p);
 }
 
+/* The time of its own submit is not known, for it was taken over: what came when its number had
+ * been given anew is not its own, whether accounting keeps the mark or not. */
+static void of_a_number_given_anew_what_was_before_is_the_jobs(void **state)
+{
+        char comment[64];
+        struct place p;
+        struct gw_slurm_record r = {.job = NUMBER, .uid = UID, .state = 3, .submit_s = 1700000009};
+        (void)state;
+        begin(&p);
+        struct gw_slurm_job *job = add(&p, "018bcfe5-6800-7000-8000-000000000001.1", comment);
+        job->send_before_us = r.submit_s * GW_SECOND;
+        gw_slurm_job_number(p.backend, job, NUMBER);
+        assert_true(gw_slurm_is_of(p.backend, job, &r));
+        gw_slurm_job_displace(p.backend, job, r.submit_s);
+        assert_false(gw_slurm_is_of(p.backend, job, &r));
+        r.submit_s -= 9;
+        assert_true(gw_slurm_is_of(p.backend, job, &r));
+        end(&p);
+}
+
 /* The submits of both are not known: nobody can say whose a record without a mark is. */
 static void a_record_of_a_shared_number_is_taken_from_neither(void **state)
 {
@@ -308,6 +328,7 @@ int main(void)
                 cmocka_unit_test(tasks_without_a_limit_on_record_are_numbered_by_the_clusters),
                 cmocka_unit_test(a_number_goes_before_a_mark),
                 cmocka_unit_test(a_number_that_was_given_anew_is_not_the_jobs_any_more),
+                cmocka_unit_test(of_a_number_given_anew_what_was_before_is_the_jobs),
                 cmocka_unit_test(a_record_of_a_shared_number_is_taken_from_neither),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
