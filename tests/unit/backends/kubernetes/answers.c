@@ -192,7 +192,7 @@ static void start_call(struct state *s, const json_t *q)
         one->by_piece = flag_of(q, "by_piece");
         one->next = s->first;
         one->call.done = done;
-        one->call.piece = piece;
+        one->call.piece = flag_of(q, "follow") ? piece : NULL;
         one->call.owner = s;
         s->first = one;
         one->out = begin(&(struct asked){.c = s->client,
