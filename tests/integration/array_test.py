@@ -189,7 +189,8 @@ def test_what_failed_is_run_again_alone(api, tmp_path_shared):
     inside = api.post(f"/v1/jobs/{again['id']}/retry", {"indices": "1,3"}, headers={"Idempotency-Key": "inside"}).json()
     api.wait(inside["id"])
     assert indices_of(api, inside) == [1, 3]
-    nothing = api.request("POST", f"/v1/jobs/{again['id']}/retry", raw=b"null", headers={"Content-Type": "application/json"})
+    nothing = api.request("POST", f"/v1/jobs/{again['id']}/retry", raw=b"null",
+                          headers={"Content-Type": "application/json"})
     assert nothing.status == 409  # as without: none has failed
     for body, target, pointer in ((None, "?indices=2", "?indices"), ({"indices": "2"}, "", "/indices"),
                                   ({"indices": "1"}, "?indices=1", "?indices")):
