@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -30,6 +31,7 @@ PATIENCE = 4.0 if SANITIZED else 1.0
 # Processes of tests that run at once on a machine, at most.
 SLOTS = 48
 _slots = []  # the lock of this one's, held as long as it lives
+_ports, _ports_lock = set(), threading.Lock()  # that were given
 
 
 def build_folder():
@@ -109,12 +111,19 @@ def slot():
 
 
 def free_ports(count):
-    """The first of some such ports in a row. Each process of the tests has ports of its own: one that was seen to be
-    free is not bound yet."""
+    """The first of some such ports in a row. Each process of the tests has ports of its own, and gives none twice as
+    long as it has others: one that was seen to be free is not bound yet."""
     lowest = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     share = (max(4096, lowest) - 1024) // SLOTS
     while True:
         first = 1024 + slot() * share + random.SystemRandom().randrange(share - count)
+        with _ports_lock:
+            if len(_ports) > share // 2:
+                _ports.clear()
+            wanted = set(range(first, first + count))
+            if wanted & _ports:
+                continue
+            _ports.update(wanted)
         with contextlib.ExitStack() as probes:
             try:
                 for port in range(first, first + count):
