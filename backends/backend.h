@@ -36,6 +36,12 @@ struct gw_mark {
 #define GW_MARK_TEXT 48
 void gw_mark_format(struct gw_mark mark, char out[GW_MARK_TEXT]);
 int gw_mark_parse(const char *text, struct gw_mark *ret);
+/* For tables of them. */
+uint64_t gw_mark_hash(struct gw_mark mark);
+static inline bool gw_mark_equal(struct gw_mark a, struct gw_mark b)
+{
+        return a.number == b.number && gw_id_equal(a.job, b.job);
+}
 
 /* One attempt of a set of tasks of one job: the unit of hand-over. */
 struct gw_submission {

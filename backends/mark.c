@@ -1,4 +1,4 @@
-/* A mark's text: what schedulers keep of us. Pure, any thread. */
+/* Marks: what schedulers keep of us. Pure, any thread. */
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +9,14 @@ void gw_mark_format(struct gw_mark mark, char out[GW_MARK_TEXT])
 {
         gw_id_format(mark.job, out);
         snprintf(out + GW_ID_TEXT - 1, GW_MARK_TEXT - GW_ID_TEXT + 1, ".%u", mark.number);
+}
+
+/* The last 8 bytes of an id are random. */
+uint64_t gw_mark_hash(struct gw_mark mark)
+{
+        uint64_t random;
+        memcpy(&random, mark.job.bytes + 8, sizeof random);
+        return random ^ mark.number;
 }
 
 int gw_mark_parse(const char *text, struct gw_mark *ret)

@@ -48,7 +48,7 @@ static const struct gw_k8s_closed *find(const struct gw_k8s *b, struct gw_mark m
 {
         for (size_t i = 0; i < GW_K8S_CLOSED; i++) {
                 const struct gw_k8s_closed *c = &b->closed[i];
-                if (c->used && c->mark.number == mark.number && gw_id_equal(c->mark.job, mark.job))
+                if (c->used && gw_mark_equal(c->mark, mark))
                         return c;
         }
         return NULL;

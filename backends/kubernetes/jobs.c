@@ -13,12 +13,9 @@
 
 #define FACTS 256 /* in one call of the host */
 
-/* The last 8 bytes of an id are random. */
 static struct gw_k8s_job_bucket *bucket_of(struct gw_k8s *b, struct gw_mark mark)
 {
-        uint64_t random;
-        memcpy(&random, mark.job.bytes + 8, sizeof random);
-        return &b->by_mark[(random ^ mark.number) % GW_K8S_BUCKETS];
+        return &b->by_mark[gw_mark_hash(mark) % GW_K8S_BUCKETS];
 }
 
 struct gw_k8s_job_entry *gw_k8s_entry_find(struct gw_k8s *b, struct gw_mark mark)
@@ -26,7 +23,7 @@ struct gw_k8s_job_entry *gw_k8s_entry_find(struct gw_k8s *b, struct gw_mark mark
         struct gw_k8s_job_entry *e;
         LIST_FOREACH(e, bucket_of(b, mark), by_mark)
         {
-                if (e->mark.number == mark.number && gw_id_equal(e->mark.job, mark.job))
+                if (gw_mark_equal(e->mark, mark))
                         return e;
         }
         return NULL;

@@ -313,7 +313,7 @@ static struct gw_k8s_tail *find_tail(struct gw_k8s *b, const struct gw_log_sourc
         LIST_FOREACH(t, &b->tails, all)
         {
                 if (!t->stopping && !t->ended && !log->ended && t->ordinal == log->ordinal &&
-                    t->mark.number == log->mark.number && gw_id_equal(t->mark.job, log->mark.job))
+                    gw_mark_equal(t->mark, log->mark))
                         return t;
         }
         return NULL;

@@ -103,8 +103,7 @@ static void end(struct gw_k8s_order *o, struct gw_k8s_job_entry *e, enum gw_answ
 static void adopt(struct gw_k8s_order *o, struct gw_k8s_job_entry *e, const json_t *job)
 {
         struct gw_mark mark;
-        bool is_ours = gw_k8s_mark_of(job, &mark) == 0 && mark.number == o->mark.number &&
-                       gw_id_equal(mark.job, o->mark.job);
+        bool is_ours = gw_k8s_mark_of(job, &mark) == 0 && gw_mark_equal(mark, o->mark);
         if (!is_ours) {
                 end(o, e, GW_ANSWER_REFUSED, "a Job of this name is there, and is not jobgate's",
                     0);

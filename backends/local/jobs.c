@@ -12,17 +12,9 @@
 
 #define FIRST_BUCKETS 256
 
-/* The last 8 bytes of an id are random. */
 static size_t bucket_of(const struct gw_local_map *map, struct gw_mark mark)
 {
-        uint64_t random;
-        memcpy(&random, mark.job.bytes + 8, sizeof random);
-        return (size_t)(random ^ mark.number) & (map->bucket_count - 1);
-}
-
-static bool same(struct gw_mark a, struct gw_mark b)
-{
-        return a.number == b.number && gw_id_equal(a.job, b.job);
+        return (size_t)gw_mark_hash(mark) & (map->bucket_count - 1);
 }
 
 struct gw_local_job *gw_local_job_find(const struct gw_local *b, struct gw_mark mark)
@@ -30,7 +22,7 @@ struct gw_local_job *gw_local_job_find(const struct gw_local *b, struct gw_mark 
         if (b->map.bucket_count == 0)
                 return NULL;
         struct gw_local_job *job = b->map.buckets[bucket_of(&b->map, mark)];
-        while (job && !same(job->mark, mark))
+        while (job && !gw_mark_equal(job->mark, mark))
                 job = job->next_in_bucket;
         return job;
 }

@@ -41,7 +41,7 @@ bool gw_slurm_claims(struct gw_mark mark, int64_t send_before_us, const struct g
 {
         struct gw_mark its;
         if (gw_slurm_mark_read(r->comment, &its) == 0)
-                return its.number == mark.number && gw_id_equal(its.job, mark.job);
+                return gw_mark_equal(its, mark);
         return is_in_time(mark, send_before_us, r->restart, r->submit_s);
 }
 

@@ -60,7 +60,7 @@ static const struct gw_slurm_closed *find(const struct gw_slurm *b, struct gw_ma
 {
         for (size_t i = 0; i < GW_SLURM_CLOSED; i++) {
                 const struct gw_slurm_closed *c = &b->closed[i];
-                if (c->user && c->mark.number == mark.number && gw_id_equal(c->mark.job, mark.job))
+                if (c->user && gw_mark_equal(c->mark, mark))
                         return c;
         }
         return NULL;

@@ -10,12 +10,9 @@
 
 #define FACTS 256 /* in one call of the host */
 
-/* The last 8 bytes of an id are random. */
 static struct gw_slurm_bucket *bucket_of(struct gw_slurm *b, struct gw_mark mark)
 {
-        uint64_t random;
-        memcpy(&random, mark.job.bytes + 8, sizeof random);
-        return &b->by_mark[(random ^ mark.number) % GW_SLURM_BUCKETS];
+        return &b->by_mark[gw_mark_hash(mark) % GW_SLURM_BUCKETS];
 }
 
 struct gw_slurm_job *gw_slurm_job_find(struct gw_slurm *b, struct gw_mark mark)
@@ -23,7 +20,7 @@ struct gw_slurm_job *gw_slurm_job_find(struct gw_slurm *b, struct gw_mark mark)
         struct gw_slurm_job *job;
         LIST_FOREACH(job, bucket_of(b, mark), by_mark)
         {
-                if (job->mark.number == mark.number && gw_id_equal(job->mark.job, mark.job))
+                if (gw_mark_equal(job->mark, mark))
                         return job;
         }
         return NULL;

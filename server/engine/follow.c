@@ -23,8 +23,8 @@
 
 static bool is_same(const struct follow_key *a, const struct follow_key *b)
 {
-        return gw_id_equal(a->mark.job, b->mark.job) && a->mark.number == b->mark.number &&
-               a->ordinal == b->ordinal && a->attempt == b->attempt && a->is_stderr == b->is_stderr;
+        return gw_mark_equal(a->mark, b->mark) && a->ordinal == b->ordinal &&
+               a->attempt == b->attempt && a->is_stderr == b->is_stderr;
 }
 
 static struct follow_log **bucket_of(struct gw_follow *f, const struct follow_key *key)

@@ -76,11 +76,6 @@ static void end(const struct gw_leader *l, struct pause *pause)
         pause_free(pause);
 }
 
-static bool is_tried(const struct pause *pause, struct gw_mark mark)
-{
-        return pause->tried.number == mark.number && gw_id_equal(pause->tried.job, mark.job);
-}
-
 static void last_until(struct pause *pause, int64_t until_us)
 {
         pause->until_us = until_us;
@@ -114,7 +109,7 @@ static void on_failure(struct gw_leader *l, const struct live *v, const struct p
                        struct gw_mark mark, const struct gw_job_event *event)
 {
         struct pause *pause = find(l, v, p);
-        if (pause && is_tried(pause, mark))
+        if (pause && gw_mark_equal(pause->tried, mark))
                 pause->wait_us = 2 * pause->wait_us < MOST_US ? 2 * pause->wait_us : MOST_US;
         else if (!pause && !(pause = begin(l, v, p, event->raw)))
                 return;
