@@ -39,6 +39,16 @@ int gw_setting_path(const struct gw_setting *row, const json_t *value, void *pla
         return gw_setting_text(row, value, place, err);
 }
 
+int gw_setting_keep(const json_t *value, void *place, struct gw_error *err)
+{
+        json_t *copy = json_deep_copy(value);
+        if (!copy)
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        json_decref(*(json_t **)place);
+        *(json_t **)place = copy;
+        return 0;
+}
+
 int gw_setting_names(const struct gw_setting *row, const json_t *value, void *place,
                      struct gw_error *err)
 {
@@ -49,9 +59,17 @@ int gw_setting_names(const struct gw_setting *row, const json_t *value, void *pl
         json_array_foreach(value, i, name) names = names && json_string_length(name) > 0;
         if (!names)
                 return gw_fail(err, GW_ERR_INVALID, "must be a list of names");
-        json_decref(*(json_t **)place);
-        *(json_t **)place = json_deep_copy(value);
-        return *(json_t **)place ? 0 : gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        return gw_setting_keep(value, place, err);
+}
+
+int gw_setting_flag(const struct gw_setting *row, const json_t *value, void *place,
+                    struct gw_error *err)
+{
+        (void)row;
+        if (!json_is_boolean(value))
+                return gw_fail(err, GW_ERR_INVALID, "must be true or false");
+        *(int64_t *)place = json_is_true(value);
+        return 0;
 }
 
 int gw_setting_cpus(const struct gw_setting *row, const json_t *value, void *place,

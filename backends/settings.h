@@ -37,6 +37,11 @@ int gw_setting_count(const struct gw_setting *row, const json_t *value, void *pl
 int gw_setting_seconds(const struct gw_setting *row, const json_t *value, void *place,
                        struct gw_error *err);
 
+int gw_setting_flag(const struct gw_setting *row, const json_t *value, void *place,
+                    struct gw_error *err); /* 0 or 1 */
+/* For readers of json_t *: the place has a copy from then on. Returns 0, or -1 without memory. */
+int gw_setting_keep(const json_t *value, void *place, struct gw_error *err);
+
 /* Reads all of a section into *settings. A name that is not in the table is an error that suggests
  * the nearest. Returns 0, or -1 with GW_ERR_INVALID or GW_ERR_NOMEM, the message beginning with
  * the setting's name: what was read until then is there. */

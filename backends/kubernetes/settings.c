@@ -17,26 +17,6 @@
 
 #define AT(member) offsetof(struct gw_k8s_settings, member)
 
-static int keep_copy(const json_t *value, void *place, struct gw_error *err)
-{
-        json_t *copy = json_deep_copy(value);
-        if (!copy)
-                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
-        json_decref(*(json_t **)place);
-        *(json_t **)place = copy;
-        return 0;
-}
-
-static int read_flag(const struct gw_setting *row, const json_t *value, void *place,
-                     struct gw_error *err)
-{
-        (void)row;
-        if (!json_is_boolean(value))
-                return gw_fail(err, GW_ERR_INVALID, "must be true or false");
-        *(int64_t *)place = json_is_true(value);
-        return 0;
-}
-
 static int read_pull_policy(const struct gw_setting *row, const json_t *value, void *place,
                             struct gw_error *err)
 {
@@ -67,7 +47,7 @@ static int read_priorities(const struct gw_setting *row, const json_t *value, vo
                                        "PriorityClass",
                                        least, MOST_PRIORITY, MOST_PRIORITY);
         }
-        return keep_copy(value, place, err);
+        return gw_setting_keep(value, place, err);
 }
 
 /* Labels of nodes, by name and value. */
@@ -97,7 +77,7 @@ static int read_gpu_types(const struct gw_setting *row, const json_t *value, voi
                 if (!are_labels(labels))
                         return gw_fail(err, GW_ERR_INVALID, "%.64s: must be labels of nodes", type);
         }
-        return keep_copy(value, place, err);
+        return gw_setting_keep(value, place, err);
 }
 
 /* What is wrong with one is told by the cluster, of each job. */
@@ -109,7 +89,7 @@ static int read_tolerations(const struct gw_setting *row, const json_t *value, v
         bool good = json_is_array(value);
         (void)row;
         json_array_foreach(value, i, toleration) good = good && json_is_object(toleration);
-        return good ? keep_copy(value, place, err)
+        return good ? gw_setting_keep(value, place, err)
                     : gw_fail(err, GW_ERR_INVALID, "must be a list of tolerations");
 }
 
@@ -151,7 +131,7 @@ static const struct gw_setting settings[] = {
                    "Whether jobs of all namespaces are watched by one list and one watch, which "
                    "needs the right to list and watch Jobs and Pods in the whole cluster. Else "
                    "there are two connections for each namespace that has jobs."},
-         .read = read_flag,
+         .read = gw_setting_flag,
          .offset = AT(whole_cluster)},
         {.about = {"array_size", "a whole number from 1 to 100000", "`10000`",
                    "How many tasks of an array one Job has, at most."},
@@ -209,7 +189,7 @@ static const struct gw_setting settings[] = {
          .most = INT32_MAX},
         {.about = {"allow_root", "`true` or `false`", "`false`",
                    "Whether the image's own user may be root."},
-         .read = read_flag,
+         .read = gw_setting_flag,
          .offset = AT(allow_root)},
         {.about = {"grace", "a duration from 1s to 1h", "`30s`",
                    "How long a job has from its SIGTERM to its SIGKILL."},

@@ -34,16 +34,6 @@ static bool is_selector(const char *name, const json_t *feature)
                gw_slurm_is_feature(json_string_value(feature));
 }
 
-static int keep_copy(const json_t *value, void *place, struct gw_error *err)
-{
-        json_t *copy = json_deep_copy(value);
-        if (!copy)
-                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
-        json_decref(*(json_t **)place);
-        *(json_t **)place = copy;
-        return 0;
-}
-
 static int read_features(const struct gw_setting *row, const json_t *value, void *place,
                          struct gw_error *err)
 {
@@ -59,7 +49,7 @@ static int read_features(const struct gw_setting *row, const json_t *value, void
                                        "%.64s: must be NAME=VALUE and the name of one feature",
                                        name);
         }
-        return keep_copy(value, place, err);
+        return gw_setting_keep(value, place, err);
 }
 
 static int read_priorities(const struct gw_setting *row, const json_t *value, void *place,
@@ -79,7 +69,7 @@ static int read_priorities(const struct gw_setting *row, const json_t *value, vo
                                        "%.64s: must be from 1 to %d, and the name of a QOS", least,
                                        GW_SLURM_PRIORITY_MOST);
         }
-        return keep_copy(value, place, err);
+        return gw_setting_keep(value, place, err);
 }
 
 static int read_runtime(const struct gw_setting *row, const json_t *value, void *place,
