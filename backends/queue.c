@@ -5,7 +5,10 @@
 #include <string.h>
 
 #include "server/base/cleanup.h"
+#include "server/base/clock.h"
+#include "server/base/log.h"
 
+#define AGAIN_US GW_SECOND
 #define MAX_QUEUED 16384 /* asks that wait for the thread */
 
 static struct gw_backend_queue *queue_of(struct gw_backend *head)
@@ -300,6 +303,48 @@ struct gw_leadership gw_queue_take_wish(struct gw_backend_queue *q)
         q->wish = (struct gw_leadership){0};
         pthread_mutex_unlock(&q->wish_lock);
         return taken;
+}
+
+void gw_queued_follow(struct gw_queued_backend *b,
+                      int (*begin)(struct gw_queued_backend *b, const struct gw_leadership *wish),
+                      void (*stop)(struct gw_queued_backend *b))
+{
+        struct gw_leadership wish = gw_queue_take_wish(&b->queue);
+        if (wish.any) {
+                stop(b);
+                gw_leadership_done(&b->next);
+                b->next = wish;
+                b->next_at = 0;
+        }
+        if (!b->next.any || gw_clock_mono_us() < b->next_at)
+                return;
+        if (b->next.lead && (b->next.failed || begin(b, &b->next))) {
+                gw_log(GW_LOG_ERROR, "backend.lead_failed", "{s:s, s:s}", "backend", b->head.name,
+                       "error", "out of memory");
+                stop(b);
+                b->next_at = gw_clock_mono_us() + AGAIN_US;
+                return;
+        }
+        gw_leadership_done(&b->next);
+}
+
+int64_t gw_queued_follow_at(const struct gw_queued_backend *b)
+{
+        return b->next.any ? b->next_at : INT64_MAX;
+}
+
+const char gw_queued_not_led[] = "the gateway has no memory to lead the cluster now";
+
+enum gw_turn gw_queued_turn(const struct gw_queued_backend *b, const struct gw_backend_ask *a,
+                            uint64_t led)
+{
+        static const bool leading[GW_ASK_COUNT] = {
+                [GW_ASK_SUBMIT] = true, [GW_ASK_RESOLVE] = true, [GW_ASK_CANCEL] = true,
+                [GW_ASK_CHANGE] = true, [GW_ASK_FORGET] = true,
+        };
+        if (!leading[a->kind] || (led && a->epoch == led))
+                return GW_TURN_NOW;
+        return b->next.any && a->epoch == b->next.epoch ? GW_TURN_LATER : GW_TURN_NEVER;
 }
 
 void gw_queued_resume(struct gw_backend *head)

@@ -70,6 +70,9 @@ struct gw_backend_queue {
 struct gw_queued_backend {
         struct gw_backend head;
         struct gw_backend_queue queue;
+        /* Its thread: the wish that is being carried out, and (monotonic) when that is tried. */
+        struct gw_leadership next;
+        int64_t next_at;
 };
 
 /* Returns 0, or -1 with GW_ERR_INTERNAL. */
@@ -110,6 +113,27 @@ void gw_queue_stop(struct gw_backend_queue *q);
 struct gw_work *gw_queue_take(struct gw_backend_queue *q);
 /* The latest wish, the caller's; any is false when there is none. */
 struct gw_leadership gw_queue_take_wish(struct gw_backend_queue *q);
+/* Carries out the latest wish: stop() ends what was led, and begin() leads what is wished; without
+ * memory (-1) that is undone by stop() and tried again. */
+void gw_queued_follow(struct gw_queued_backend *b,
+                      int (*begin)(struct gw_queued_backend *b, const struct gw_leadership *wish),
+                      void (*stop)(struct gw_queued_backend *b));
+/* Monotonic: when to call it again at the latest; INT64_MAX: only when woken. */
+int64_t gw_queued_follow_at(const struct gw_queued_backend *b);
+
+/* Why an ask is put off where leading fails for want of memory only. */
+extern const char gw_queued_not_led[];
+
+/* What an engine's ask relies on is the epoch it was asked under. */
+enum gw_turn {
+        GW_TURN_NOW,
+        GW_TURN_LATER, /* that is not led yet */
+        GW_TURN_NEVER, /* nor any more */
+};
+/* led: the epoch, 0: none. */
+enum gw_turn gw_queued_turn(const struct gw_queued_backend *b, const struct gw_backend_ask *a,
+                            uint64_t led);
+
 static inline bool gw_queue_take_resumed(struct gw_backend_queue *q)
 {
         return atomic_exchange(&q->resumed, false);

@@ -114,12 +114,10 @@ struct gw_k8s {
         struct gw_mailbox home; /* where calls come home */
         struct gw_k8s_client *client;
 
-        uint64_t epoch;            /* led now; 0: none */
-        struct gw_leadership next; /* could not be begun: tried again */
-        int64_t next_at;           /* monotonic: when */
-        int64_t led_at;            /* wall: since when */
-        uint64_t seen;             /* number of the observation within the epoch */
-        bool synced;               /* the host was told that everything was reported */
+        uint64_t epoch; /* led now; 0: none */
+        int64_t led_at; /* wall: since when */
+        uint64_t seen;  /* number of the observation within the epoch */
+        bool synced;    /* the host was told that everything was reported */
         bool strangers; /* some submissions are of identities that cannot be read: nothing is known
                            of all */
         bool refused;   /* it took no facts: wait for resume */

@@ -122,7 +122,7 @@ static void op_close(struct gw_backend *head)
         struct gw_k8s *b = k8s_of(head);
         gw_queue_stop(&b->base.queue);
         gw_thread_join(b->thread);
-        gw_leadership_done(&b->next);
+        gw_leadership_done(&b->base.next);
         gw_backend_queue_done(&b->base.queue);
         free_parts(b);
 }

@@ -37,8 +37,9 @@ static int take_over(struct gw_k8s *b, const struct gw_live *live)
 }
 
 /* Not what was sent already: that is somebody else's to hear of. */
-static void stop(struct gw_k8s *b)
+static void stop(struct gw_queued_backend *base)
 {
+        struct gw_k8s *b = GW_CONTAINER(base, struct gw_k8s, base);
         b->epoch = 0;
         gw_k8s_spaces_stop(b);
         gw_k8s_orders_cancel(b, false);
@@ -49,10 +50,9 @@ static void stop(struct gw_k8s *b)
         b->synced = b->refused = b->described = b->strangers = false;
 }
 
-static int begin(struct gw_k8s *b, const struct gw_leadership *wish)
+static int begin(struct gw_queued_backend *base, const struct gw_leadership *wish)
 {
-        if (wish->failed)
-                return -1;
+        struct gw_k8s *b = GW_CONTAINER(base, struct gw_k8s, base);
         for (size_t i = 0; i < wish->live_count; i++)
                 if (take_over(b, &wish->live[i]))
                         return -1;
@@ -65,21 +65,5 @@ static int begin(struct gw_k8s *b, const struct gw_leadership *wish)
 
 void gw_k8s_take_wish(struct gw_k8s *b)
 {
-        struct gw_leadership wish = gw_queue_take_wish(&b->base.queue);
-        if (wish.any) {
-                stop(b);
-                gw_leadership_done(&b->next);
-                b->next = wish;
-                b->next_at = 0;
-        }
-        if (!b->next.any || gw_clock_mono_us() < b->next_at)
-                return;
-        if (b->next.lead && begin(b, &b->next)) {
-                gw_log(GW_LOG_ERROR, "kubernetes.lead_failed", "{s:s, s:s}", "backend",
-                       b->base.head.name, "error", "out of memory");
-                stop(b);
-                b->next_at = gw_clock_mono_us() + GW_SECOND;
-                return;
-        }
-        gw_leadership_done(&b->next);
+        gw_queued_follow(&b->base, begin, stop);
 }

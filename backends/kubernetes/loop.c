@@ -9,8 +9,6 @@
 #include "backends/kubernetes/internal.h"
 #include "server/base/cleanup.h"
 
-#define TRY_AGAIN_US GW_SECOND
-
 static int64_t earlier(int64_t a, int64_t b)
 {
         return a < b ? a : b;
@@ -19,7 +17,7 @@ static int64_t earlier(int64_t a, int64_t b)
 static int64_t leader_wakes_at(const struct gw_k8s *b)
 {
         if (!b->epoch)
-                return b->next.any ? gw_clock_mono_us() + TRY_AGAIN_US : INT64_MAX;
+                return gw_queued_follow_at(&b->base);
         int64_t at = earlier(gw_k8s_spaces_wake_at(b), gw_k8s_quests_wake_at(b));
         return b->looking ? at : earlier(at, b->look_at);
 }

@@ -211,23 +211,19 @@ static void run_check(struct gw_k8s *b, struct gw_backend_ask *a)
         gw_backend_ask_free(a);
 }
 
-static const struct verb {
-        void (*run)(struct gw_k8s *b, struct gw_backend_ask *a);
-        bool leading; /* only for who leads, under the epoch it was asked under */
-} verbs[GW_ASK_COUNT] = {
-        [GW_ASK_SUBMIT] = {gw_k8s_submit_run, true}, [GW_ASK_RESOLVE] = {gw_k8s_resolve_run, true},
-        [GW_ASK_CANCEL] = {run_cancel, true},        [GW_ASK_CHANGE] = {run_change, true},
-        [GW_ASK_FORGET] = {run_forget, true},        [GW_ASK_PURGE] = {run_purge, false},
-        [GW_ASK_CHECK] = {run_check, false},         [GW_ASK_LOG] = {gw_k8s_log_run, false},
-};
-
 void gw_k8s_request_run(struct gw_k8s *b, struct gw_backend_ask *a)
 {
-        const struct verb *verb = &verbs[a->kind];
-        if (!verb->leading || (b->epoch && a->epoch == b->epoch))
-                verb->run(b, a);
-        else if (b->next.any && a->epoch == b->next.epoch)
-                settle(b, a, GW_ANSWER_BUSY, "the gateway has no memory to lead the cluster now");
+        static void (*const verbs[GW_ASK_COUNT])(struct gw_k8s *, struct gw_backend_ask *) = {
+                [GW_ASK_SUBMIT] = gw_k8s_submit_run, [GW_ASK_RESOLVE] = gw_k8s_resolve_run,
+                [GW_ASK_CANCEL] = run_cancel,        [GW_ASK_CHANGE] = run_change,
+                [GW_ASK_FORGET] = run_forget,        [GW_ASK_PURGE] = run_purge,
+                [GW_ASK_CHECK] = run_check,          [GW_ASK_LOG] = gw_k8s_log_run,
+        };
+        enum gw_turn turn = gw_queued_turn(&b->base, a, b->epoch);
+        if (turn == GW_TURN_NOW)
+                verbs[a->kind](b, a);
+        else if (turn == GW_TURN_LATER)
+                settle(b, a, GW_ANSWER_BUSY, gw_queued_not_led);
         else
                 gw_backend_ask_free(a);
 }

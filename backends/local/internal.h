@@ -99,8 +99,7 @@ struct gw_local {
         int epoll;
         int64_t wake_at; /* monotonic; INT64_MAX: nothing to do by itself */
 
-        uint64_t epoch;            /* led now; 0: none */
-        struct gw_leadership next; /* taken, but the spool's lock is not ours yet */
+        uint64_t epoch; /* led now; 0: none */
         uint64_t seen;
         int64_t scanned_at;        /* wall: when the scan of this epoch began */
         bool unsynced;             /* `synced` is due once everything is reported */

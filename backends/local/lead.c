@@ -57,7 +57,7 @@ static int name_tasks(struct gw_local_job *job, const struct gw_live *live)
 static void found_task(void *arg, struct gw_mark mark)
 {
         struct scan *scan = arg;
-        const struct gw_live *live = gw_leadership_find(&scan->b->next, mark);
+        const struct gw_live *live = gw_leadership_find(&scan->b->base.next, mark);
         struct gw_local_job *job = gw_local_job_add(scan->b, mark);
         if (!job || keep(scan, job) || (live && name_tasks(job, live))) {
                 scan->failed = true;
@@ -81,8 +81,8 @@ static int compare_arrivals(const void *a, const void *b)
 /* Nothing runs across a restart of the machine, and what was not yet on the disk is gone. */
 static int report_vanished(struct gw_local *b)
 {
-        for (size_t i = 0; i < b->next.live_count; i++) {
-                const struct gw_live *live = &b->next.live[i];
+        for (size_t i = 0; i < b->base.next.live_count; i++) {
+                const struct gw_live *live = &b->base.next.live[i];
                 struct gw_local_job *job;
                 if (!live->accepted || gw_local_job_find(b, live->mark))
                         continue;
@@ -136,9 +136,9 @@ void gw_local_take_wish(struct gw_local *b)
                 return;
         b->described = false;
         drop_all(b);
-        gw_leadership_done(&b->next);
+        gw_leadership_done(&b->base.next);
         if (wish.lead)
-                b->next = wish;
+                b->base.next = wish;
         else
                 gw_local_spool_yield(&b->spool);
 }
@@ -164,10 +164,10 @@ static void lead_later(struct gw_local *b, const char *event, const char *error)
 
 void gw_local_try_lead(struct gw_local *b)
 {
-        if (!b->next.any)
+        if (!b->base.next.any)
                 return;
-        if (b->next.failed) {
-                gw_leadership_done(&b->next);
+        if (b->base.next.failed) {
+                gw_leadership_done(&b->base.next);
                 lead_later(b, "local.lead_failed", "out of memory");
                 return;
         }
@@ -180,9 +180,9 @@ void gw_local_try_lead(struct gw_local *b)
                 lead_later(b, "local.scan_failed", strerrordesc_np(errno));
                 return;
         }
-        b->epoch = b->next.epoch;
+        b->epoch = b->base.next.epoch;
         b->seen = 0;
         b->unsynced = true;
-        gw_leadership_done(&b->next);
+        gw_leadership_done(&b->base.next);
         describe(b, true);
 }

@@ -52,7 +52,7 @@ static void free_backend(struct gw_local *b)
         gw_local_spool_close(&b->spool);
         gw_local_settings_done(&b->settings);
         free(b->offer);
-        gw_leadership_done(&b->next);
+        gw_leadership_done(&b->base.next);
         free(b);
 }
 

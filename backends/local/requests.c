@@ -299,22 +299,18 @@ static void run_log(struct gw_local *b, struct gw_backend_ask *r)
         gw_work_finish(&r->log->work);
 }
 
-static const struct verb {
-        void (*run)(struct gw_local *b, struct gw_backend_ask *r);
-        bool leading; /* only for who leads, under the epoch it was asked under */
-} verbs[GW_ASK_COUNT] = {
-        [GW_ASK_SUBMIT] = {run_submit, true}, [GW_ASK_RESOLVE] = {run_resolve, true},
-        [GW_ASK_CANCEL] = {run_cancel, true}, [GW_ASK_CHANGE] = {run_change, true},
-        [GW_ASK_FORGET] = {run_forget, true}, [GW_ASK_PURGE] = {run_purge, false},
-        [GW_ASK_CHECK] = {run_check, false},  [GW_ASK_LOG] = {run_log, false},
-};
-
 void gw_local_request_run(struct gw_local *b, struct gw_backend_ask *r)
 {
-        const struct verb *verb = &verbs[r->kind];
-        if (!verb->leading || (b->epoch && r->epoch == b->epoch))
-                verb->run(b, r);
-        else if (b->next.any && r->epoch == b->next.epoch)
+        static void (*const verbs[GW_ASK_COUNT])(struct gw_local *, struct gw_backend_ask *) = {
+                [GW_ASK_SUBMIT] = run_submit, [GW_ASK_RESOLVE] = run_resolve,
+                [GW_ASK_CANCEL] = run_cancel, [GW_ASK_CHANGE] = run_change,
+                [GW_ASK_FORGET] = run_forget, [GW_ASK_PURGE] = run_purge,
+                [GW_ASK_CHECK] = run_check,   [GW_ASK_LOG] = run_log,
+        };
+        enum gw_turn turn = gw_queued_turn(&b->base, r, b->epoch);
+        if (turn == GW_TURN_NOW)
+                verbs[r->kind](b, r);
+        else if (turn == GW_TURN_LATER)
                 answer(b, r, GW_ANSWER_BUSY, not_leading);
         gw_backend_ask_free(r);
 }

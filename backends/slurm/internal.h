@@ -77,9 +77,7 @@ struct gw_slurm {
         struct gw_slurm_settings settings; /* any thread: never changes */
         pthread_t thread;
 
-        uint64_t epoch;            /* led now; 0: none */
-        struct gw_leadership next; /* could not be begun: tried again */
-        int64_t next_at;           /* monotonic: when */
+        uint64_t epoch; /* led now; 0: none */
         uint64_t seen;  /* number of the last table within the epoch; the first's until synced */
         bool synced;    /* the host was told that a whole table was */
         bool strangers; /* some submissions are of users that this machine does not know now */

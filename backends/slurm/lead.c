@@ -65,8 +65,9 @@ static int take_over_all(struct gw_slurm *b, const struct gw_leadership *wish)
 }
 
 /* Not what was sent already: that is somebody else's to hear of. */
-static void stop(struct gw_slurm *b)
+static void stop(struct gw_queued_backend *base)
 {
+        struct gw_slurm *b = GW_CONTAINER(base, struct gw_slurm, base);
         b->epoch = 0;
         gw_slurm_workers_free(GW_TAKE(b->workers));
         gw_slurm_watch_stop(b);
@@ -77,14 +78,15 @@ static void stop(struct gw_slurm *b)
         b->synced = b->refused = b->described = b->strangers = false;
 }
 
-static int begin(struct gw_slurm *b, const struct gw_leadership *wish)
+static int begin(struct gw_queued_backend *base, const struct gw_leadership *wish)
 {
+        struct gw_slurm *b = GW_CONTAINER(base, struct gw_slurm, base);
         struct gw_slurm_workers_settings s = {.credential =
                                                       gw_slurm_settings_credential(&b->settings),
                                               .token_life_s = b->settings.token_life_s,
                                               .most = (unsigned)b->settings.workers};
         b->workers = gw_slurm_workers_new(&s, NULL);
-        if (wish->failed || !b->workers || take_over_all(b, wish))
+        if (!b->workers || take_over_all(b, wish))
                 return -1;
         b->epoch = wish->epoch;
         gw_slurm_watch_restart(b);
@@ -93,21 +95,5 @@ static int begin(struct gw_slurm *b, const struct gw_leadership *wish)
 
 void gw_slurm_take_wish(struct gw_slurm *b)
 {
-        struct gw_leadership wish = gw_queue_take_wish(&b->base.queue);
-        if (wish.any) {
-                stop(b);
-                gw_leadership_done(&b->next);
-                b->next = wish;
-                b->next_at = 0;
-        }
-        if (!b->next.any || gw_clock_mono_us() < b->next_at)
-                return;
-        if (b->next.lead && begin(b, &b->next)) {
-                gw_log(GW_LOG_ERROR, "slurm.lead_failed", "{s:s, s:s}", "backend",
-                       b->base.head.name, "error", "out of memory");
-                stop(b);
-                b->next_at = gw_clock_mono_us() + GW_SECOND;
-                return;
-        }
-        gw_leadership_done(&b->next);
+        gw_queued_follow(&b->base, begin, stop);
 }

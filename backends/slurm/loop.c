@@ -9,12 +9,10 @@
 #include "server/base/cleanup.h"
 #include "server/base/clock.h"
 
-#define TRY_AGAIN_US GW_SECOND
-
 static int64_t leader_wakes_at(const struct gw_slurm *b)
 {
         if (!b->epoch)
-                return b->next.any ? gw_clock_mono_us() + TRY_AGAIN_US : INT64_MAX;
+                return gw_queued_follow_at(&b->base);
         int64_t at = gw_slurm_watch_wake_at(b), workers_at = gw_slurm_workers_wake_at(b->workers);
         return workers_at < at ? workers_at : at;
 }

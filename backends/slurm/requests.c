@@ -552,30 +552,20 @@ static void run_check(struct gw_slurm *b, struct gw_backend_ask *a)
         gw_backend_ask_free(a);
 }
 
-static const struct verb {
-        void (*run)(struct gw_slurm *b, struct gw_backend_ask *a);
-        bool leading; /* only for who leads, under the epoch it was asked under */
-} verbs[GW_ASK_COUNT] = {
-        [GW_ASK_SUBMIT] = {run_submit, true}, [GW_ASK_RESOLVE] = {run_resolve, true},
-        [GW_ASK_CANCEL] = {run_cancel, true}, [GW_ASK_CHANGE] = {run_change, true},
-        [GW_ASK_FORGET] = {run_forget, true}, [GW_ASK_PURGE] = {gw_slurm_purge_run, false},
-        [GW_ASK_CHECK] = {run_check, false},  [GW_ASK_LOG] = {gw_slurm_log_run, false},
-};
-
-/* Leadership could not be begun yet. */
-static void be_busy(struct gw_slurm *b, struct gw_backend_ask *a)
-{
-        answer(b, a, GW_ANSWER_BUSY, NULL, "the gateway has no memory to lead the cluster now");
-        gw_backend_ask_free(a);
-}
-
 void gw_slurm_request_run(struct gw_slurm *b, struct gw_backend_ask *a)
 {
-        const struct verb *verb = &verbs[a->kind];
-        if (!verb->leading || (b->epoch && a->epoch == b->epoch))
-                verb->run(b, a);
-        else if (b->next.any && a->epoch == b->next.epoch)
-                be_busy(b, a);
-        else
-                gw_backend_ask_free(a);
+        static void (*const verbs[GW_ASK_COUNT])(struct gw_slurm *, struct gw_backend_ask *) = {
+                [GW_ASK_SUBMIT] = run_submit, [GW_ASK_RESOLVE] = run_resolve,
+                [GW_ASK_CANCEL] = run_cancel, [GW_ASK_CHANGE] = run_change,
+                [GW_ASK_FORGET] = run_forget, [GW_ASK_PURGE] = gw_slurm_purge_run,
+                [GW_ASK_CHECK] = run_check,   [GW_ASK_LOG] = gw_slurm_log_run,
+        };
+        enum gw_turn turn = gw_queued_turn(&b->base, a, b->epoch);
+        if (turn == GW_TURN_NOW) {
+                verbs[a->kind](b, a);
+                return;
+        }
+        if (turn == GW_TURN_LATER)
+                answer(b, a, GW_ANSWER_BUSY, NULL, gw_queued_not_led);
+        gw_backend_ask_free(a);
 }

@@ -115,7 +115,7 @@ static void op_close(struct gw_backend *head)
         gw_slurm_jobs_clear(b);
         gw_slurm_users_free(b->users);
         gw_slurm_closed_done(b);
-        gw_leadership_done(&b->next);
+        gw_leadership_done(&b->base.next);
         gw_backend_queue_done(&b->base.queue);
         gw_slurm_settings_done(&b->settings);
         json_decref(b->offer);
