@@ -35,6 +35,17 @@ static void fall_silent(struct gw_id id, struct gw_mark mark, uint32_t first, ui
         test_await(id, GW_RUNNING, "node_unavailable");
 }
 
+/* Of the indices 10 and 11, both silent, and not tried again. */
+static struct gw_id silent_array(void)
+{
+        struct gw_id id = test_submit(
+                project, SPEC_WITH(",\"array\":{\"indices\":\"10-11\"},\"retry\":{\"limit\":0}"));
+        struct call c = await_call(GW_REQUEST_SUBMIT);
+        answer(c, GW_ANSWER_DONE);
+        fall_silent(id, c.mark, 0, 1);
+        return id;
+}
+
 static void no_wish_is_left(void)
 {
         char count[16];
@@ -116,12 +127,7 @@ static void a_dead_job_that_was_to_end_before_ends_as_that(void **state)
 static void dead_tasks_that_were_to_end_before_end_as_that(void **state)
 {
         (void)state;
-        struct gw_id id = test_submit(
-                project, SPEC_WITH(",\"array\":{\"indices\":\"10-11\"},\"retry\":{\"limit\":0}"));
-        struct call c = await_call(GW_REQUEST_SUBMIT);
-        answer(c, GW_ANSWER_DONE);
-        fall_silent(id, c.mark, 0, 1);
-        cancelled_and_dead_while_nobody_leads(id, "10-11", "[[0,1]]");
+        cancelled_and_dead_while_nobody_leads(silent_array(), "10-11", "[[0,1]]");
 }
 
 /* It takes what it reads in task_wishes for cancels, and the wish for read. */
@@ -150,12 +156,7 @@ static void a_dead_job_ends_though_an_older_leader_overlooked_it(void **state)
 static void dead_tasks_end_though_an_older_leader_overlooked_it(void **state)
 {
         (void)state;
-        struct gw_id id = test_submit(
-                project, SPEC_WITH(",\"array\":{\"indices\":\"10-11\"},\"retry\":{\"limit\":0}"));
-        struct call c = await_call(GW_REQUEST_SUBMIT);
-        answer(c, GW_ANSWER_DONE);
-        fall_silent(id, c.mark, 0, 1);
-        an_older_leader_overlooks_it(id, "10-11", "[[0,1]]");
+        an_older_leader_overlooks_it(silent_array(), "10-11", "[[0,1]]");
 }
 
 static void what_came_back_goes_on(void **state)

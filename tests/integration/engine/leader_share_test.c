@@ -58,15 +58,24 @@ static void parts_share_how_many_run(void **state)
         await_text(id, COUNTS, "{0,4,0,6,0,0}");
 }
 
+/* Of five tasks each, all of which wait there. */
+static struct gw_id two_parts(struct gw_mark *first, struct gw_mark *second)
+{
+        take_whole_arrays(5);
+        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-9\""));
+        *first = part(id, "0-4");
+        *second = part(id, "5-9");
+        tell_tasks(*first, 0, 4, GW_PHASE_PENDING, GW_REASON_RESOURCES, -1);
+        tell_tasks(*second, 5, 9, GW_PHASE_PENDING, GW_REASON_RESOURCES, -1);
+        return id;
+}
+
 /* Two parts are there when the limit falls so that none of the second may run. */
 static void what_has_no_turn_is_held(void **state)
 {
         (void)state;
-        take_whole_arrays(5);
-        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-9\""));
-        struct gw_mark first = part(id, "0-4"), second = part(id, "5-9");
-        tell_tasks(first, 0, 4, GW_PHASE_PENDING, GW_REASON_RESOURCES, -1);
-        tell_tasks(second, 5, 9, GW_PHASE_PENDING, GW_REASON_RESOURCES, -1);
+        struct gw_mark first, second;
+        struct gw_id id = two_parts(&first, &second);
         wish_parallel(id, 2);
         struct call c[2] = {await_call(GW_REQUEST_CHANGE), await_call(GW_REQUEST_CHANGE)};
         struct call *of_second = &c[c[1].mark.number == second.number];
@@ -110,11 +119,8 @@ static struct call await_release(struct gw_mark mark)
 static void what_had_no_turn_is_released_by_the_next_leader(void **state)
 {
         (void)state;
-        take_whole_arrays(5);
-        struct gw_id id = test_submit(project, ARRAY("\"indices\":\"0-9\""));
-        struct gw_mark first = part(id, "0-4"), second = part(id, "5-9");
-        tell_tasks(first, 0, 4, GW_PHASE_PENDING, GW_REASON_RESOURCES, -1);
-        tell_tasks(second, 5, 9, GW_PHASE_PENDING, GW_REASON_RESOURCES, -1);
+        struct gw_mark first, second;
+        struct gw_id id = two_parts(&first, &second);
         await_text(id, COUNTS, "{0,10,0,0,0,0}");
         end_leader(leader);
         record_parallel(id, 2);
