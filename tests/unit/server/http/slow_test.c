@@ -105,6 +105,7 @@ static void late_headers_are_told(void **state)
                 assert_true(client_sees_end(&c[i]));
                 client_close(&c[i]);
         }
+        wait_for(&site->ends, 1 + (int)GW_COUNT(c));
         assert_int_equal(atomic_load(&site->last_end), 408);
         site_close(site, 1000);
 }
