@@ -50,8 +50,8 @@ def mute(site):
     conf = folder / "sbatch.conf"
     conf.write_text(f"include {site.conf}\nAuthInfo=socket={site.folder}/munge/socket,ttl=10\n")
     program = folder / "sbatch"
-    program.write_text(f"#!/bin/sh\ntouch {folder}/runs/$$\nmkdir {folder}/once 2>/dev/null && exec sleep 600\n"
-                       'exec /usr/bin/sbatch "$@"\n')
+    program.write_text(f'#!/bin/sh\nbefore=$(ls {folder}/runs)\ntouch {folder}/runs/$$\n'
+                       '[ "$before" ] || exec sleep 600\nexec /usr/bin/sbatch "$@"\n')
     program.chmod(0o755)
     with as_user.AsUser(folder, site.users, conf, program) as made:
         yield made
