@@ -71,10 +71,15 @@ struct gw_k8s_job_entry {
         struct gw_k8s_kept_pod_entry *pods;
         size_t pod_count;
         json_t *events; /* or NULL */
-        bool listed;    /* in the list that is being told */
-        bool gone;      /* its Job is, or was never there */
-        bool seen_go;   /* and that was seen */
-        bool over;      /* it is gone, and what is known of it is all there will be */
+
+        struct gw_k8s_wait *wait; /* it waits and does not say why; NULL: it does not */
+        bool wait_asked;          /* its Events were asked for since */
+        int64_t waits_since;      /* monotonic */
+
+        bool listed;  /* in the list that is being told */
+        bool gone;    /* its Job is, or was never there */
+        bool seen_go; /* and that was seen */
+        bool over;    /* it is gone, and what is known of it is all there will be */
 
         enum gw_k8s_quest quest;
         bool asking;
@@ -85,7 +90,7 @@ struct gw_k8s_job_entry {
         uint64_t told; /* a digest of its facts; 0: nothing was */
         bool unreported;
         LIST_ENTRY(gw_k8s_job_entry) by_mark, in_space;
-        TAILQ_ENTRY(gw_k8s_job_entry) report, quests;
+        TAILQ_ENTRY(gw_k8s_job_entry) report, quests, waits;
 };
 
 /* A call that is out, and who asked for it. */
@@ -128,6 +133,7 @@ struct gw_k8s {
 
         struct gw_k8s_spaces spaces, leaving; /* watched; stopped, and not over yet */
         LIST_HEAD(, gw_k8s_order) orders;
+        LIST_HEAD(, gw_k8s_wait) waits; /* by namespace */
         struct gw_k8s_job_bucket by_mark[GW_K8S_BUCKETS];
         TAILQ_HEAD(, gw_k8s_job_entry) report;
         TAILQ_HEAD(, gw_k8s_job_entry) quests;
@@ -191,6 +197,14 @@ void gw_k8s_quest_begin(struct gw_k8s *b, struct gw_k8s_job_entry *e, enum gw_k8
 void gw_k8s_quest_end(struct gw_k8s *b, struct gw_k8s_job_entry *e);
 void gw_k8s_quests_serve(struct gw_k8s *b);
 int64_t gw_k8s_quests_wake_at(const struct gw_k8s *b);
+
+/* waits.c: those that wait and do not say why. */
+/* Whether it is one of them. */
+void gw_k8s_wait_set(struct gw_k8s *b, struct gw_k8s_job_entry *e, bool waits);
+/* It is none any more; with its Events. */
+void gw_k8s_wait_leave(struct gw_k8s_job_entry *e);
+void gw_k8s_waits_serve(struct gw_k8s *b);
+int64_t gw_k8s_waits_wake_at(const struct gw_k8s *b);
 
 /* closed.c: submissions that nobody waits for any more. */
 int gw_k8s_closed_init(struct gw_k8s *b); /* 0 or -1 */

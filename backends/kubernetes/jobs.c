@@ -77,6 +77,7 @@ struct gw_k8s_job_entry *gw_k8s_entry_add(struct gw_k8s *b, struct gw_mark mark,
 void gw_k8s_entry_remove(struct gw_k8s *b, struct gw_k8s_job_entry *e)
 {
         gw_k8s_quest_end(b, e);
+        gw_k8s_wait_leave(e);
         if (e->unreported)
                 TAILQ_REMOVE(&b->report, e, report);
         LIST_REMOVE(e, by_mark);
@@ -251,7 +252,7 @@ static enum gw_reason reason_of(const struct gw_k8s_job_entry *e, const struct g
 static void take_fact(void *arg, const struct gw_fact *fact, const struct gw_k8s_meaning *meaning)
 {
         struct telling *t = arg;
-        (void)meaning;
+        t->waits = t->waits || meaning->asks_events;
         if (t->count == t->cap) {
                 size_t cap = t->cap ? 2 * t->cap : FACTS;
                 struct gw_fact *facts = reallocarray(t->facts, cap, sizeof *facts);
@@ -289,6 +290,7 @@ static uint64_t add_facts(struct telling *t, struct gw_k8s_job_entry *e)
         json_auto_t *job = job_of(e), *pods = pods_of(e);
         const struct gw_k8s_view view = {.job = job, .pods = pods, .events = e->events};
         t->entry = e;
+        t->waits = false;
         t->digest = UINT64_C(14695981039346656037);
         t->failed = t->failed || !pods || (e->over && !job);
         if (!job || t->failed)
@@ -298,6 +300,7 @@ static uint64_t add_facts(struct telling *t, struct gw_k8s_job_entry *e)
                 drop_facts(t, before);
                 return e->told;
         }
+        gw_k8s_wait_set(t->backend, e, t->waits);
         if (t->digest == e->told)
                 drop_facts(t, before);
         return t->digest;

@@ -155,10 +155,10 @@ json_t *gw_k8s_kept_pod(const json_t *pod, const json_t *before)
                                      : 0);
 }
 
-static int64_t time_of(const json_t *event)
+int64_t gw_k8s_event_time(const json_t *event)
 {
-        static const char *const places[] = {"lastTimestamp", "eventTime",
-                                             "metadata.creationTimestamp"};
+        static const char *const places[] = {"series.lastObservedTime", "lastTimestamp",
+                                             "eventTime", "metadata.creationTimestamp"};
         for (size_t i = 0; i < GW_COUNT(places); i++) {
                 int64_t us = gw_k8s_time(event, places[i]);
                 if (us)
@@ -169,7 +169,8 @@ static int64_t time_of(const json_t *event)
 
 static int by_time(const void *a, const void *b)
 {
-        int64_t x = time_of(*(const json_t *const *)a), y = time_of(*(const json_t *const *)b);
+        int64_t x = gw_k8s_event_time(*(const json_t *const *)a);
+        int64_t y = gw_k8s_event_time(*(const json_t *const *)b);
         return (x > y) - (x < y);
 }
 

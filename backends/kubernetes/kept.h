@@ -13,6 +13,8 @@ json_t *gw_k8s_kept_job(const json_t *job);
 /* before: what was kept of the Pod last, or NULL. When its deletion was asked for stays as it was
  * said first: its kubelet says another time when it lets it go. */
 json_t *gw_k8s_kept_pod(const json_t *pod, const json_t *before);
+/* When what an Event tells was last so, wall µs; 0: not known. */
+int64_t gw_k8s_event_time(const json_t *event);
 /* Of a list of Events, oldest first. */
 json_t *gw_k8s_kept_events(const json_t *events);
 

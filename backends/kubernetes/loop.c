@@ -19,6 +19,7 @@ static int64_t leader_wakes_at(const struct gw_k8s *b)
         if (!b->epoch)
                 return gw_queued_follow_at(&b->base);
         int64_t at = earlier(gw_k8s_spaces_wake_at(b), gw_k8s_quests_wake_at(b));
+        at = earlier(at, gw_k8s_waits_wake_at(b));
         return b->looking ? at : earlier(at, b->look_at);
 }
 
@@ -71,6 +72,7 @@ static void turn(struct gw_k8s *b)
                 return;
         gw_k8s_spaces_serve(b);
         gw_k8s_quests_serve(b);
+        gw_k8s_waits_serve(b);
         gw_k8s_look_serve(b);
         gw_k8s_report(b);
 }

@@ -83,6 +83,7 @@ static void take_found_pods(struct gw_k8s *b, struct gw_k8s_job_entry *e, const 
 
 static void take_found_events(struct gw_k8s *b, struct gw_k8s_job_entry *e, const json_t *list)
 {
+        gw_k8s_wait_leave(e);
         json_decref(e->events);
         e->events = gw_k8s_kept_events(json_object_get(list, "items"));
         e->events_asked = true;

@@ -115,6 +115,7 @@ static const struct wait pod_events[] = {
         {"FailedAttachVolume", "", GW_REASON_UNSCHEDULABLE, GW_REASON_LAUNCH_FAILED, false},
         {"FailedMapVolume", "", GW_REASON_UNSCHEDULABLE, GW_REASON_LAUNCH_FAILED, false},
         {"FailedCreatePodSandBox", "", GW_REASON_NODE_UNAVAILABLE, GW_REASON_LAUNCH_FAILED, false},
+        {"NodeNotReady", "", GW_REASON_NODE_UNAVAILABLE, GW_REASON_NONE, false},
 };
 
 /* Of the Job, while it has no pod: why none can be made. */
@@ -375,6 +376,15 @@ static struct why why_of_containers(const struct gw_k8s_pod *pod)
         return why_of(container_waits, GW_COUNT(container_waits), pod->waiting);
 }
 
+/* Its containers only wait for their turn; or its node has not said a word of it. */
+static bool is_silent_wait(const struct gw_k8s_pod *pod, const json_t *scheduled,
+                           const struct why *why)
+{
+        if (why->row)
+                return why->row->means == GW_REASON_COUNT;
+        return gw_k8s_is_true(scheduled) && !pod->waiting;
+}
+
 static void mean_pending(struct gw_k8s_meaning *m, const struct gw_k8s_pod *pod,
                          const json_t *events)
 {
@@ -382,10 +392,11 @@ static void mean_pending(struct gw_k8s_meaning *m, const struct gw_k8s_pod *pod,
         struct why why = scheduled && !gw_k8s_is_true(scheduled)
                                  ? why_of(scheduling, GW_COUNT(scheduling), scheduled)
                                  : why_of_containers(pod);
-        if (why.row && why.row->means == GW_REASON_COUNT)
+        m->phase = GW_PHASE_PENDING;
+        m->asks_events = is_silent_wait(pod, scheduled, &why);
+        if (m->asks_events)
                 why.row = last_wait(events, pod_events, GW_COUNT(pod_events), "Pod", pod->name,
                                     &why.message);
-        m->phase = GW_PHASE_PENDING;
         if (why.row)
                 wait_for(m, why.row);
         say(m, why.message);
@@ -512,6 +523,7 @@ static void mean_waiting(struct gw_k8s_meaning *m, const struct gw_k8s_job *job,
                                            gw_k8s_text(job->json, "metadata.name"), &message);
         char words[GW_K8S_WORDS];
         m->phase = GW_PHASE_PENDING;
+        m->asks_events = !job->deleted && !job->suspended && !(is_task && is_full(job));
         if (job->deleted) {
                 say(m, "the Job is being deleted");
         } else if (job->suspended) {
@@ -567,7 +579,7 @@ static void forget_outcome(struct gw_k8s_meaning *m)
         m->exit_code = -1;
         m->signal = 0;
         m->doom = GW_REASON_NONE;
-        m->hopeless = m->by_somebody = false;
+        m->hopeless = m->by_somebody = m->asks_events = false;
         m->words[0] = '\0';
 }
 

@@ -46,6 +46,7 @@ struct gw_k8s_meaning {
          * if it is given up; NONE: there is no need to. hopeless: waiting will not help. */
         enum gw_reason doom;
         bool hopeless;
+        bool asks_events; /* it waits, and nothing but Events may tell why */
 
         /* Somebody deleted its pod or the Job: if that was asked for here, that is the reason. */
         bool by_somebody;

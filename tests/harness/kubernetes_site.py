@@ -26,7 +26,7 @@ class Site:
 
     def __init__(self, gateway, kube, namespace):
         self.gateway, self.kube, self.namespace = gateway, kube, namespace
-        name = f"k-{os.getpid()}-{time.monotonic_ns()}"
+        self.project = name = f"k-{os.getpid()}-{time.monotonic_ns()}"
         gateway.cli("user", "create", name)
         gateway.cli("project", "create", name, "--default-backend", "kubernetes", "--member", f"{name}:submitter")
         gateway.cli("project", "identity", name, "kubernetes", namespace)

@@ -196,6 +196,45 @@ static void every_record_means_what_its_row_says(void **state)
         }
 }
 
+/* Those alone that wait and say nothing of it themselves. */
+static void whose_events_are_asked_for(void **state)
+{
+        (void)state;
+        static const char *const silent[] = {
+                "managed-by-other",         "missing-secret-volume", "quota-exceeded",
+                "quota-must-specify",       "psa-forbidden",         "missing-serviceaccount",
+                "taint-evicted-policy-back"};
+        for (size_t i = 0; i < GW_COUNT(rows); i++) {
+                json_auto_t *record = load(rows[i].record);
+                struct gw_k8s_view view = view_of(record);
+                bool expected = false;
+                for (size_t s = 0; s < GW_COUNT(silent); s++)
+                        expected = expected || strcmp(rows[i].record, silent[s]) == 0;
+                view.events = NULL;
+                if (gw_k8s_meaning(&view).asks_events != expected)
+                        fail_msg("%s", rows[i].record);
+        }
+}
+
+/* A pod that its node does not know of, for that is not there. */
+static void a_node_that_is_silent_from_the_beginning(void **state)
+{
+        (void)state;
+        json_auto_t *job = json_pack("{s:{s:s}}", "metadata", "name", "j");
+        json_auto_t *pods =
+                json_pack("[{s:{s:s}, s:{s:s}, s:{s:s, s:[{s:s, s:s}]}}]", "metadata", "name", "p",
+                          "spec", "nodeName", "n", "status", "phase", "Pending", "conditions",
+                          "type", "PodScheduled", "status", "True");
+        json_auto_t *events =
+                json_pack("[{s:s, s:s, s:{s:s, s:s}}]", "reason", "NodeNotReady", "message",
+                          "Node is not ready", "involvedObject", "kind", "Pod", "name", "p");
+        const struct gw_k8s_view view = {.job = job, .pods = pods, .events = events};
+        struct gw_k8s_meaning m = gw_k8s_meaning(&view);
+        assert_true(m.asks_events);
+        assert_int_equal(m.reason, GW_REASON_NODE_UNAVAILABLE);
+        assert_string_equal(m.words, "Node is not ready");
+}
+
 static void every_record_has_a_row(void **state)
 {
         (void)state;
@@ -516,6 +555,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_record_means_what_its_row_says),
                 cmocka_unit_test(every_record_has_a_row),
+                cmocka_unit_test(whose_events_are_asked_for),
+                cmocka_unit_test(a_node_that_is_silent_from_the_beginning),
                 cmocka_unit_test(times_and_nodes),
                 cmocka_unit_test(each_task_has_its_own_end),
                 cmocka_unit_test(a_success_policy),
