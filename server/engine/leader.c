@@ -85,7 +85,6 @@ static void on_facts(struct gw_leader *l, const struct message *m)
         gw_leader_keep_abouts(l, m);
         for (size_t i = 0; i < m->fact_count && !l->lost; i++)
                 on_fact(l, &m->facts[i]);
-        gw_leader_flush(l); /* the effects borrow from the message */
 }
 
 /* Whether a complete read should have shown it, and did not. What this leader learned to be
@@ -266,7 +265,7 @@ static void take_messages(struct gw_leader *l)
         if (!l->lost)
                 gw_leader_flush(l);
         gw_metric_add(l->settings.metrics.pending, l->settings.metrics.index, 0, -taken);
-        gw_leader_discard(l); /* it borrows from the messages */
+        gw_leader_discard(l); /* what is to be written borrows from the messages */
         for (struct gw_work *w = first; w; w = next) {
                 next = w->next;
                 gw_message_free(GW_CONTAINER(w, struct message, work));

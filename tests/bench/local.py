@@ -12,6 +12,7 @@ from tests.harness import system
 REFERENCE = "a shell loop that starts /bin/true, two in parallel"
 GOALS = {"ratio": ">= 0.2"}
 SPEC = {"name": "true", "backend": "local", "command": ["/bin/true"], "resources": {"cpus": 1, "memory": "16Mi"}}
+LIVE = "SELECT EXISTS (SELECT FROM jobs WHERE state IN ('queued', 'pending', 'running'))"
 
 
 def prepare(world):
@@ -20,11 +21,15 @@ def prepare(world):
 
 
 def ours(world):
+    """Looking whether all have ended costs what it can least: it is not what is measured."""
     before = finished(world)
-    started = time.monotonic()
-    tools.post_lines(world, [SPEC] * world.jobs)
-    system.wait_until(lambda: finished(world) - before >= world.jobs, 300, "the end of all jobs", every=0.05)
-    return world.jobs / (time.monotonic() - started)
+    with world.cluster.connect(world.database) as watcher:
+        started = time.monotonic()
+        tools.post_lines(world, [SPEC] * world.jobs)
+        system.wait_until(lambda: not watcher.execute(LIVE).fetchone()[0], 300, "the end of all jobs", every=0.05)
+        seconds = time.monotonic() - started
+    assert finished(world) - before == world.jobs
+    return world.jobs / seconds
 
 
 def finished(world):

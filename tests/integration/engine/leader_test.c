@@ -285,6 +285,30 @@ static void one_leads_at_a_time(void **state)
         leader = second;
 }
 
+/* However many messages it was. */
+static void what_is_said_while_it_writes_is_written_together(void **state)
+{
+        (void)state;
+        struct gw_id ids[3];
+        struct gw_mark marks[3];
+        for (int i = 0; i < 3; i++) {
+                ids[i] = test_submit(project, SPEC);
+                marks[i] = running(ids[i]);
+        }
+        test_exec("BEGIN; SELECT FROM leases WHERE name = 'test' FOR UPDATE");
+        tell(marks[0], GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        await_text(ids[0],
+                   "SELECT count(*) FROM pg_locks WHERE NOT granted"
+                   " AND pg_backend_pid() = ANY (pg_blocking_pids(pid))",
+                   "1");
+        tell(marks[1], GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        tell(marks[2], GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        test_exec("COMMIT");
+        for (int i = 0; i < 3; i++)
+                test_await(ids[i], GW_SUCCEEDED, "completed");
+        await_text(ids[0], "SELECT count(DISTINCT x.xmin::text) FROM jobs x", "2");
+}
+
 static void a_broken_connection_ends_leadership(void **state)
 {
         (void)state;
@@ -326,6 +350,7 @@ int main(void)
                 STAGE_TEST(projects_take_turns),
                 STAGE_TEST(a_full_window_has_a_place_for_who_has_none),
                 STAGE_TEST(one_leads_at_a_time),
+                STAGE_TEST(what_is_said_while_it_writes_is_written_together),
                 STAGE_TEST(a_broken_connection_ends_leadership),
         };
         stage_build("gw_leader_test");
