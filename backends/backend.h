@@ -169,6 +169,8 @@ struct gw_backend_check {
         const struct gw_submission *submission; /* borrowed until finished */
         struct gw_error error;                  /* code GW_OK: it would be accepted */
         bool not_tested; /* out: not all that the cluster could say: it is another's to ask */
+        char note[GW_ERROR_MESSAGE]; /* out: what it says of one that it would accept; "": nothing
+                                      */
 };
 
 /* What the reference of settings says of one setting of a type's section; Markdown. */

@@ -99,6 +99,8 @@ static enum gw_next answer_dry(struct gw_call *call, struct create *c)
                         s, "not_tested", "",
                         "this replica of the gateway does not lead the cluster, and could not "
                         "test all of it: it may be refused, or not start");
+        if (c->check.note[0])
+                gw_submit_warn(s, "cluster", "", c->check.note);
         gw_buf_str(&json, "{\"project\":");
         gw_buf_json_str(&json, s->membership->project);
         gw_buf_str(&json, ",\"backend\":");

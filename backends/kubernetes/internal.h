@@ -238,6 +238,14 @@ void gw_k8s_request_answer(struct gw_k8s *b, const struct gw_backend_ask *a, enu
 void gw_k8s_submit_run(struct gw_k8s *b, struct gw_backend_ask *a);  /* takes it */
 void gw_k8s_resolve_run(struct gw_k8s *b, struct gw_backend_ask *a); /* takes it */
 
+/* What an answer to the creation of something means. */
+enum gw_answer gw_k8s_submit_answer(const struct gw_k8s_status *status);
+/* Of what is made beside a Job. */
+enum gw_k8s_kind gw_k8s_kind_of(const json_t *object);
+
+/* dry.c: of any replica, leading or not. */
+void gw_k8s_check_run(struct gw_k8s *b, struct gw_backend_ask *a); /* takes it */
+
 /* logs.c: of any replica, leading or not. */
 void gw_k8s_log_run(struct gw_k8s *b, struct gw_backend_ask *a); /* takes it */
 void gw_k8s_tails_serve(struct gw_k8s *b);

@@ -1,6 +1,6 @@
 /*
  * What is asked of the backend, one function per kind, and what the answer to it means. Handing
- * over is in submit.c.
+ * over is in submit.c, dry runs in dry.c.
  *
  * A cancel of a submission that is on its way waits for that: the server must not hear of it first.
  */
@@ -197,27 +197,13 @@ static void run_purge(struct gw_k8s *b, struct gw_backend_ask *a)
         gw_backend_ask_free(a);
 }
 
-static void run_check(struct gw_k8s *b, struct gw_backend_ask *a)
-{
-        struct gw_backend_check *check = a->check;
-        const struct gw_submission *s = check->submission;
-        struct gw_k8s_identity identity;
-        struct gw_k8s_manifest manifest;
-        json_auto_t *json = NULL;
-        if (gw_k8s_identity_read(s->identity, &identity, &json, &check->error) == 0 &&
-            gw_k8s_manifest_init(&manifest, s, &identity, &b->settings.site, &check->error) == 0)
-                gw_k8s_manifest_done(&manifest);
-        gw_work_finish(&check->work);
-        gw_backend_ask_free(a);
-}
-
 void gw_k8s_request_run(struct gw_k8s *b, struct gw_backend_ask *a)
 {
         static void (*const verbs[GW_ASK_COUNT])(struct gw_k8s *, struct gw_backend_ask *) = {
                 [GW_ASK_SUBMIT] = gw_k8s_submit_run, [GW_ASK_RESOLVE] = gw_k8s_resolve_run,
                 [GW_ASK_CANCEL] = run_cancel,        [GW_ASK_CHANGE] = run_change,
                 [GW_ASK_FORGET] = run_forget,        [GW_ASK_PURGE] = run_purge,
-                [GW_ASK_CHECK] = run_check,          [GW_ASK_LOG] = gw_k8s_log_run,
+                [GW_ASK_CHECK] = gw_k8s_check_run,   [GW_ASK_LOG] = gw_k8s_log_run,
         };
         enum gw_turn turn = gw_queued_turn(&b->base, a, b->epoch);
         if (turn == GW_TURN_NOW)

@@ -1,6 +1,7 @@
 /* The table of the API server's errors. Any thread; keeps nothing. */
 #include "backends/kubernetes/status.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "backends/kubernetes/record.h"
@@ -105,4 +106,18 @@ void gw_k8s_status_of_event(const json_t *object, struct gw_k8s_status *ret)
 {
         json_int_t code = json_integer_value(gw_k8s_member(object, "code"));
         read_error(code >= 400 && code < 600 ? (int)code : 500, object, ret);
+}
+
+void gw_k8s_status_words(const struct gw_k8s_status *status, char words[GW_K8S_STATUS_WORDS])
+{
+        size_t len = 0;
+        words[0] = '\0';
+        for (size_t i = 0; i < status->cause_count && len < GW_K8S_STATUS_WORDS; i++) {
+                const struct gw_k8s_cause *cause = &status->causes[i];
+                len += (size_t)snprintf(words + len, GW_K8S_STATUS_WORDS - len, "%s%s%s%s",
+                                        i ? "; " : "", cause->field, cause->field[0] ? ": " : "",
+                                        cause->message);
+        }
+        if (len == 0)
+                snprintf(words, GW_K8S_STATUS_WORDS, "%s", status->message);
 }

@@ -60,6 +60,10 @@ struct gw_k8s_status {
  * of 2xx the verdict is OK, and the rest is empty. */
 void gw_k8s_status_read(int code, const json_t *body, struct gw_k8s_status *ret);
 
+/* Writes the fields that the server names with what it says of each, else its message. */
+#define GW_K8S_STATUS_WORDS 1024
+void gw_k8s_status_words(const struct gw_k8s_status *status, char words[GW_K8S_STATUS_WORDS]);
+
 /* From a Status inside an answer of 200: a watch's ERROR event. Never OK. */
 void gw_k8s_status_of_event(const json_t *object, struct gw_k8s_status *ret);
 

@@ -16,7 +16,6 @@
 #include "server/base/cleanup.h"
 #include "server/base/crash.h"
 
-#define WORDS 1024
 #define EVENTS_LIFE_US (50 * 60 * GW_SECOND) /* an hour, unless a cluster has it otherwise */
 
 /* ---- what an answer means -------------------------------------------------------------------- */
@@ -40,27 +39,13 @@ static const struct meaning {
         {GW_K8S_CANCELLED, "", GW_ANSWER_NOT_SENT},
 };
 
-static enum gw_answer answer_of(const struct gw_k8s_status *status)
+enum gw_answer gw_k8s_submit_answer(const struct gw_k8s_status *status)
 {
         for (size_t i = 0; i < GW_COUNT(meanings); i++)
                 if (meanings[i].verdict == status->verdict &&
                     strstr(status->message, meanings[i].message))
                         return meanings[i].answer;
         return GW_ANSWER_UNKNOWN;
-}
-
-/* The fields that the server names, else its message. */
-static void words_of(const struct gw_k8s_status *status, char words[WORDS])
-{
-        size_t len = 0;
-        words[0] = '\0';
-        for (size_t i = 0; i < status->cause_count && len < WORDS; i++) {
-                const struct gw_k8s_cause *cause = &status->causes[i];
-                len += (size_t)snprintf(words + len, WORDS - len, "%s%s%s%s", i ? "; " : "",
-                                        cause->field, cause->field[0] ? ": " : "", cause->message);
-        }
-        if (len == 0)
-                snprintf(words, WORDS, "%s", status->message);
 }
 
 /* ---- ends ------------------------------------------------------------------------------------ */
@@ -158,9 +143,9 @@ static void on_created(struct gw_k8s_order *o)
                 o->done = on_existing;
                 gw_k8s_order_begun(o, ask_by_name(o, &err), &err);
         } else {
-                char words[WORDS];
-                words_of(status, words);
-                end(o, e, answer_of(status), words, status->retry_after_us);
+                char words[GW_K8S_STATUS_WORDS];
+                gw_k8s_status_words(status, words);
+                end(o, e, gw_k8s_submit_answer(status), words, status->retry_after_us);
         }
 }
 
@@ -171,7 +156,7 @@ static void on_created_before(struct gw_k8s_order *o)
 {
         struct gw_k8s_job_entry *e = entry_of(o);
         const struct gw_k8s_status *status = &o->call.status;
-        char words[WORDS];
+        char words[GW_K8S_STATUS_WORDS];
         if (!e) {
                 gw_k8s_order_free(o);
                 return;
@@ -181,13 +166,13 @@ static void on_created_before(struct gw_k8s_order *o)
                 create_next(o, e);
                 return;
         }
-        enum gw_answer answer = answer_of(status);
-        words_of(status, words);
+        enum gw_answer answer = gw_k8s_submit_answer(status);
+        gw_k8s_status_words(status, words);
         end(o, e, answer == GW_ANSWER_UNKNOWN ? GW_ANSWER_NOT_SENT : answer, words,
             status->retry_after_us);
 }
 
-static enum gw_k8s_kind kind_of(const json_t *object)
+enum gw_k8s_kind gw_k8s_kind_of(const json_t *object)
 {
         bool is_service = strcmp(gw_k8s_text(object, "kind"), "Service") == 0;
         return is_service ? GW_K8S_SERVICES : GW_K8S_CONFIG_MAPS;
@@ -207,7 +192,7 @@ static void create_next(struct gw_k8s_order *o, struct gw_k8s_job_entry *e)
         o->call.within_ms = left_ms;
         gw_k8s_order_begun(o,
                            gw_k8s_create(o->backend->client, &o->call,
-                                         before ? kind_of(before) : GW_K8S_JOBS, o->ns,
+                                         before ? gw_k8s_kind_of(before) : GW_K8S_JOBS, o->ns,
                                          before ? before : o->manifest.job, false, &err),
                            &err);
         gw_crash_point("kubernetes.sent");
