@@ -51,8 +51,13 @@
         MICROSECONDS("x.started_at") ") ORDER BY x.ordinal) FROM tasks t, LATERAL (SELECT * FROM attempts x" \
         "   WHERE x.job_id = j.id AND x.ordinal BETWEEN t.lo AND t.hi AND x.no = t.attempt" \
         "   LIMIT t.hi - t.lo + 1) x WHERE t.job_id = j.id AND t.state = 'running')::text END"
-#define WHOLE JOB_COLUMNS ", NULL::text," TASKS "," PARTS "," STARTS ", NULL::text"
-#define WITHOUT_TASKS JOB_COLUMNS "," WISHES ", NULL::text, NULL::text, NULL::text"
+/* The log has since when; of an array's tasks the last that fell silent are taken for all. */
+#define SILENT \
+        " CASE WHEN j.state = 'running' AND sp.spec->'retry'->>'orphan_wait' IS NOT NULL THEN (SELECT e.at" \
+        "  FROM events e WHERE e.job_id = j.id AND e.state = 'running' AND e.reason = 'node_unavailable'" \
+        "  ORDER BY e.n DESC LIMIT 1) END"
+#define WHOLE JOB_COLUMNS ", NULL::text," TASKS "," PARTS "," STARTS "," SILENT ", NULL::text"
+#define WITHOUT_TASKS JOB_COLUMNS "," WISHES ", NULL::text, NULL::text, NULL::text, NULL::timestamptz"
 /* clang-format on */
 #define RECORD_JOINS                                                                                \
         " JOIN LATERAL (SELECT * FROM job_specs sp WHERE sp.job_id = j.id LIMIT 1) sp ON true"      \
@@ -101,6 +106,7 @@ enum {
         C_TASKS,
         C_PARTS,
         C_STARTS,
+        C_SILENT,
         C_TIMER
 };
 
@@ -179,9 +185,12 @@ static void read_row(struct gw_db_command *cmd, const struct gw_db_row *row)
                 .tasks = gw_db_get_text(row, C_TASKS, NULL),
                 .parts = gw_db_get_text(row, C_PARTS, NULL),
                 .starts = gw_db_get_text(row, C_STARTS, NULL),
+                .silent_us = gw_db_get_time(row, C_SILENT),
                 .task_wishes = gw_db_get_text(row, C_TASK_WISHES, NULL),
         };
         read_job(row, &r.job);
+        if (r.job.reason == GW_REASON_NODE_UNAVAILABLE)
+                r.job.silent_us = r.silent_us;
         r.spec = gw_db_get_text(row, C_SPEC, &r.spec_len);
         c->each(c->arg, &r);
 }

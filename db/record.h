@@ -27,7 +27,9 @@ struct gw_record_row {
         bool wants_hold;        /* the wish, as recorded */
         bool wished;            /* there is a wish that was not read yet */
         bool changing;          /* of the open submission: as in gw_record_part */
-        const char *timer;      /* gw_record_timers: the kind that is due */
+        int64_t silent_us; /* since when its node, or that of its tasks that fell silent last, is
+                            * silent, where it has an orphan_wait; 0: not known */
+        const char *timer; /* gw_record_timers: the kind that is due */
         /* JSON rows [number, indices, by whom, attempt] of wishes about tasks, of a plain job about
          * task 0; or NULL. attempt: it is dead; null: they are to be cancelled. */
         const char *task_wishes;

@@ -108,6 +108,7 @@ static int read_run(const json_t *row, const json_t *parts, bool held, struct gw
 struct tables {
         json_t *runs, *parts, *starts;
         size_t next;
+        int64_t silent_us; /* of the tasks that are */
 };
 
 /* The starts of the tasks of a run; runs come in order. */
@@ -140,6 +141,9 @@ static int put_runs(struct tables *tables, bool held, struct gw_tasks *t, struct
                 if (read_run(row, tables->parts, held, &run) < 0 || run.lo > run.hi ||
                     run.hi >= t->total)
                         return fail_record(err);
+                if (run.task.step == GW_STEP_RUNNING &&
+                    run.task.reason == GW_REASON_NODE_UNAVAILABLE)
+                        run.task.silent_us = tables->silent_us;
                 if (gw_tasks_put(t, &run, err) < 0 || put_starts(tables, &run, t, err) < 0)
                         return -1;
         }
@@ -167,7 +171,7 @@ int gw_record_tasks(const struct gw_record_row *row, uint32_t total, struct gw_t
                     int (*each)(void *arg, const struct gw_record_part *part), void *arg,
                     struct gw_error *err)
 {
-        struct tables tables = {0};
+        struct tables tables = {.silent_us = row->silent_us};
         int rc = 0;
         if (gw_tasks_init(t, total, row->wants_hold, row->job.delayed_us, err) < 0 ||
             load(row->tasks, &tables.runs, err) < 0 || load(row->parts, &tables.parts, err) < 0 ||

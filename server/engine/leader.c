@@ -337,6 +337,7 @@ static bool try_to_lead(struct gw_leader *l)
                 return false;
         if (gw_db_lease_take(l->session, l->backend->name, l->settings.holder, &l->epoch, &err) < 0)
                 l->lost = true;
+        l->leads_us = gw_clock_wall_us();
         if (l->epoch && !l->lost)
                 gw_leader_load(l);
         if (l->epoch && !l->lost)

@@ -1,7 +1,8 @@
 /*
  * What runs on nodes that are silent for longer than its job waits (retry.orphan_wait). People have
  * said so with the job, so it ends as if they had confirmed that it is dead; what it says is that
- * it may run on. The wait begins anew with each leader. Leader's thread only.
+ * it may run on. What was silent already when this leader began may have come back before it: until
+ * the backend says that it has not, the wait is counted from then. Leader's thread only.
  */
 #include "server/engine/leader_state.h"
 
@@ -18,9 +19,13 @@ struct gw_job_event gw_event_dead(uint32_t attempt)
                                      .attempt = attempt};
 }
 
-static bool is_over(const struct live *v, int64_t silent_us, int64_t now_us)
+/* seen: the last observation of it by this leader; 0: none. */
+static bool is_over(const struct gw_leader *l, const struct live *v, int64_t silent_us,
+                    uint64_t seen)
 {
-        return silent_us > 0 && now_us - silent_us >= v->job.retry.orphan_wait_s * GW_SECOND;
+        int64_t wait_us = v->job.retry.orphan_wait_s * GW_SECOND;
+        int64_t since_us = seen == 0 && silent_us < l->leads_us ? l->leads_us : silent_us;
+        return silent_us > 0 && gw_clock_wall_us() - since_us >= wait_us;
 }
 
 static void end_them(struct gw_leader *l, struct live *v, struct part *p,
@@ -36,14 +41,15 @@ static void end_them(struct gw_leader *l, struct live *v, struct part *p,
 
 /* Those of a part that are on the same attempt. Returns which that is. */
 static uint32_t find_some(struct gw_leader *l, const struct live *v, const struct part *p,
-                          int64_t now_us, struct gw_spans *ret)
+                          struct gw_spans *ret)
 {
         uint32_t attempt = 0;
         const struct gw_run *run = NULL;
         *ret = GW_SPANS_INIT;
         while ((run = gw_array_next_run(v->array, p, run))) {
                 const struct gw_task *task = &run->task;
-                if (!is_over(v, task->silent_us, now_us) || (attempt && task->attempt != attempt))
+                if (!is_over(l, v, task->silent_us, task->seen) ||
+                    (attempt && task->attempt != attempt))
                         continue;
                 attempt = task->attempt;
                 if (gw_spans_append(ret, run->lo, run->hi, NULL) < 0)
@@ -52,14 +58,14 @@ static uint32_t find_some(struct gw_leader *l, const struct live *v, const struc
         return attempt;
 }
 
-static bool end_of_array(struct gw_leader *l, struct live *v, int64_t now_us)
+static bool end_of_array(struct gw_leader *l, struct live *v)
 {
         bool any = false;
         struct part *p;
         LIST_FOREACH(p, &v->array->parts, link)
         {
                 struct gw_spans some;
-                uint32_t attempt = find_some(l, v, p, now_us, &some);
+                uint32_t attempt = find_some(l, v, p, &some);
                 if (some.count > 0 && !l->lost && p->state == GW_SUBMISSION_ACCEPTED)
                         end_them(l, v, p, &some, attempt);
                 any = any || some.count > 0;
@@ -70,12 +76,11 @@ static bool end_of_array(struct gw_leader *l, struct live *v, int64_t now_us)
 
 bool gw_leader_end_orphans(struct gw_leader *l, struct live *v)
 {
-        int64_t now_us = gw_clock_wall_us();
         if (v->job.retry.orphan_wait_s == 0)
                 return false;
         if (v->array)
-                return end_of_array(l, v, now_us);
-        if (!is_over(v, v->job.silent_us, now_us))
+                return end_of_array(l, v);
+        if (!is_over(l, v, v->job.silent_us, v->job.seen))
                 return false;
         end_them(l, v, &v->part, NULL, v->job.attempt);
         return true;

@@ -211,8 +211,9 @@ struct gw_leader {
         bool reached; /* what was last recorded of that; the leader's */
 
         struct gw_db_session *session;
-        int64_t epoch; /* 0: does not lead */
-        bool lost;     /* leadership is over: step down */
+        int64_t epoch;    /* 0: does not lead */
+        int64_t leads_us; /* wall: since when */
+        bool lost;        /* leadership is over: step down */
         struct live_table live;
         struct pauses pauses;
         struct write *writes; /* LEADER_WRITES of them */

@@ -69,10 +69,9 @@ struct gw_job {
         uint32_t attempt;    /* the highest number used */
         uint32_t restart;    /* runs the scheduler began by itself in this submission */
         uint64_t seen;       /* the last observation applied in this epoch */
-        int64_t delayed_us; /* not to be handed over before (not_before, retry); 0: at once */
-        int64_t started_us; /* of the current or last attempt */
-        int64_t silent_us;  /* since when its node is seen to be silent; 0: it is not. Not recorded
-                             */
+        int64_t delayed_us;       /* not to be handed over before (not_before, retry); 0: at once */
+        int64_t started_us;       /* of the current or last attempt */
+        int64_t silent_us;        /* since when its node is known to be silent; 0: it is not */
         int64_t first_started_us; /* of the job; 0: never ran */
         int64_t ended_us;
         struct gw_retry retry;

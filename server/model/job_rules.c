@@ -227,13 +227,12 @@ static void claim(struct gw_job *job, const struct gw_job_event *event,
         mark_submission(job, GW_SUBMISSION_INTENDED, effect);
 }
 
-/* Observation numbers begin anew with each leader, and so does the wait for a silent node. */
+/* Observation numbers begin anew with each leader. */
 static void recover(struct gw_job *job, const struct gw_job_event *event,
                     struct gw_job_effect *effect)
 {
         (void)effect;
         job->seen = 0;
-        job->silent_us = 0;
         note_silence(job, event);
 }
 

@@ -256,6 +256,55 @@ static void tasks_that_are_silent_for_too_long_end(void **state)
         test_await(id, GW_SUCCEEDED, "completed");
 }
 
+#define WAITS_AN_HOUR ",\"retry\":{\"limit\":0,\"orphan_wait\":3600}"
+
+/* It fell silent long before; what the next leader does of it follows from what it hears. */
+static void two_hours_ago(void)
+{
+        end_leader(leader);
+        test_exec("UPDATE events SET at = at - interval '2 hours'");
+        leader = start_leader(&backend, 64);
+        await_lead(leader);
+}
+
+static void a_wait_goes_on_with_the_next_leader(void **state)
+{
+        (void)state;
+        struct gw_id id = test_submit(project, SPEC_WITH(WAITS_AN_HOUR));
+        struct gw_mark mark = running(id);
+        struct gw_id lives = test_submit(project, SPEC_WITH(WAITS_AN_HOUR));
+        struct gw_mark of_lives = running(lives);
+        fall_silent(id, mark, 0, 0);
+        fall_silent(lives, of_lives, 0, 0);
+        two_hours_ago();
+        tell(of_lives, GW_PHASE_RUNNING, GW_REASON_NONE, -1); /* it came back meanwhile */
+        test_await(lives, GW_RUNNING, "");
+        test_await(id, GW_RUNNING, "node_unavailable"); /* nobody said so yet */
+        tell(mark, GW_PHASE_RUNNING, GW_REASON_NODE_UNAVAILABLE, -1);
+        assert_string_equal(test_await(id, GW_FAILED, "node_failure").message, GIVEN_UP);
+        assert_int_equal(test_read(lives).state, GW_RUNNING);
+}
+
+static void a_wait_of_tasks_goes_on_with_the_next_leader(void **state)
+{
+        (void)state;
+        struct gw_id id =
+                test_submit(project, SPEC_WITH(",\"array\":{\"indices\":\"10-12\"}" WAITS_AN_HOUR));
+        struct call c = await_call(GW_REQUEST_SUBMIT);
+        answer(c, GW_ANSWER_DONE);
+        tell_tasks(c.mark, 0, 2, GW_PHASE_RUNNING, GW_REASON_NONE, -1);
+        test_await(id, GW_RUNNING, "");
+        fall_silent(id, c.mark, 0, 1);
+        two_hours_ago();
+        tell_tasks(c.mark, 0, 0, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        tell_tasks(c.mark, 1, 1, GW_PHASE_RUNNING, GW_REASON_NODE_UNAVAILABLE, -1);
+        tell_tasks(c.mark, 2, 2, GW_PHASE_ENDED, GW_REASON_COMPLETED, 0);
+        test_await(id, GW_FAILED, "node_failure");
+        char text[16];
+        test_text("SELECT 0, count(*)::text FROM tasks WHERE state = 'failed'", text, sizeof text);
+        assert_string_equal(text, "1");
+}
+
 /* Each of its tasks has a row of its attempt: one write is not to have all of them. */
 static void a_wide_death_comes_in_steps(void **state)
 {
@@ -295,6 +344,8 @@ int main(void)
                 STAGE_TEST(what_is_silent_for_too_long_ends),
                 STAGE_TEST(what_is_silent_for_too_long_is_ended_by_the_next_leader),
                 STAGE_TEST(tasks_that_are_silent_for_too_long_end),
+                STAGE_TEST(a_wait_goes_on_with_the_next_leader),
+                STAGE_TEST(a_wait_of_tasks_goes_on_with_the_next_leader),
                 STAGE_TEST(a_wide_death_comes_in_steps),
         };
         stage_build("gw_leader_dead_test");
