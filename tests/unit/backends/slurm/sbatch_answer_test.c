@@ -55,6 +55,12 @@ static void ends_are_told_apart(void **state)
                  GW_SBATCH_UNKNOWN, true},
                 {1 << 8, "", FAILED "Socket timed out on send/recv operation\n", GW_SBATCH_UNKNOWN,
                  false},
+                {1 << 8, "",
+                 "sbatch: error: slurm_msg_sendto: address:port=10.0.0.1:6817 msg_type=4003: "
+                 "Unexpected missing socket error\n" FAILED "Unexpected missing socket error\n",
+                 GW_SBATCH_UNKNOWN, false},
+                {1 << 8, "", FAILED "Unable to contact slurm controller (receive failure)\n",
+                 GW_SBATCH_UNKNOWN, false},
                 {1 << 8, "", FAILED "Unable to contact slurm controller (connect failure)\n",
                  GW_SBATCH_NOT_SENT, false},
                 {1 << 8, "", "sbatch: fatal: Unable to process configuration file\n",
