@@ -245,7 +245,9 @@ void gw_slurm_log_run(struct gw_slurm *b, struct gw_backend_ask *a); /* takes it
 
 /* purge.c */
 void gw_slurm_purge_run(struct gw_slurm *b, struct gw_backend_ask *a); /* takes it */
-void gw_slurm_purges_clear(struct gw_slurm *b);                        /* before as_user is freed */
+int64_t gw_slurm_purges_wake_at(const struct gw_slurm *b); /* monotonic; INT64_MAX: no hurry */
+void gw_slurm_purges_serve(struct gw_slurm *b);
+void gw_slurm_purges_clear(struct gw_slurm *b); /* before as_user is freed */
 
 /* lead.c */
 void gw_slurm_take_wish(struct gw_slurm *b);

@@ -19,10 +19,12 @@ static int64_t leader_wakes_at(const struct gw_slurm *b)
 
 static int timeout_ms(const struct gw_slurm *b)
 {
-        int64_t at = leader_wakes_at(b);
+        int64_t at = leader_wakes_at(b), purges_at = gw_slurm_purges_wake_at(b);
         int64_t as_user_at = b->as_user ? gw_as_user_wake_at(b->as_user) : INT64_MAX;
         if (as_user_at < at)
                 at = as_user_at;
+        if (purges_at < at)
+                at = purges_at;
         if (at == INT64_MAX)
                 return -1;
         int64_t left_ms = (at - gw_clock_mono_us()) / 1000 + 1;
@@ -53,6 +55,7 @@ static void turn(struct gw_slurm *b)
                 work = work->next;
                 gw_slurm_request_run(b, a);
         }
+        gw_slurm_purges_serve(b);
         if (b->as_user)
                 gw_as_user_serve(b->as_user);
         if (!b->epoch)

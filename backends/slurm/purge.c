@@ -1,7 +1,8 @@
 /*
  * Removing the output of a job whose record is gone, as each user it was handed over as. Files that
- * a script named itself are its user's, and stay. Any replica does it; what cannot be done when its
- * turn comes is left, for nobody knows of the job any more.
+ * a script named itself are its user's, and stay. Any replica does it. While as_user is away, or
+ * has no room, its removals wait and are tried again ever less often; what fails otherwise is left,
+ * and so is what waits when the gateway ends, for nobody knows of the job any more.
  *
  * Records may be removed by the ten thousand, and nobody waits for this: so removals wait here, and
  * as_user, whose places are for those that somebody waits for, is asked for one of a user at a
@@ -19,8 +20,10 @@
 #include "server/base/log.h"
 
 #define REMOVE_US (60 * GW_SECOND)
-#define AT_ONCE 4   /* of all users */
-#define MOST 100000 /* that wait; more are left */
+#define AT_ONCE 4          /* of all users */
+#define MOST 100000        /* that wait; more are left */
+#define AGAIN_US GW_SECOND /* after what came to nothing; doubles */
+#define AGAIN_MOST_US (60 * GW_SECOND)
 
 struct removal {
         struct gw_as_user_call call;
@@ -34,6 +37,8 @@ struct removal {
 struct leaver {
         char *user, *folder;
         struct removal *asked; /* as_user was; NULL: not now */
+        int64_t again_us;      /* monotonic: not asked before … */
+        int64_t pause_us;      /* … for so long it waited last; 0: it did not */
         TAILQ_HEAD(removals, removal) waiting;
         TAILQ_ENTRY(leaver) link;
 };
@@ -92,6 +97,31 @@ static bool is_done(enum gw_as_user_outcome outcome)
                outcome == GW_AS_USER_UNSEEN;
 }
 
+/* Nothing was done, or maybe: a removal may be repeated. */
+static bool is_passing(enum gw_as_user_outcome outcome)
+{
+        return outcome == GW_AS_USER_BUSY || outcome == GW_AS_USER_LATE;
+}
+
+static void say(const char *event, const struct removal *r)
+{
+        gw_log(GW_LOG_WARN, event, "{s:s, s:s, s:s*}", "job", r->job, "outcome",
+               gw_as_user_outcome_name(r->call.outcome), "message", r->call.text);
+}
+
+/* The first that has to wait is told of. */
+static void try_later(struct gw_slurm_purges *p, struct leaver *l, struct removal *r)
+{
+        if (l->pause_us == 0)
+                say("slurm.removed_later", r);
+        l->pause_us = l->pause_us ? 2 * l->pause_us : AGAIN_US;
+        if (l->pause_us > AGAIN_MOST_US)
+                l->pause_us = AGAIN_MOST_US;
+        l->again_us = gw_clock_mono_us() + l->pause_us;
+        TAILQ_INSERT_HEAD(&l->waiting, r, link);
+        p->waiting++;
+}
+
 static void ask_next(struct gw_slurm *b);
 
 static void on_removed(struct gw_as_user_call *call)
@@ -99,14 +129,20 @@ static void on_removed(struct gw_as_user_call *call)
         struct removal *r = call->owner;
         struct gw_slurm *b = r->backend;
         struct leaver *l = r->of;
-        if (!is_done(call->outcome))
-                gw_log(GW_LOG_WARN, "slurm.not_removed", "{s:s, s:s, s:s*}", "job", r->job,
-                       "outcome", gw_as_user_outcome_name(call->outcome), "message", call->text);
-        free(r);
-        if (!l)
+        if (!l) {
+                free(r);
                 return;
+        }
         l->asked = NULL;
         b->purges->asked--;
+        if (is_passing(call->outcome)) {
+                try_later(b->purges, l, r);
+        } else {
+                if (!is_done(call->outcome))
+                        say("slurm.not_removed", r);
+                l->pause_us = 0;
+                free(r);
+        }
         if (TAILQ_EMPTY(&l->waiting))
                 leaver_free(b->purges, l);
         ask_next(b);
@@ -136,14 +172,40 @@ static void ask(struct gw_slurm *b, struct leaver *l)
         gw_as_user_ask(b->as_user, &r->call);
 }
 
+static bool wants(const struct leaver *l)
+{
+        return !l->asked && !TAILQ_EMPTY(&l->waiting);
+}
+
 static void ask_next(struct gw_slurm *b)
 {
+        int64_t now = gw_clock_mono_us();
         struct leaver *l = TAILQ_FIRST(&b->purges->leavers), *next;
         for (; l && b->purges->asked < AT_ONCE; l = next) {
                 next = TAILQ_NEXT(l, link);
-                if (!l->asked && !TAILQ_EMPTY(&l->waiting))
+                if (wants(l) && now >= l->again_us)
                         ask(b, l);
         }
+}
+
+int64_t gw_slurm_purges_wake_at(const struct gw_slurm *b)
+{
+        int64_t at = INT64_MAX;
+        const struct leaver *l;
+        if (!b->purges || b->purges->asked >= AT_ONCE)
+                return at;
+        TAILQ_FOREACH(l, &b->purges->leavers, link)
+        {
+                if (wants(l) && l->again_us < at)
+                        at = l->again_us;
+        }
+        return at;
+}
+
+void gw_slurm_purges_serve(struct gw_slurm *b)
+{
+        if (b->purges)
+                ask_next(b);
 }
 
 /* ---- the outside ----------------------------------------------------------------------------- */
@@ -193,6 +255,9 @@ void gw_slurm_purges_clear(struct gw_slurm *b)
 {
         if (!b->purges)
                 return;
+        if (b->purges->waiting > 0)
+                gw_log(GW_LOG_WARN, "slurm.removals_left", "{s:I}", "waiting",
+                       (json_int_t)b->purges->waiting);
         while (!TAILQ_EMPTY(&b->purges->leavers))
                 leaver_free(b->purges, TAILQ_FIRST(&b->purges->leavers));
         free(GW_TAKE(b->purges));

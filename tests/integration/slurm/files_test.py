@@ -272,6 +272,26 @@ def test_removing_many_holds_up_nobody(made, service, folder, binaries, contract
                                           for path in (made.home() / ".jobgate").iterdir()), 60, "their end")
 
 
+def test_what_cannot_be_removed_now_is_removed_later(made, site, folder, binaries, contract):
+    place = site.folder / "later"
+    place.mkdir(mode=0o755)
+    service = as_user.AsUser(place, site.users, site.conf)
+    job = made.api.submit(command=["echo", "x"])
+    assert outcome(made.api.wait(job["id"], seconds=60))[:2] == ("succeeded", "completed")
+    with gateway_beside(made, folder, binaries, contract, as_user=str(service.socket)) as other:
+        with socket.socket(socket.AF_UNIX) as dying:
+            dying.settimeout(60 * system.PATIENCE)
+            dying.bind(str(service.socket))
+            service.socket.chmod(0o666)
+            dying.listen()
+            assert other.delete(f"/v1/jobs/{job['id']}").status == 204
+            dying.accept()[0].close()
+        service.socket.unlink()
+        assert list((made.home() / ".jobgate").glob(f"{job['id']}.*"))
+        with service:
+            system.wait_until(lambda: not list((made.home() / ".jobgate").glob(f"{job['id']}.*")), 90, "its removal")
+
+
 def test_what_a_task_of_an_array_of_a_script_finds(made):
     """sbatch gives all tasks one environment: the index is Slurm's to say."""
     script = "#!/bin/sh\n#SBATCH -a 4-5\nenv | grep -e ^JOBGATE -e ^SLURM_ARRAY_TASK_ID | sort\n"
