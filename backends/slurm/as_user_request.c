@@ -23,7 +23,8 @@ static const char *const outcomes[] = {
         [GW_AS_USER_REFUSED] = "refused", [GW_AS_USER_ABSENT] = "absent",
         [GW_AS_USER_UNSEEN] = "unseen",   [GW_AS_USER_FORBIDDEN] = "forbidden",
         [GW_AS_USER_WRONG] = "wrong",     [GW_AS_USER_BUSY] = "busy",
-        [GW_AS_USER_LATE] = "late",       [GW_AS_USER_FAILED] = "failed",
+        [GW_AS_USER_FULL] = "full",       [GW_AS_USER_LATE] = "late",
+        [GW_AS_USER_FAILED] = "failed",
 };
 
 /* ---- members: each is read into its place in the request, or says what is wrong -------------- */

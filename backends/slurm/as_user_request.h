@@ -38,6 +38,8 @@
  *   wrong      what is there is something else: a link, no regular file, another's folder, a
  *              user's own file system
  *   busy       not now: no memory, too many processes, or the user cannot be looked up
+ *   full       of sbatch: slurmctld takes no more now. sbatch said so, and was dead before it would
+ *              have asked again; its words are there
  *   late       of sbatch: it was killed at its deadline. What it had sent by then may be done;
  *              what it had said by then is there, as of one that ended, without a status
  *   failed     all else
@@ -75,6 +77,7 @@ enum gw_as_user_outcome {
         GW_AS_USER_FORBIDDEN,
         GW_AS_USER_WRONG,
         GW_AS_USER_BUSY,
+        GW_AS_USER_FULL,
         GW_AS_USER_LATE,
         GW_AS_USER_FAILED,
 };

@@ -67,6 +67,7 @@ static const struct meaning {
         [GW_AS_USER_FORBIDDEN] = {false, false, GW_ANSWER_REFUSED},
         [GW_AS_USER_WRONG] = {false, false, GW_ANSWER_REFUSED},
         [GW_AS_USER_BUSY] = {false, false, GW_ANSWER_BUSY},
+        [GW_AS_USER_FULL] = {false, false, GW_ANSWER_BUSY},
         [GW_AS_USER_LATE] = {false, false, GW_ANSWER_BUSY},
         [GW_AS_USER_FAILED] = {false, false, GW_ANSWER_BUSY},
 };

@@ -50,6 +50,7 @@ static const struct meaning {
         [GW_AS_USER_FORBIDDEN] = {GW_ERR_GONE, "the job's user may not read the output file"},
         [GW_AS_USER_WRONG] = {GW_ERR_GONE, "where the output was is something else now"},
         [GW_AS_USER_BUSY] = {GW_ERR_UNAVAILABLE, "the output cannot be read now"},
+        [GW_AS_USER_FULL] = {GW_ERR_UNAVAILABLE, "the output cannot be read now"},
         [GW_AS_USER_LATE] = {GW_ERR_UNAVAILABLE, "the output cannot be read now"},
         [GW_AS_USER_FAILED] = {GW_ERR_UNAVAILABLE, "the output cannot be read"},
 };

@@ -41,7 +41,8 @@ void gw_slurm_raw_render(const struct gw_slurm_plan *plan, const struct gw_submi
 enum gw_slurm_sbatch_verdict {
         GW_SBATCH_DONE,     /* slurmctld has it */
         GW_SBATCH_REFUSED,  /* sbatch or slurmctld does not take it */
-        GW_SBATCH_NOT_SENT, /* surely nothing was sent */
+        GW_SBATCH_NOT_SENT, /* surely nothing was sent, or taken for a cause that passes */
+        GW_SBATCH_FULL,     /* slurmctld has as many jobs as it takes */
         GW_SBATCH_UNKNOWN,  /* all else */
 };
 

@@ -224,6 +224,18 @@ static void read_end(const json_t *answer, struct gw_slurm_sbatch_answer *ret)
                 gw_str_copy(ret->words, sizeof ret->words, "sbatch made no job of it");
 }
 
+/* It would have asked again. Where it says that no jobs are made for now, the number of them is not
+ * the cause. */
+static void read_full(const json_t *answer, const char *text, struct gw_slurm_sbatch_answer *ret)
+{
+        const char *errors = text_of(answer, "stderr");
+        copy_words(errors, ret->words, sizeof ret->words);
+        if (ret->words[0] == '\0')
+                gw_str_copy(ret->words, sizeof ret->words, text ? text : "");
+        if (strstr(errors, "temporarily disabled"))
+                ret->verdict = GW_SBATCH_NOT_SENT;
+}
+
 /* It was killed; but what slurmctld had told it by then it may have said, or why it tried again. */
 static void read_late(const json_t *answer, const char *text, struct gw_slurm_sbatch_answer *ret)
 {
@@ -246,12 +258,15 @@ void gw_slurm_sbatch_read(enum gw_as_user_outcome outcome, const json_t *answer,
                 [GW_AS_USER_FORBIDDEN] = GW_SBATCH_REFUSED,
                 [GW_AS_USER_WRONG] = GW_SBATCH_REFUSED,
                 [GW_AS_USER_BUSY] = GW_SBATCH_NOT_SENT,
+                [GW_AS_USER_FULL] = GW_SBATCH_FULL,
                 [GW_AS_USER_LATE] = GW_SBATCH_UNKNOWN,
                 [GW_AS_USER_FAILED] = GW_SBATCH_NOT_SENT,
         };
         *ret = (struct gw_slurm_sbatch_answer){.verdict = verdicts[outcome]};
         if (outcome == GW_AS_USER_DONE && json_is_integer(json_object_get(answer, "status")))
                 read_end(answer, ret);
+        else if (outcome == GW_AS_USER_FULL)
+                read_full(answer, text, ret);
         else if (outcome == GW_AS_USER_LATE)
                 read_late(answer, text, ret);
         else

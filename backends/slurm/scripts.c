@@ -66,9 +66,8 @@ static bool is_elsewhere(const struct gw_slurm *b, const struct gw_slurm_sbatch_
 static void on_submitted(struct gw_as_user_call *call)
 {
         static const enum gw_answer answers[] = {
-                [GW_SBATCH_DONE] = GW_ANSWER_DONE,
-                [GW_SBATCH_REFUSED] = GW_ANSWER_REFUSED,
-                [GW_SBATCH_NOT_SENT] = GW_ANSWER_NOT_SENT,
+                [GW_SBATCH_DONE] = GW_ANSWER_DONE,         [GW_SBATCH_REFUSED] = GW_ANSWER_REFUSED,
+                [GW_SBATCH_NOT_SENT] = GW_ANSWER_NOT_SENT, [GW_SBATCH_FULL] = GW_ANSWER_FULL,
                 [GW_SBATCH_UNKNOWN] = GW_ANSWER_UNKNOWN,
         };
         struct script *s = call->owner;

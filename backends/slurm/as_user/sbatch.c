@@ -26,6 +26,16 @@
 #define VARIABLES_FD 3
 #define VARIABLES_OPTION "--export-file=3"
 #define UMASK 022 /* of a login; sbatch hands it on to the job */
+#define LOOK_US (GW_SECOND / 5)
+
+/* What sbatch says when slurmctld did not take the job, once; then it sleeps for RETRY_US before it
+ * asks again. */
+#define RETRY_US GW_SECOND
+static const char *const retries[] = {
+        "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying\n",
+        "sbatch: error: Slurm job queue full, sleeping and retrying\n",
+        "sbatch: Job creation temporarily disabled, retrying\n",
+};
 
 struct run {
         const char *program;
@@ -37,6 +47,7 @@ struct run {
         pid_t pid;
         int pidfd;
         struct gw_buf words[2];
+        int64_t silent_us; /* monotonic: it had not said by then that it will ask again */
 };
 
 /* ---- before ---------------------------------------------------------------------------------- */
@@ -175,6 +186,7 @@ static int start(struct run *run)
 {
         int error = 0;
         pid_t parent = getpid();
+        run->silent_us = gw_clock_mono_us();
         run->pid = fork();
         if (run->pid < 0)
                 return errno;
@@ -210,7 +222,32 @@ static void read_words(struct run *run, int i)
         }
 }
 
-/* Until it has ended; false: its time is over, or nobody waits for it any more. */
+/* Whether it will ask again. */
+static bool retries_now(const struct run *run)
+{
+        const struct gw_buf *errors = &run->words[1];
+        for (size_t i = 0; errors->len > 0 && i < GW_COUNT(retries); i++) {
+                const char *at = strstr(errors->data, retries[i]);
+                if (at && (at == errors->data || at[-1] == '\n'))
+                        return true;
+        }
+        return false;
+}
+
+/* False: it will ask again. */
+static bool look(struct run *run)
+{
+        int64_t now_us = gw_clock_mono_us();
+        read_words(run, 0);
+        read_words(run, 1);
+        if (retries_now(run))
+                return false;
+        run->silent_us = now_us;
+        return true;
+}
+
+/* Until it has ended; false: its time is over, nobody waits for it any more, or it will ask again,
+ * which nobody could know the end of. */
 static bool await(struct run *run, int64_t deadline_us, int connection)
 {
         for (int i = 0; i < 2; i++)
@@ -223,12 +260,12 @@ static bool await(struct run *run, int64_t deadline_us, int connection)
                                          {.fd = connection, .events = POLLRDHUP}};
                 if (left_us <= 0)
                         return false;
-                (void)poll(polls, GW_COUNT(polls), (int)(left_us / 1000) + 1);
-                read_words(run, 0);
-                read_words(run, 1);
+                (void)poll(polls, GW_COUNT(polls),
+                           (int)((left_us < LOOK_US ? left_us : LOOK_US) / 1000) + 1);
+                bool goes_on = look(run);
                 if (polls[0].revents)
                         return true;
-                if (polls[3].revents)
+                if (!goes_on || polls[3].revents)
                         return false;
         }
         return false;
@@ -252,6 +289,7 @@ static enum gw_as_user_outcome end(struct run *run, bool ended, struct gw_as_use
         kill(-run->pid, SIGKILL);
         while (waitpid(run->pid, &status, 0) < 0 && errno == EINTR)
                 ;
+        int64_t dead_us = gw_clock_mono_us();
         read_words(run, 0);
         read_words(run, 1);
         ret->more = json_pack("{s:o, s:o}", "stdout", words_of(&run->words[0]), "stderr",
@@ -260,6 +298,10 @@ static enum gw_as_user_outcome end(struct run *run, bool ended, struct gw_as_use
                 if (ret->more)
                         json_object_set_new(ret->more, "status", json_integer(status));
                 return GW_AS_USER_DONE;
+        }
+        if (retries_now(run) && dead_us - run->silent_us < RETRY_US) {
+                gw_fail(err, GW_ERR_UNAVAILABLE, "slurmctld takes no more jobs now");
+                return GW_AS_USER_FULL;
         }
         gw_fail(err, GW_ERR_UNAVAILABLE, "sbatch did not end in time");
         return GW_AS_USER_LATE;

@@ -302,6 +302,21 @@ def test_its_words_are_bounded(site, place):
     assert (answer["outcome"], answer["status"], answer["stdout"]) == ("done", 3 << 8, "x" * (32 * 1024))
 
 
+def test_a_full_controller_is_told_before_sbatch_asks_again(site, place):
+    """Where it is dead before that; on a busy machine it may not be in time. Words within others are none of them."""
+    folder = place / "full"
+    folder.mkdir(mode=0o755)
+    program = folder / "sbatch"
+    words = "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying\n"
+    program.write_text(f"#!/bin/sh\nprintf '%s\n' \"${{1#--comment=}}{words.strip()}\" >&2\nexec sleep 600\n")
+    program.chmod(0o755)
+    with as_user.AsUser(folder, site.users, site.conf, program) as full:
+        answer = system.wait_until(lambda: next(filter(lambda one: one["outcome"] == "full",
+                                                       [sbatch(site, full)]), None), 90, "the end in time")
+        assert (answer["stderr"], "status" in answer) == (words, False)
+        assert sbatch(site, full, "--comment=theirs ", seconds=0.5)["outcome"] == "late"
+
+
 def test_it_is_killed_at_the_deadline_and_when_nobody_waits(site, place):
     folder = place / "slow"
     folder.mkdir(mode=0o755)

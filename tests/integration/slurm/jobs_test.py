@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.harness import slurm, system
+from tests.harness import as_user, slurm, system
 from tests.harness.site import gateway_on, outcome
 
 
@@ -216,15 +216,24 @@ def test_a_service_that_is_away_delays_and_is_told(site, folder, binaries, contr
         assert made.api.wait(job["id"], seconds=60)["state"] == "cancelled"
 
 
+@pytest.mark.timeout(300)
 def test_a_full_controller_is_told(folder, binaries, contract, cluster):
-    with slurm.Slurm("jgfull", append="MaxJobCount=2\n") as full, \
-            gateway_on(full, folder, binaries, contract, cluster) as made:
+    """sbatch would ask it again and again: it is ended first, and the script waits as any other job does."""
+    with slurm.Slurm("jgfull", append="MaxJobCount=2\n") as full, as_user.AsUser.of(full) as service, \
+            gateway_on(full, folder, binaries, contract, cluster, as_user=str(service.socket), munge_life="10s",
+                       send_time="10s") as made:
         jobs = [made.api.submit(command=["sleep", "300"]) for _ in range(3)]
-        def told():
+        def told(jobs=jobs):
             return [job["message"] for job in map(lambda job: made.api.job(job["id"]), jobs)
                     if (job["state"], job["reason"]) == ("queued", "limit")]
         system.wait_until(told, 60, "why one waits")
         assert "MaxJobCount" in told()[0]
+        script = made.members[1].submit(script="#!/bin/sh\n#SBATCH -n 1\ntrue\n")
+        words = "Slurm temporarily unable to accept job, sleeping and retrying"
+        system.wait_until(lambda: made.members[1].job(script["id"])["reason"] == "limit", 120, "why the script waits")
+        assert made.members[1].job(script["id"])["message"] == words
+        made.members[1].post(f"/v1/jobs/{script['id']}/cancel")
+        assert made.members[1].wait(script["id"], seconds=60)["state"] == "cancelled"
         for job in jobs:
             made.api.post(f"/v1/jobs/{job['id']}/cancel")
         for job in jobs:

@@ -140,6 +140,28 @@ static void what_it_waited_for_is_said(void **state)
                             "Slurm temporarily unable to accept job, sleeping and retrying");
 }
 
+static void a_full_controller_took_nothing(void **state)
+{
+        static const struct {
+                const char *errors, *words;
+                enum gw_slurm_sbatch_verdict verdict;
+        } cases[] = {
+                {"sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying\n",
+                 "Slurm temporarily unable to accept job, sleeping and retrying", GW_SBATCH_FULL},
+                {"sbatch: Job creation temporarily disabled, retrying\n",
+                 "Job creation temporarily disabled, retrying", GW_SBATCH_NOT_SENT},
+        };
+        (void)state;
+        for (size_t i = 0; i < GW_COUNT(cases); i++) {
+                struct gw_slurm_sbatch_answer a;
+                json_auto_t *answer =
+                        json_pack("{s:s, s:s}", "stdout", "", "stderr", cases[i].errors);
+                gw_slurm_sbatch_read(GW_AS_USER_FULL, answer, "full", &a);
+                assert_int_equal(a.verdict, cases[i].verdict);
+                assert_string_equal(a.words, cases[i].words);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -148,6 +170,7 @@ int main(void)
                 cmocka_unit_test(what_did_not_run_is_not_unknown),
                 cmocka_unit_test(a_number_said_in_time_counts),
                 cmocka_unit_test(what_it_waited_for_is_said),
+                cmocka_unit_test(a_full_controller_took_nothing),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
