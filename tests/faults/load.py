@@ -27,8 +27,9 @@ class Wanted:
 
 
 class Load:
-    """kinds: plain, timed (starts a little later), repeated (fails once, is in its budget),
-    cancelled (would run for long; at once, wherever it is by then), stopped (the same when it runs),
+    """kinds: plain, script (one that is handed over otherwise), timed (starts a little later), repeated
+    (fails once, is in its budget), cancelled (would run for long; at once, wherever it is by then),
+    stopped (the same when it runs),
     array (all its tasks succeed, one of them after a retry), cut (an array of which all tasks but two
     are cancelled at once) and pruned (the same when one of those runs). Of `count` jobs each kind has
     its share of the mix, in an order of chance; an array has `tasks` tasks."""
@@ -177,7 +178,8 @@ class Load:
             return self._check_array(client, job, found)
         runs = self.mark(job).read_text().split() if self.mark(job).exists() else []
         outcome = (found["state"], found["reason"])
-        expected = {"plain": (("succeeded", "completed"), [["1"]]), "timed": (("succeeded", "completed"), [["1"]]),
+        once = (("succeeded", "completed"), [["1"]])
+        expected = {"plain": once, "script": once, "timed": once,
                     "repeated": (("succeeded", "completed"), [["1", "2"]]),
                     "cancelled": (("cancelled", "cancelled_by_user"), [[], ["1"]]),
                     "stopped": (("cancelled", "cancelled_by_user"), [["1"]])}[job.kind]
@@ -186,24 +188,30 @@ class Load:
             return [f"{job.key} ({job.kind}) {job.id}: {outcome}, {found['message']}; ran as {runs}; {attempts}"]
         return []
 
+    def _is_right(self, client, job, task, runs):
+        """Whether a task of an array is, which ran as these attempts."""
+        if job.kind == "array":
+            wanted = [("succeeded", ["1", "2"] if task["index"] == 3 else ["1"])]
+        elif task["index"] < 2:
+            wanted = [("succeeded", ["1"])]
+        else:
+            wanted = [("cancelled", []), ("cancelled", ["1"])]
+        return (task["state"], runs) in wanted
+
     def _check_array(self, client, job, found):
         """Each task ran as often as it says, and the counts are those of the tasks."""
         faults = []
-        whole = job.kind == "array"
         tasks = {task["index"]: task for task in client.pages(f"/v1/jobs/{job.id}/tasks", limit=1000)}
         if set(tasks) != set(range(self.tasks)):
             return [f"{job.key} {job.id}: has the tasks {sorted(tasks)}"]
         for index, task in tasks.items():
             mark = pathlib.Path(f"{self.mark(job)}.{index}")
             runs = mark.read_text().split() if mark.exists() else []
-            if whole:
-                wanted = [("succeeded", ["1", "2"] if index == 3 else ["1"])]
-            else:
-                wanted = [("succeeded", ["1"])] if index < 2 else [("cancelled", []), ("cancelled", ["1"])]
-            if (task["state"], runs) not in wanted:
+            if not self._is_right(client, job, task, runs):
                 faults.append(f"{job.key} ({job.kind}) {job.id} task {index}: {task}, ran as {runs}")
         states = [task["state"] for task in tasks.values()]
         counted = {state: states.count(state) for state in found["counts"]}
-        if counted != found["counts"] or found["state"] != ("succeeded" if whole else "cancelled"):
+        whole = next(filter(states.count, ("failed", "cancelled", "succeeded")))
+        if counted != found["counts"] or found["state"] != whole:
             faults.append(f"{job.key} {job.id}: {found['state']}, counts {found['counts']}, tasks {counted}")
         return faults

@@ -1,12 +1,13 @@
 """A real Slurm, and everything between it and the record, is killed, hangs and is cut off.
 
-Jobs of two users are on their way all the time: some wait, some are being handed over, some run, some
-are cancelled. Whatever happens: none runs twice, none is lost but what its controller itself forgot,
-the states are right afterwards, and meanwhile the gateway accepts and answers.
+Jobs of two users are on their way all the time, arrays and scripts for sbatch among them: some wait, some are being
+handed over, some run, some are cancelled. Whatever happens: none runs twice, none is lost but what its controller
+itself forgot, the states are right afterwards, and meanwhile the gateway accepts and answers.
 """
 
 import concurrent.futures
 import contextlib
+import functools
 import os
 import pathlib
 import random
@@ -20,14 +21,17 @@ import time
 import pytest
 
 from tests.faults.load import Load
-from tests.harness import proxy, slurm, system
+from tests.harness import as_user, proxy, slurm, system
 from tests.harness.site import gateway_on
 
 FULL = bool(os.environ.get("JOBGATE_TEST_FULL"))
 ROUNDS = 5 if FULL else 1
 EACH = 3  # jobs of each user that are submitted for a fault
 TRIES = 4  # with so many jobs more, where the first have not done
-KINDS = (("plain",), ("plain", "repeated", "timed"), ("stopped", "cancelled"))  # of the three, in turn
+# Of the three, in turn. A script goes through sbatch; array, cut and pruned are arrays.
+KINDS = (("plain", "script"), ("plain", "repeated", "timed", "array"), ("stopped", "cancelled", "cut", "pruned"))
+ALONE = (("plain", "script"), ("plain", "repeated", "timed"), ("stopped", "cancelled"))  # the same without arrays
+TASKS = 4  # of an array
 POINTS = ("leader.intended", "leader.handed", "leader.answered", "leader.recorded", "leader.ended")
 SECONDS = 240
 # What is unknown is settled when that is over: the sooner, the more is unknown of one fault while the next is on.
@@ -45,12 +49,12 @@ def crash_points():
 class Paced(Load):
     """Submits so many more whenever it is told to."""
 
-    def __init__(self, folder, client, count, first):
-        super().__init__(folder, [client], count)
+    def __init__(self, folder, client, count, first, kinds=KINDS):
+        super().__init__(folder, [client], count, tasks=TASKS)
         for number, job in enumerate(self.jobs):
-            kinds = KINDS[number % EACH]
-            job.kind = kinds[(number // EACH + first) % len(kinds)]
-        self.known, self.lost = None, 0  # the comments of all jobs that slurmctld has; how many it forgot
+            mix = kinds[number % EACH]
+            job.kind = mix[(number // EACH + first) % len(mix)]
+        self.known, self.lost = None, 0  # how many runs of a task slurmctld has; how many tasks it forgot
         self._allowed = threading.Semaphore(0)
 
     def allow(self, count):
@@ -66,29 +70,39 @@ class Paced(Load):
     def spec(self, job):
         """They take different times, so that each fault finds some of them at each step."""
         spec = super().spec(job) | {"resources": {"cpus": 1, "memory": "20Mi"}}
-        if job.kind == "plain":
+        if job.kind in ("plain", "script"):
             spec["command"][2] += f"; sleep 0.{int(job.key.split('/')[1]) % 10}"
+        if job.kind == "script":
+            script = f"#!/bin/sh\n#SBATCH --comment=theirs\n{spec['command'][2]}\n"
+            return {"script": script, "labels": spec["labels"], "resources": spec["resources"]}
         return spec
-
 
     def _wait_started(self, job):
         """Or ended: it may be lost before."""
         client = self.clients[0]
-        while not self._stop.wait(0.3) and not self.mark(job).exists():
+        mark = pathlib.Path(f"{self.mark(job)}.2") if job.kind == "pruned" else self.mark(job)
+        while not self._stop.wait(0.3) and not mark.exists():
             answer = self._persist(lambda: client.get(f"/v1/jobs/{job.id}"), 200)
             if answer is None or answer.json()["terminal"]:
                 return
 
-    def _check_job(self, client, job, found):
-        """lost: slurmctld does not have its last attempt, and none ran twice."""
-        faults = super()._check_job(client, job, found)
-        if not faults or not self.known or (found["state"], found["reason"]) != ("failed", "lost"):
-            return faults
+    def _is_forgotten(self, client, job, task, runs):
+        """Lost, for slurmctld does not have its last attempt, and none ran twice."""
+        if not self.known or (task["state"], task["reason"]) != ("failed", "lost") or len(runs) != len(set(runs)):
+            return False
+        attempts = len(client.get(f"/v1/jobs/{job.id}/tasks/{task['index']}/attempts").json()["items"])
         self.lost += 1
+        return self.known(job, task["index"]) < attempts
+
+    def _check_job(self, client, job, found):
+        faults = super()._check_job(client, job, found)
+        if not faults or found is None or found["task_count"] > 1:
+            return faults
         runs = self.mark(job).read_text().split() if self.mark(job).exists() else []
-        attempts = len(client.get(f"/v1/jobs/{job.id}/tasks/0/attempts").json()["items"])
-        kept = self.known().count(f"jobgate:{job.id}.")
-        return faults if kept >= attempts or len(runs) != len(set(runs)) else []
+        return [] if self._is_forgotten(client, job, found | {"index": 0}, runs) else faults
+
+    def _is_right(self, client, job, task, runs):
+        return super()._is_right(client, job, task, runs) or self._is_forgotten(client, job, task, runs)
 
 
 class Bystander:
@@ -131,7 +145,7 @@ class Bystander:
 class Campaign:
     """A cluster, a network that can be cut, a gateway, and the load of two users."""
 
-    def __init__(self, made, network, folder, faults):
+    def __init__(self, made, network, folder, faults, kinds):
         self.made, self.network = made, network
         self.gateway, self.slurm = made.gateway, made.slurm
         self.loads = []
@@ -139,7 +153,7 @@ class Campaign:
             place = pathlib.Path(folder) / str(number)
             place.mkdir()
             place.chmod(0o777)
-            self.loads.append(Paced(place, api, (faults + TRIES) * EACH, number))
+            self.loads.append(Paced(place, api, (faults + TRIES) * EACH, number, kinds))
         self.bystander = Bystander(self._member())
 
     def _member(self):
@@ -343,17 +357,21 @@ OTHERS = [kill_agent_that_watches, stop_agent_that_watches, stop_controller, cut
 
 
 @contextlib.contextmanager
-def campaign(count, folder, binaries, contract, cluster, name, accounting=False):
+def campaign(count, folder, binaries, contract, cluster, name, accounting=False, kinds=KINDS):
     with contextlib.ExitStack() as stack:
         site = stack.enter_context(slurm.Slurm(name, accounting=accounting, append="SlurmdTimeout=300\n"))
         network = stack.enter_context(proxy.Proxy(site.address, system.free_port(), site.port))
-        conf = system.own_file(folder / f"{name}.conf", f"include {site.conf}\nSlurmctldPort={network.port}\n")
+        through = f"include {site.conf}\nSlurmctldPort={network.port}\n"
+        conf = system.own_file(folder / f"{name}.conf", through)
+        of_sbatch = site.folder / "etc/sbatch.conf"
+        of_sbatch.write_text(f"{through}AuthInfo=socket={site.folder}/munge/socket,ttl=15\nMessageTimeout=3\n")
+        service = stack.enter_context(as_user.AsUser.of(site, of_sbatch))
         marks = pathlib.Path(f"/tmp/jg-marks-{name}-{os.getpid()}")
         marks.mkdir()
         stack.callback(shutil.rmtree, marks)
         made = stack.enter_context(gateway_on(site, folder, binaries, contract, cluster, conf=str(conf),
-                                              send_time=SEND_TIME))
-        c = Campaign(made, network, marks, count)
+                                              as_user=str(service.socket), munge_life="15s", send_time=SEND_TIME))
+        c = Campaign(made, network, marks, count, kinds)
         for load in c.loads:
             load.start(threads=24)  # most wait for a job that is to be stopped
             stack.callback(load.stop)
@@ -371,9 +389,11 @@ def run(c, faults):
     print(f"{time.monotonic() - begun:6.1f} s to the end; {c.bystander.answered} answers meanwhile")
 
 
-def known(c):
-    """The comments of all jobs that slurmctld has."""
-    return c.slurm.run("squeue", "-h", "-a", "-t", "all", "-o", "%k ").stdout
+def known(c, job, index):
+    """How many runs of a task slurmctld has."""
+    found = c.slurm.run("squeue", "-h", "-a", "-r", "-t", "all", "-o", "%k/%K").stdout.splitlines()
+    ends = (f"/{index}", "/N/A")  # a plain job has no index
+    return sum(line.startswith(f"jobgate:{job.id}.") and line.endswith(ends) for line in found)
 
 
 def run_all_that_is_remembered(*house):
@@ -387,9 +407,9 @@ def run_all_that_is_remembered(*house):
 def run_what_is_forgotten(*house):
     """slurmctld writes down what it takes a little later; and then all of it is gone, and it gives numbers anew."""
     faults = [kill_controller, forget_everything] * ROUNDS
-    with campaign(len(faults), *house, "jgforgets") as c:
+    with campaign(len(faults), *house, "jgforgets", kinds=ALONE) as c:
         for load in c.loads:
-            load.known = lambda: known(c)
+            load.known = functools.partial(known, c)
         run(c, faults)
         assert sum(load.lost for load in c.loads) > 0
 
