@@ -20,6 +20,9 @@
 #define GW_K8S_UID 64
 #define GW_K8S_BUCKETS 4096 /* a power of two */
 #define GW_K8S_CLOSED 1024  /* submissions that are remembered when they are closed */
+/* So many submissions are handed over at a time, and so many quests are out: an API server works at
+ * some hundred requests at once, for all its clients, and turns the others down. */
+#define GW_K8S_AT_ONCE 32
 
 /* So long after its deadline a request that was sent may still be carried out: the API server gives
  * up one of these within a minute. */
@@ -133,7 +136,9 @@ struct gw_k8s {
 
         struct gw_k8s_spaces spaces, leaving; /* watched; stopped, and not over yet */
         LIST_HEAD(, gw_k8s_order) orders;
-        LIST_HEAD(, gw_k8s_wait) waits; /* by namespace */
+        struct gw_work *line, **line_end; /* asks to hand over (line.c) */
+        size_t handed_over, sought;       /* of what is out: orders of those; quests */
+        LIST_HEAD(, gw_k8s_wait) waits;   /* by namespace */
         struct gw_k8s_job_bucket by_mark[GW_K8S_BUCKETS];
         TAILQ_HEAD(, gw_k8s_job_entry) report;
         TAILQ_HEAD(, gw_k8s_job_entry) quests;
@@ -227,6 +232,15 @@ void gw_k8s_order_begun(struct gw_k8s_order *o, int rc, const struct gw_error *e
 void gw_k8s_orders_cancel(struct gw_k8s *b, bool all);
 /* Deletes a Job and, after it, its pods, whatever comes of it. */
 void gw_k8s_drop(struct gw_k8s *b, const char *ns, const char *name, const char *uid);
+
+/* line.c: what is to be handed over waits its turn. */
+void gw_k8s_line_init(struct gw_k8s *b);
+/* Whether an ask is of those, and has a place while it is out. */
+bool gw_k8s_line_is_for(const struct gw_backend_ask *a);
+void gw_k8s_line_take(struct gw_k8s *b,
+                      struct gw_backend_ask *a); /* takes it; runs others at once */
+void gw_k8s_line_serve(struct gw_k8s *b);
+void gw_k8s_line_clear(struct gw_k8s *b);
 
 /* requests.c */
 void gw_k8s_request_run(struct gw_k8s *b, struct gw_backend_ask *a); /* takes it */

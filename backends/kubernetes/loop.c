@@ -64,8 +64,9 @@ static void turn(struct gw_k8s *b)
         while (work) {
                 struct gw_backend_ask *a = GW_CONTAINER(work, struct gw_backend_ask, work);
                 work = work->next;
-                gw_k8s_request_run(b, a);
+                gw_k8s_line_take(b, a);
         }
+        gw_k8s_line_serve(b);
         gw_k8s_spaces_bury(b);
         gw_k8s_tails_serve(b);
         if (!b->epoch)
@@ -82,6 +83,7 @@ static void end(struct gw_k8s *b)
 {
         b->epoch = 0;
         gw_k8s_spaces_stop(b);
+        gw_k8s_line_clear(b);
         gw_k8s_orders_cancel(b, true);
         gw_k8s_entries_clear(b);
         while (gw_k8s_spaces_bury(b) || gw_k8s_tails_end(b) || !LIST_EMPTY(&b->orders)) {

@@ -32,12 +32,14 @@ struct gw_k8s_order *gw_k8s_order_new(struct gw_k8s *b, struct gw_mark mark, con
         o->call.done = come_home;
         o->call.owner = o;
         LIST_INSERT_HEAD(&b->orders, o, out);
+        b->handed_over += asked && gw_k8s_line_is_for(asked);
         return o;
 }
 
 void gw_k8s_order_free(struct gw_k8s_order *o)
 {
         LIST_REMOVE(o, out);
+        o->backend->handed_over -= o->asked && gw_k8s_line_is_for(o->asked);
         gw_k8s_call_done(&o->call);
         gw_k8s_manifest_done(&o->manifest);
         gw_backend_ask_free(o->asked);

@@ -109,6 +109,7 @@ static void on_answer(struct gw_k8s_order *o)
         struct gw_k8s *b = o->backend;
         const struct gw_k8s_status *status = &o->call.status;
         struct gw_k8s_job_entry *e = o->epoch == b->epoch ? gw_k8s_entry_find(b, o->mark) : NULL;
+        b->sought--;
         if (e)
                 e->asking = false;
         /* It may have appeared meanwhile, or be another of the same mark. */
@@ -171,6 +172,7 @@ static void ask(struct gw_k8s *b, struct gw_k8s_job_entry *e)
         if (!o)
                 return;
         e->asking = true;
+        b->sought++;
         o->next = e->quest; /* what was asked */
         gw_k8s_order_begun(o, asks[e->quest](o, e, &err), &err);
 }
@@ -179,7 +181,7 @@ void gw_k8s_quests_serve(struct gw_k8s *b)
 {
         struct gw_k8s_job_entry *e, *next;
         int64_t now = gw_clock_mono_us();
-        for (e = TAILQ_FIRST(&b->quests); e; e = next) {
+        for (e = TAILQ_FIRST(&b->quests); e && b->sought < GW_K8S_AT_ONCE; e = next) {
                 next = TAILQ_NEXT(e, quests);
                 if (!e->asking && now >= e->quest_at)
                         ask(b, e);
@@ -190,6 +192,8 @@ int64_t gw_k8s_quests_wake_at(const struct gw_k8s *b)
 {
         const struct gw_k8s_job_entry *e;
         int64_t at = INT64_MAX;
+        if (b->sought >= GW_K8S_AT_ONCE)
+                return at; /* one that comes home wakes */
         TAILQ_FOREACH(e, &b->quests, quests)
         {
                 if (!e->asking && e->quest_at < at)
