@@ -139,7 +139,8 @@ struct gw_backend_host {
                        enum gw_answer answer, const char *ref, const char *raw, int64_t retry_at);
         /* What the cluster offers now, JSON text of the contract's BackendOffer, NULL for as it was
          * said last; and whether it answers. Where who may use it is known for each of its users,
-         * "users": {NAME: [BackendGrant…]} is in it too, which a project is shown of its own. */
+         * "users": {NAME: [BackendGrant…]} is in it too, which a project is shown of its own; and
+         * so are "namespaces": {NAME: [BackendQuota…]}. */
         void (*describe)(void *self, const char *offer, bool reachable);
 };
 

@@ -14,8 +14,8 @@ static void list_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
         (void)in;
 }
 
-/* Whom the accounting of a cluster knows is for nobody as a whole. */
-#define SHOWN "b.name, b.type, (b.offer - 'users')::text, b.reachable, b.observed_at"
+/* Whom the accounting of a cluster knows, and what namespaces have, is for nobody as a whole. */
+#define SHOWN "b.name, b.type, (b.offer - '{users,namespaces}'::text[])::text, b.reachable, b.observed_at"
 
 static struct gw_backend_row row_of(const struct gw_db_row *row)
 {
@@ -71,6 +71,9 @@ static void get_row(struct gw_db_command *cmd, const struct gw_db_row *row)
                 .user = gw_db_get_text(row, 7, NULL),
                 .account = gw_db_get_text(row, 8, NULL),
                 .grants = gw_db_get_text(row, 9, NULL),
+                .namespace = gw_db_get_text(row, 10, NULL),
+                .service_account = gw_db_get_text(row, 11, NULL),
+                .quotas = gw_db_get_text(row, 12, NULL),
         };
         if (access.project) {
                 c->each(c->arg, &access);
@@ -84,13 +87,16 @@ static void get_row(struct gw_db_command *cmd, const struct gw_db_row *row)
 static const struct gw_db_kind get_kind = {
         .name = "backend_get",
         .sql = "WITH d AS MATERIALIZED (SELECT * FROM {input} input)"
-               " SELECT d.ord, " SHOWN ", NULL AS project, NULL, NULL, NULL"
+               " SELECT d.ord, " SHOWN ", NULL AS project, NULL, NULL, NULL, NULL, NULL, NULL"
                "  FROM d JOIN backends b ON b.name = d.name"
                " UNION ALL "
                " SELECT d.ord, NULL, NULL, NULL, NULL, NULL, p.name, i.identity ->> 'user',"
                "   i.identity ->> 'account',"
                "   (SELECT coalesce(b.offer -> 'users' -> (i.identity ->> 'user'), '[]')::text"
-               "     FROM backends b WHERE b.name = d.name AND b.offer ? 'users')"
+               "     FROM backends b WHERE b.name = d.name AND b.offer ? 'users'),"
+               "   i.identity ->> 'namespace', i.identity ->> 'service_account',"
+               "   (SELECT (b.offer -> 'namespaces' -> (i.identity ->> 'namespace'))::text"
+               "     FROM backends b WHERE b.name = d.name)"
                "  FROM d JOIN project_backends i ON i.backend = d.name"
                "   AND i.project_id = ANY (" GW_SQL_PROJECTS("d.projects") ")"
                "  JOIN projects p ON p.id = i.project_id"

@@ -6,7 +6,7 @@
 
 struct gw_backend_row {
         const char *name, *type;
-        const char *offer; /* JSON object without its users, or NULL */
+        const char *offer; /* JSON object without its users and namespaces, or NULL */
         bool reachable;
         int64_t observed_us; /* when the offer was; 0: it never was */
 };
@@ -22,8 +22,10 @@ void gw_db_backend_list_init(struct gw_db_backend_list *c);
 /* Who a project is on a backend. */
 struct gw_backend_access {
         const char *project;
-        const char *user, *account; /* or NULL */
-        const char *grants;         /* JSON array, or NULL: not known */
+        const char *user, *account;              /* or NULL */
+        const char *grants;                      /* JSON array, or NULL: not known */
+        const char *namespace, *service_account; /* or NULL */
+        const char *quotas; /* of the namespace, JSON array, or NULL: not known */
 };
 
 /* What the one of that name said, if it is recorded; then, by name, those of the projects that have

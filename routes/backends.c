@@ -124,6 +124,16 @@ static void write_text(struct gw_buf *json, const char *text)
                 gw_buf_str(json, "null");
 }
 
+static void write_namespace(struct gw_buf *json, const struct gw_backend_access *access)
+{
+        gw_buf_str(json, ",\"namespace\":");
+        write_text(json, access->namespace);
+        gw_buf_str(json, ",\"service_account\":");
+        write_text(json, access->service_account);
+        gw_buf_str(json, ",\"quotas\":");
+        gw_buf_str(json, access->quotas ? access->quotas : "null");
+}
+
 static void take_access(void *arg, const struct gw_backend_access *access)
 {
         struct get *g = arg;
@@ -136,6 +146,8 @@ static void take_access(void *arg, const struct gw_backend_access *access)
         write_text(json, access->account);
         gw_buf_str(json, ",\"grants\":");
         gw_buf_str(json, access->grants ? access->grants : "null");
+        if (access->namespace)
+                write_namespace(json, access);
         gw_buf_char(json, '}');
 }
 

@@ -4,9 +4,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "backends/kubernetes/amounts.h"
 #include "backends/kubernetes/record.h"
 #include "server/base/cleanup.h"
-#include "server/model/quantity.h"
 
 static bool begins(const char *text, const char *part)
 {
@@ -134,37 +134,6 @@ int gw_k8s_check_images(const json_t *job, struct gw_error *err)
 
 /* ---- quotas ---------------------------------------------------------------------------------- */
 
-/* Thousandths of a core, or whole units. Returns 0, or -1: it is no amount that is known. */
-static int amount_of(const char *resource, const json_t *value, int64_t *ret)
-{
-        const char *text = json_string_value(value);
-        if (json_is_integer(value)) {
-                bool is_cpu = strcmp(resource, "cpu") == 0;
-                *ret = json_integer_value(value) * (is_cpu ? 1000 : 1);
-                return 0;
-        }
-        if (!text)
-                return -1;
-        return strcmp(resource, "cpu") == 0 ? gw_cpus_parse(text, ret, NULL)
-                                            : gw_quantity_parse(text, ret, NULL);
-}
-
-/* What all containers together want of it. */
-static int64_t wanted(const json_t *job, const char *list, const char *resource)
-{
-        size_t i;
-        const json_t *container;
-        int64_t sum = 0;
-        json_array_foreach(containers_of(job), i, container)
-        {
-                const json_t *all = json_object_get(json_object_get(container, "resources"), list);
-                int64_t n;
-                if (amount_of(resource, json_object_get(all, resource), &n) == 0)
-                        sum += n;
-        }
-        return sum;
-}
-
 /* A line of a quota, by which of a container's lists, and of what. */
 struct counted {
         const char *list, *resource;
@@ -211,13 +180,13 @@ static int check_line(const json_t *job, const char *quota, const char *key, con
         const char *most = json_string_value(hard);
         int64_t allowed;
         if (strcmp(key, "pods") == 0 || strcmp(key, "count/pods") == 0) {
-                if (amount_of("", hard, &allowed) == 0 && allowed == 0)
+                if (gw_k8s_amount("", hard, &allowed) == 0 && allowed == 0)
                         return gw_fail(err, GW_ERR_UNPROCESSABLE,
                                        "the quota %s of the namespace allows no pods", quota);
                 return 0;
         }
-        if (!c.list || amount_of(c.resource, hard, &allowed) ||
-            wanted(job, c.list, c.resource) <= allowed)
+        if (!c.list || gw_k8s_amount(c.resource, hard, &allowed) ||
+            gw_k8s_sum(containers_of(job), c.list, c.resource) <= allowed)
                 return 0;
         return gw_fail_at(err, GW_ERR_UNPROCESSABLE, pointer_of(c.resource),
                           "the quota %s of the namespace allows %s=%s to all its jobs together",

@@ -132,6 +132,10 @@ struct gw_k8s {
         bool described, reachable;
         int64_t look_at; /* monotonic: when to ask the server whether it is there */
         bool looking;
+        int64_t survey_at; /* monotonic: when to read what it offers */
+        bool surveying;
+        json_t *seen_offer; /* so far (offer.h); NULL: nothing */
+        json_t *namespaces; /* by name, of submissions; NULL: none */
         size_t missing; /* submissions whose quest is to be over before everything is known */
 
         struct gw_k8s_spaces spaces, leaving; /* watched; stopped, and not over yet */
@@ -273,6 +277,12 @@ void gw_k8s_take_wish(struct gw_k8s *b);
 /* look.c: whether the server is there. */
 void gw_k8s_look_serve(struct gw_k8s *b);
 void gw_k8s_look_soon(struct gw_k8s *b); /* something failed */
+
+/* survey.c: what the cluster offers. */
+void gw_k8s_survey_add(struct gw_k8s *b, const char *ns); /* jobs are in this namespace */
+void gw_k8s_survey_serve(struct gw_k8s *b);
+int64_t gw_k8s_survey_wake_at(const struct gw_k8s *b);
+void gw_k8s_survey_stop(struct gw_k8s *b); /* what is out comes home and is dropped */
 
 /* loop.c */
 void *gw_k8s_loop(void *backend);

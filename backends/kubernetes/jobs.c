@@ -68,6 +68,7 @@ struct gw_k8s_job_entry *gw_k8s_entry_add(struct gw_k8s *b, struct gw_mark mark,
         }
         e->mark = mark;
         e->space = space;
+        gw_k8s_survey_add(b, e->ns);
         space->idle_at = 0;
         LIST_INSERT_HEAD(&space->entries, e, in_space);
         LIST_INSERT_HEAD(bucket_of(b, mark), e, by_mark);

@@ -45,9 +45,10 @@ static void stop(struct gw_queued_backend *base)
         gw_k8s_orders_cancel(b, false);
         gw_k8s_entries_clear(b);
         gw_k8s_closed_clear(b);
+        gw_k8s_survey_stop(b);
         b->seen = 0;
         b->missing = 0;
-        b->synced = b->refused = b->described = b->strangers = false;
+        b->synced = b->refused = b->described = b->strangers = b->reachable = false;
 }
 
 static int begin(struct gw_queued_backend *base, const struct gw_leadership *wish)

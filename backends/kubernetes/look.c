@@ -13,7 +13,8 @@ static void describe(struct gw_k8s *b, bool reachable)
                 return;
         b->described = true;
         b->reachable = reachable;
-        b->host.describe(b->host.self, reachable ? "{}" : NULL, reachable);
+        b->survey_at = 0;
+        b->host.describe(b->host.self, NULL, reachable);
 }
 
 static void on_answer(struct gw_k8s_order *o)

@@ -20,6 +20,7 @@ static int64_t leader_wakes_at(const struct gw_k8s *b)
                 return gw_queued_follow_at(&b->base);
         int64_t at = earlier(gw_k8s_spaces_wake_at(b), gw_k8s_quests_wake_at(b));
         at = earlier(at, gw_k8s_waits_wake_at(b));
+        at = earlier(at, gw_k8s_survey_wake_at(b));
         return b->looking ? at : earlier(at, b->look_at);
 }
 
@@ -75,6 +76,7 @@ static void turn(struct gw_k8s *b)
         gw_k8s_quests_serve(b);
         gw_k8s_waits_serve(b);
         gw_k8s_look_serve(b);
+        gw_k8s_survey_serve(b);
         gw_k8s_report(b);
 }
 
@@ -91,6 +93,7 @@ static void end(struct gw_k8s *b)
                 (void)poll(&home, 1, -1);
                 take_home(b);
         }
+        gw_k8s_survey_stop(b);
 }
 
 void *gw_k8s_loop(void *backend)
