@@ -15,7 +15,8 @@ static void list_encode(const struct gw_db_command *cmd, struct gw_db_input *in)
 }
 
 /* Whom the accounting of a cluster knows, and what namespaces have, is for nobody as a whole. */
-#define SHOWN "b.name, b.type, (b.offer - '{users,namespaces}'::text[])::text, b.reachable, b.observed_at"
+#define SHOWN                                                                                      \
+        "b.name, b.type, (b.offer - '{users,namespaces}'::text[])::text, b.reachable, b.observed_at"
 
 static struct gw_backend_row row_of(const struct gw_db_row *row)
 {

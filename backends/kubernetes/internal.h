@@ -12,6 +12,7 @@
 #include "backends/kubernetes/manifest.h"
 #include "backends/kubernetes/name.h"
 #include "backends/kubernetes/settings.h"
+#include "backends/kubernetes/state.h"
 #include "backends/kubernetes/watch.h"
 #include "backends/queue.h"
 #include "server/base/clock.h"
@@ -79,6 +80,12 @@ struct gw_k8s_job_entry {
         bool wait_asked;          /* its Events were asked for since */
         int64_t waits_since;      /* monotonic */
 
+        bool is_doomed;     /* none of it can start */
+        bool given_up;      /* and it was told so */
+        int64_t give_up_at; /* monotonic */
+        enum gw_reason doom;
+        char *doom_words;
+
         bool listed;  /* in the list that is being told */
         bool gone;    /* its Job is, or was never there */
         bool seen_go; /* and that was seen */
@@ -93,7 +100,7 @@ struct gw_k8s_job_entry {
         uint64_t told; /* a digest of its facts; 0: nothing was */
         bool unreported;
         LIST_ENTRY(gw_k8s_job_entry) by_mark, in_space;
-        TAILQ_ENTRY(gw_k8s_job_entry) report, quests, waits;
+        TAILQ_ENTRY(gw_k8s_job_entry) report, quests, waits, doomed;
 };
 
 /* A call that is out, and who asked for it. */
@@ -136,13 +143,15 @@ struct gw_k8s {
         bool surveying;
         json_t *seen_offer; /* so far (offer.h); NULL: nothing */
         json_t *namespaces; /* by name, of submissions; NULL: none */
-        size_t missing; /* submissions whose quest is to be over before everything is known */
+        size_t missing;     /* submissions whose quest is to be over before everything is known */
 
         struct gw_k8s_spaces spaces, leaving; /* watched; stopped, and not over yet */
         LIST_HEAD(, gw_k8s_order) orders;
         struct gw_work *line, **line_end; /* asks to hand over (line.c) */
         size_t handed_over, sought;       /* of what is out: orders of those; quests */
         LIST_HEAD(, gw_k8s_wait) waits;   /* by namespace */
+        TAILQ_HEAD(, gw_k8s_job_entry) doomed;
+        int64_t doom_at; /* monotonic: when the first of them is given up, or earlier */
         struct gw_k8s_job_bucket by_mark[GW_K8S_BUCKETS];
         TAILQ_HEAD(, gw_k8s_job_entry) report;
         TAILQ_HEAD(, gw_k8s_job_entry) quests;
@@ -214,6 +223,13 @@ void gw_k8s_wait_set(struct gw_k8s *b, struct gw_k8s_job_entry *e, bool waits);
 void gw_k8s_wait_leave(struct gw_k8s_job_entry *e);
 void gw_k8s_waits_serve(struct gw_k8s *b);
 int64_t gw_k8s_waits_wake_at(const struct gw_k8s *b);
+
+/* doomed.c: those of which none can start. */
+/* As one of its tasks tells; NULL: it is none of them. */
+void gw_k8s_doom_set(struct gw_k8s *b, struct gw_k8s_job_entry *e,
+                     const struct gw_k8s_meaning *doomed);
+void gw_k8s_doom_leave(struct gw_k8s *b, struct gw_k8s_job_entry *e);
+void gw_k8s_doomed_serve(struct gw_k8s *b);
 
 /* closed.c: submissions that nobody waits for any more. */
 int gw_k8s_closed_init(struct gw_k8s *b); /* 0 or -1 */

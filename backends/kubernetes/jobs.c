@@ -79,6 +79,7 @@ void gw_k8s_entry_remove(struct gw_k8s *b, struct gw_k8s_job_entry *e)
 {
         gw_k8s_quest_end(b, e);
         gw_k8s_wait_leave(e);
+        gw_k8s_doom_leave(b, e);
         if (e->unreported)
                 TAILQ_REMOVE(&b->report, e, report);
         LIST_REMOVE(e, by_mark);
@@ -204,6 +205,9 @@ struct telling {
         size_t count, cap;
         uint64_t digest;
         bool failed, waits; /* no memory; some wait and do not say why */
+        bool may_run;       /* some of it runs, or may start */
+        bool is_doomed;     /* some cannot, as this one */
+        struct gw_k8s_meaning doomed;
 };
 
 static void add_to_digest(struct telling *t, const void *data, size_t len)
@@ -250,10 +254,23 @@ static enum gw_reason reason_of(const struct gw_k8s_job_entry *e, const struct g
         return e->held ? GW_REASON_HELD : GW_REASON_SUSPENDED;
 }
 
+/* What has no pod yet has the fate of what has one. */
+static void take_doom(struct telling *t, const struct gw_k8s_meaning *meaning)
+{
+        if (meaning->phase == GW_PHASE_PENDING && meaning->doom) {
+                if (!t->is_doomed || !meaning->hopeless)
+                        t->doomed = *meaning;
+                t->is_doomed = true;
+        } else if (meaning->phase != GW_PHASE_ENDED && (meaning->has_pod || !t->entry->is_array)) {
+                t->may_run = true;
+        }
+}
+
 static void take_fact(void *arg, const struct gw_fact *fact, const struct gw_k8s_meaning *meaning)
 {
         struct telling *t = arg;
         t->waits = t->waits || meaning->asks_events;
+        take_doom(t, meaning);
         if (t->count == t->cap) {
                 size_t cap = t->cap ? 2 * t->cap : FACTS;
                 struct gw_fact *facts = reallocarray(t->facts, cap, sizeof *facts);
@@ -291,7 +308,7 @@ static uint64_t add_facts(struct telling *t, struct gw_k8s_job_entry *e)
         json_auto_t *job = job_of(e), *pods = pods_of(e);
         const struct gw_k8s_view view = {.job = job, .pods = pods, .events = e->events};
         t->entry = e;
-        t->waits = false;
+        t->waits = t->may_run = t->is_doomed = false;
         t->digest = UINT64_C(14695981039346656037);
         t->failed = t->failed || !pods || (e->over && !job);
         if (!job || t->failed)
@@ -302,6 +319,7 @@ static uint64_t add_facts(struct telling *t, struct gw_k8s_job_entry *e)
                 return e->told;
         }
         gw_k8s_wait_set(t->backend, e, t->waits);
+        gw_k8s_doom_set(t->backend, e, t->is_doomed && !t->may_run ? &t->doomed : NULL);
         if (t->digest == e->told)
                 drop_facts(t, before);
         return t->digest;

@@ -43,10 +43,10 @@ static const struct part pod_parts[] = {
         {"status", pod_status_names},
 };
 
-/* The first annotation that is kept of each. */
 static const char *const annotations[] = {
         "batch.kubernetes.io/job-completion-index",
         GW_K8S_ANNOTATION_BESIDE,
+        GW_K8S_ANNOTATION_GIVEN_UP,
 };
 
 static json_t *keep_members(const json_t *from, const char *const *names)
@@ -79,15 +79,18 @@ static json_t *keep_parts(const json_t *from, const struct part *parts, size_t c
 static int keep_annotations(json_t *to, const json_t *from)
 {
         const json_t *given = json_object_get(json_object_get(from, "metadata"), "annotations");
-        json_t *metadata = json_object_get(to, "metadata");
+        json_t *metadata = json_object_get(to, "metadata"), *kept = NULL;
         for (size_t i = 0; i < GW_COUNT(annotations); i++) {
                 json_t *value = json_object_get(given, annotations[i]);
                 if (!value)
                         continue;
-                return json_object_set_new(metadata, "annotations",
-                                           json_pack("{s:O}", annotations[i], value));
+                kept = kept ? kept : json_object();
+                if (json_object_set(kept, annotations[i], value)) {
+                        json_decref(kept);
+                        return -1;
+                }
         }
-        return 0;
+        return kept ? json_object_set_new(metadata, "annotations", kept) : 0;
 }
 
 /* Returns the object, or NULL and ends it. */

@@ -96,6 +96,8 @@ static struct gw_k8s *new_backend(const char *name, const struct gw_backend_host
         TAILQ_INIT(&b->report);
         TAILQ_INIT(&b->quests);
         gw_k8s_line_init(b);
+        TAILQ_INIT(&b->doomed);
+        b->doom_at = INT64_MAX;
         gw_str_copy(b->base.head.name, sizeof b->base.head.name, name);
         return b;
 }

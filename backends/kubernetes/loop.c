@@ -21,6 +21,7 @@ static int64_t leader_wakes_at(const struct gw_k8s *b)
         int64_t at = earlier(gw_k8s_spaces_wake_at(b), gw_k8s_quests_wake_at(b));
         at = earlier(at, gw_k8s_waits_wake_at(b));
         at = earlier(at, gw_k8s_survey_wake_at(b));
+        at = earlier(at, b->doom_at);
         return b->looking ? at : earlier(at, b->look_at);
 }
 
@@ -75,6 +76,7 @@ static void turn(struct gw_k8s *b)
         gw_k8s_spaces_serve(b);
         gw_k8s_quests_serve(b);
         gw_k8s_waits_serve(b);
+        gw_k8s_doomed_serve(b);
         gw_k8s_look_serve(b);
         gw_k8s_survey_serve(b);
         gw_k8s_report(b);

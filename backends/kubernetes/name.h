@@ -33,6 +33,10 @@ void gw_k8s_selector(struct gw_mark mark, char out[GW_K8S_SELECTOR]);
 /* Of a Job: what was made before it and is to go with it, as "ConfigMap/NAME Service/NAME". */
 #define GW_K8S_ANNOTATION_BESIDE GW_K8S_DOMAIN "/beside"
 
+/* Of a Job that was given up, for it would never have started: a reason of the contract, a space,
+ * and words. */
+#define GW_K8S_ANNOTATION_GIVEN_UP GW_K8S_DOMAIN "/given-up"
+
 /* The name: a DNS label that begins with a letter, so that a Service may have it too. An Indexed
  * Job's pods are hosts called NAME-INDEX, which fits in 63 for as many tasks as a Job may have. */
 #define GW_K8S_NAME 51

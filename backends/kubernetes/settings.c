@@ -197,6 +197,15 @@ static const struct gw_setting settings[] = {
          .offset = AT(grace_s),
          .least = 1,
          .most = 3600},
+        {.about =
+                 {"give_up", "a duration from 1s to 365d", "`10m`",
+                  "How long a job waits for what it cannot start without and what may not come: an "
+                  "image, a ConfigMap or Secret, a service account. Then it ends as failed. What "
+                  "waiting cannot help, as an image whose name is none, ends at once."},
+         .read = gw_setting_seconds,
+         .offset = AT(give_up_s),
+         .least = 1,
+         .most = MOST_KEPT_S},
         {.about = {"keep", "a duration from 1h to 365d", "`7d`",
                    "How long after its end a Job stays in the cluster. Where the gateway does not "
                    "learn how a job ended within that time, it is lost."},
@@ -263,6 +272,7 @@ int gw_k8s_settings_init(struct gw_k8s_settings *s, const json_t *section, struc
         struct gw_k8s_site usual = gw_k8s_site_default();
         *s = (struct gw_k8s_settings){
                 .array_size = 10000,
+                .give_up_s = 600,
                 .user = usual.user,
                 .group = usual.group,
                 .grace_s = usual.grace_s,

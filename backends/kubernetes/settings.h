@@ -13,6 +13,7 @@ struct gw_k8s_settings {
         char *kubeconfig, *context; /* NULL: as in a pod; its current one */
         int64_t whole_cluster;      /* a flag: one watch for all namespaces */
         int64_t array_size;         /* tasks of one Job, at most */
+        int64_t give_up_s;          /* of what cannot start */
 
         char *image, *pull_policy, *gpu_resource, *gpu_label, *queue_label, *url;
         json_t *pull_secrets, *gpu_types, *priorities, *tolerations, *host_paths, *patch_paths;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "backends/kubernetes/kept.h"
+#include "backends/kubernetes/name.h"
 #include "backends/kubernetes/record.h"
 #include "server/base/cleanup.h"
 #include "server/base/str.h"
@@ -561,10 +562,29 @@ static void say_job(struct gw_k8s_meaning *m, const struct gw_k8s_job *job)
         say_both(m, find_job_end(job)->own ? "" : job->reason, job->message);
 }
 
+/* It ended by a deadline that is ours (doomed.c), and this is why: a reason, a space and words. */
+static bool mean_given_up(struct gw_k8s_meaning *m, const struct gw_k8s_job *job)
+{
+        const json_t *annotations = gw_k8s_member(job->json, "metadata.annotations");
+        const char *why =
+                json_string_value(json_object_get(annotations, GW_K8S_ANNOTATION_GIVEN_UP));
+        char name[32];
+        size_t len = why ? strcspn(why, " ") : 0;
+        if (len == 0 || len >= sizeof name || strcmp(job->reason, "DeadlineExceeded") != 0)
+                return false;
+        snprintf(name, sizeof name, "%.*s", (int)len, why);
+        if (gw_reason_parse(name, &m->reason) || gw_reason_outcome(m->reason) != GW_FAILED)
+                return false;
+        say(m, why[len] ? why + len + 1 : "");
+        return true;
+}
+
 static void mean_job_failed(struct gw_k8s_meaning *m, const struct gw_k8s_job *job,
                             const json_t *events)
 {
         const struct job_end *row = find_job_end(job);
+        if (mean_given_up(m, job))
+                return;
         const struct event *event = row->over ? NULL : find_last_event(events);
         m->reason = event && event->means != GW_REASON_BACKEND_ERROR ? event->means : row->means;
         m->by_somebody = m->reason == GW_REASON_CANCELLED_EXTERNALLY;
@@ -627,6 +647,15 @@ static struct outcome outcome_of(const struct gw_k8s_job *job, bool is_task,
                                 job->stage == GW_K8S_ENDED};
 }
 
+/* A pod that never ran, and was taken away, has waited until its Job has ended. */
+static void wait_until_counted(struct gw_k8s_meaning *m, const struct gw_k8s_pod *pod)
+{
+        if (m->phase != GW_PHASE_ENDING || !pod || !pod->has_ended || m->started_us != 0)
+                return;
+        forget_outcome(m);
+        m->phase = GW_PHASE_PENDING;
+}
+
 static struct gw_k8s_meaning mean(const struct gw_k8s_view *view, bool is_task,
                                   enum gw_k8s_counted counted)
 {
@@ -638,13 +667,19 @@ static struct gw_k8s_meaning mean(const struct gw_k8s_view *view, bool is_task,
         struct outcome outcome = outcome_of(&job, is_task, counted);
 
         m.pending_us = job.created_us;
+        m.has_pod = pod != NULL;
         if (pod)
                 mean_pod(&m, pod, &job, view->events);
         else
                 mean_waiting(&m, &job, is_task, view->events);
         tell_nodes(&m, view->pods);
         /* While others of the Job may still run, one index of it may not. */
-        if (!outcome.known || (is_task && !outcome.final && (!pod || !pod->has_ended)))
+        if (!outcome.known || (is_task && !outcome.final && (!pod || !pod->has_ended))) {
+                wait_until_counted(&m, pod);
+                return m;
+        }
+        /* Nothing of it has run, and what waits is being taken away. */
+        if (!outcome.final && !outcome.success && m.phase == GW_PHASE_PENDING)
                 return m;
 
         m.phase = outcome.final ? GW_PHASE_ENDED : GW_PHASE_ENDING;
@@ -654,6 +689,7 @@ static struct gw_k8s_meaning mean(const struct gw_k8s_view *view, bool is_task,
                 mean_failure(&m, &job, pod, view->events);
         if (m.pod_behind)
                 m.phase = GW_PHASE_ENDING;
+        wait_until_counted(&m, pod);
         if (m.ended_us == 0 && job.stage != GW_K8S_GOING)
                 m.ended_us = job.ended_us;
         return m;

@@ -47,6 +47,7 @@ struct gw_k8s_meaning {
         enum gw_reason doom;
         bool hopeless;
         bool asks_events; /* it waits, and nothing but Events may tell why */
+        bool has_pod;
 
         /* Somebody deleted its pod or the Job: if that was asked for here, that is the reason. */
         bool by_somebody;

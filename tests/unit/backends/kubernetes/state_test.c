@@ -455,6 +455,22 @@ static const struct {
          ENDED("the policy's word of an exit", BACKEND_ERROR, -1, 0, "exit code 42")},
         {FAILED("SomethingNew", "m"), NULL,
          ENDED("an unknown end", BACKEND_ERROR, -1, 0, "SomethingNew: m")},
+        {"{\"metadata\": {\"name\": \"j\", \"annotations\": {\"jobgate.dev/given-up\": "
+         "\"image_pull no such image\"}}, \"status\": {\"conditions\": [{\"type\": \"Failed\", "
+         "\"status\": \"True\", \"reason\": \"DeadlineExceeded\", \"message\": \"m\"}]}}",
+         NULL, ENDED("given up", IMAGE_PULL, -1, 0, "no such image")},
+        {"{\"metadata\": {\"name\": \"j\", \"annotations\": {\"jobgate.dev/given-up\": "
+         "\"completed well\"}}, \"status\": {\"conditions\": [{\"type\": \"Failed\", "
+         "\"status\": \"True\", \"reason\": \"DeadlineExceeded\", \"message\": \"m\"}]}}",
+         NULL, ENDED("given up, and no failure", DEADLINE, -1, 0, "DeadlineExceeded: m")},
+        {"{\"metadata\": {\"name\": \"j\", \"annotations\": {\"jobgate.dev/given-up\": "
+         "\"image_pull no such image\"}}, \"status\": {\"conditions\": [{\"type\": \"Failed\", "
+         "\"status\": \"True\", \"reason\": \"SomethingNew\", \"message\": \"m\"}]}}",
+         NULL, ENDED("given up, and ended otherwise", BACKEND_ERROR, -1, 0, "SomethingNew: m")},
+        {"{\"metadata\": {\"name\": \"j\"}, \"status\": {\"conditions\": [{\"type\": "
+         "\"FailureTarget\", \"status\": \"True\", \"reason\": \"DeadlineExceeded\"}]}}",
+         POD(DELETED("30"), "\"phase\": \"Pending\""),
+         WAITS("what never ran is taken away", NONE, "the pod is being deleted", NONE, false)},
         {FAILED("DeadlineExceeded", "m"),
          POD(DELETED("30"), "\"phase\": \"Failed\", " EXIT("143", "Error")),
          ENDED("the Job's deadline", DEADLINE, -1, 0, "DeadlineExceeded: m")},
