@@ -231,6 +231,9 @@ void gw_k8s_doom_set(struct gw_k8s *b, struct gw_k8s_job_entry *e,
 void gw_k8s_doom_leave(struct gw_k8s *b, struct gw_k8s_job_entry *e);
 void gw_k8s_doomed_serve(struct gw_k8s *b);
 
+/* beside.c: what was made beside a Job of this mark, as the Job says, goes. job: NULL: nothing. */
+void gw_k8s_beside_drop(struct gw_k8s *b, struct gw_mark mark, const char *ns, const json_t *job);
+
 /* closed.c: submissions that nobody waits for any more. */
 int gw_k8s_closed_init(struct gw_k8s *b); /* 0 or -1 */
 void gw_k8s_closed_clear(struct gw_k8s *b);

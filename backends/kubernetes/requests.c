@@ -186,6 +186,7 @@ static void run_forget(struct gw_k8s *b, struct gw_backend_ask *a)
                 return;
         if (e->uid[0] && !e->gone && !gw_k8s_entry_has_ended(e))
                 gw_k8s_drop(b, e->ns, name, e->uid);
+        gw_k8s_beside_drop(b, e->mark, e->ns, e->job);
         gw_k8s_closed_add(b, e);
         gw_k8s_entry_remove(b, e);
 }

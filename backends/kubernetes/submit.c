@@ -71,6 +71,8 @@ static void end(struct gw_k8s_order *o, struct gw_k8s_job_entry *e, enum gw_answ
         bool is_done = answer == GW_ANSWER_DONE;
         struct gw_backend_ask *cancel = NULL;
         e->asked = false;
+        if (answer == GW_ANSWER_REFUSED)
+                gw_k8s_beside_drop(b, e->mark, e->ns, o->manifest.job);
         gw_k8s_request_answer(b, o->asked, answer, is_done && e->uid[0] ? e->uid : NULL,
                               is_done ? NULL : words, again_us);
         if (is_done || answer == GW_ANSWER_UNKNOWN) {

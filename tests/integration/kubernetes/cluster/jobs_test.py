@@ -124,9 +124,17 @@ def test_a_time_limit_is_the_pods(made):
 def test_a_refusal_is_told_in_the_clusters_words(folder, binaries, contract, cluster, kube):
     wrong = [{"key": "spot", "operator": "Perhaps"}]
     with gateway_on(kube, folder, binaries, contract, cluster, tolerations=wrong) as made:
-        job = made.ended(**shell("exit 0"))
+        job = made.ended(script="#!/bin/sh\n" + "# a line of a long script\n" * 10000)
         assert outcome(job)[:2] == ("failed", "rejected")
+        system.wait_until(lambda: made.objects(job, "configmap") == [], 60, "the end of its files")
         assert "spec.template.spec.tolerations[0].operator" in job["message"] and made.objects(job) == []
+
+
+def test_what_was_made_beside_a_job_goes_with_its_submission(made):
+    job = made.api.submit(script="#!/bin/sh\n" + f": {'x' * 1000}\n" * 400 + "exit 4\n")
+    system.wait_until(lambda: made.objects(job, "configmap"), 60, "its files")
+    assert outcome(made.api.wait(job["id"], seconds=90)) == ("failed", "exit_code", 4, None)
+    system.wait_until(lambda: made.objects(job, "configmap") == [], 60, "the end of its files")
 
 
 def test_a_quota_holds_up_a_job_until_there_is_room(made):
