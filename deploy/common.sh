@@ -23,6 +23,7 @@ use_state() {
         netrc_file=$state/netrc
         logs=$state/log
         slurm_state=$state/slurm
+        kubernetes_state=$state/kubernetes
         as_user_socket=$state/as-user.socket
         as_user_pid_file=$state/as-user.pid
         [[ $EUID -eq 0 ]] || service_user=$(id -un)

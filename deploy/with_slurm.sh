@@ -81,29 +81,10 @@ slurm_section() {
 END_OF_SECTION
 }
 
-# Adds the section as the first of the list, indented as the others, unless there is one.
-add_slurm_to_config() {
-        local indent
-        # shellcheck disable=SC2154
-        ! grep -q '^ *type: slurm *$' "$config" || return 0
-        indent=$(sed -n '/^backends:/,$ s/^\( *\)- .*/\1/p' "$config" | head -n 1)
-        sed "/^backends: *\$/ r /dev/stdin" "$config" <<<"$(slurm_section | sed "s/^/$indent/")" >"$config.new"
-        jobgate_check "$config.new" || die "the backend slurm could not be added to $config; see $logs/settings.log"
-        mv "$config.new" "$config"
-        changed=yes
-        say "the backend slurm is in $config now"
-}
-
 add_slurm() {
         install -d -m 700 -o "$service_user" -g "$service_user" "$state/agents"
         copy_key
-        add_slurm_to_config
-}
-
-# Whether a settings file is right, and has the backend.
-jobgate_check() {
-        grep -q '^ *type: slurm *$' "$1" &&
-                as_service "$state/bin/jobgate" --config "$1" --check-config >"$logs/settings.log" 2>&1
+        add_backend slurm "$(slurm_section)"
 }
 
 # Once: whoever runs this installation may have changed it since.

@@ -287,6 +287,7 @@ def unit(run, preset="dev"):
 
 
 # What needs a real Kubernetes, and runs in the part of that name.
+KUBERNETES_ALONE = ("tests/deploy/kubernetes_test.py", "tests/deploy/with_kubernetes_test.py")
 ON_KUBERNETES = "tests/integration/kubernetes/cluster"
 
 
@@ -352,7 +353,7 @@ def faults(run):
 
 
 def deploy(run):
-    elsewhere = [] if run.extra else ["--ignore=tests/deploy/kubernetes_test.py"]
+    elsewhere = [] if run.extra else [f"--ignore={path}" for path in KUBERNETES_ALONE]
     return run_pytest(run, "release", "tests/deploy", *elsewhere)
 
 
@@ -368,7 +369,7 @@ def kubernetes_program(run):
 def real_kubernetes(run):
     if not kubernetes_program(run):
         return Tally(failed=1)
-    return run_pytest(run, "dev", "tests/deploy/kubernetes_test.py", ON_KUBERNETES)
+    return run_pytest(run, "dev", *KUBERNETES_ALONE, ON_KUBERNETES)
 
 
 def newer_slurm(run):

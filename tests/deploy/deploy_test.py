@@ -156,6 +156,12 @@ def test_a_port_in_use(tmp_path):
     (("--colour",), "--colour"), (("--port", "http"), "--port"), (("--port", "70000"), "--port"),
     (("--port",), "--port"),
     (("--dir", "relative"), "absolute"), (("--dir", "/"), "root"), (("--dir", "/" + "x" * 100), "too long"),
+    (("--kubernetes-number", "3"), "--with kubernetes"), (("--kubeconfig", "/etc/hosts"), "--with kubernetes"),
+    (("--with", "kubernetes", "--context", "x"), "--kubeconfig"),
+    (("--with", "kubernetes", "--kubeconfig", "/none"), "cannot read /none"),
+    (("--with", "kubernetes", "--kubeconfig", "/etc/hosts", "--kubernetes-number", "3"), "--kubernetes-number"),
+    (("--with", "kubernetes", "--dir", "/tmp/a b"), "letters"),
+    (("--with", "kubernetes", "--dir", "/" + "x" * 50), "49 bytes"),
 ])
 def test_bad_arguments(arguments, word):
     assert word in one_line(call(UP, *arguments))

@@ -143,7 +143,8 @@ def test_purge_leaves_nothing(house):
 
 
 @pytest.mark.parametrize("arguments, word", [
-    (("--with", "kubernetes"), "slurm only"), (("--with",), "--with"), (("--slurm-port", "17000"), "--with slurm"),
+    (("--with", "nomad"), "slurm and kubernetes only"), (("--with",), "--with"),
+    (("--slurm-port", "17000"), "--with slurm"),
     (("--with", "slurm", "--dir", "/tmp/a b"), "letters"), (("--with", "slurm", "--dir", "/" + "x" * 79), "74 bytes"),
 ])
 def test_a_wrong_option_is_told_in_one_line(arguments, word):

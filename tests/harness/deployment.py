@@ -1,5 +1,6 @@
 """deploy/up and deploy/down as programs, and what they print."""
 
+import os
 import pathlib
 import subprocess
 
@@ -8,9 +9,9 @@ from tests.harness import system
 UP, DOWN = (system.ROOT / "deploy" / name for name in ("up", "down"))
 
 
-def call(program, *arguments, timeout=900):
+def call(program, *arguments, timeout=900, **environment):
     return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=timeout,
-                          stdin=subprocess.DEVNULL, cwd="/")
+                          stdin=subprocess.DEVNULL, cwd="/", env=os.environ | environment)
 
 
 def said(done):
