@@ -22,6 +22,18 @@ bool gw_slurm_accounted(struct gw_slurm_record *r)
         return true;
 }
 
+enum gw_reason gw_slurm_accounted_before(const struct gw_slurm_record *r)
+{
+        switch (r->state & BASE) {
+        case PREEMPTED:
+                return GW_REASON_PREEMPTED;
+        case NODE_FAIL:
+                return GW_REASON_NODE_FAILURE;
+        default: /* by somebody, it does not say whom */
+                return r->state & REQUEUE ? GW_REASON_CANCELLED_EXTERNALLY : GW_REASON_NONE;
+        }
+}
+
 /* ---- runs ---------------------------------------------------------------------------------- */
 
 static int compare(const void *left, const void *right)

@@ -1,7 +1,8 @@
 /*
  * Asking for what the table does not tell. Before something is lost that a whole table lacks, the
  * controller is asked for that very number, and then accounting; and accounting alone knows who
- * cancelled a job. The workers of the job's user ask: they may see it, whatever the site hides.
+ * cancelled a job, and whether a run that another followed was preempted. The workers of the job's
+ * user ask: they may see it, whatever the site hides.
  *
  * Questions are asked when a table was read, so not more than once a second, and each is one that
  * may be asked again: an answer that nobody waits for any more is passed over.
@@ -112,6 +113,24 @@ static void take_newest(struct gw_slurm *b, struct gw_slurm_job *job, const json
         free(all);
 }
 
+/* Takes what accounting has of the runs that others followed. */
+static void take_followed(struct gw_slurm *b, struct gw_slurm_job *job, const json_t *records)
+{
+        struct gw_slurm_record *all;
+        size_t count;
+        if (gw_slurm_accounted_read(records, &all, &count))
+                return; /* as if nobody had answered */
+        for (size_t i = 0; i < count; i++) {
+                struct gw_slurm_task *task = gw_slurm_task_numbered(b, all[i].job);
+                enum gw_reason before = gw_slurm_accounted_before(&all[i]);
+                if (task && task->job == job && task->followed && before &&
+                    task->view.restart == all[i].restart + 1 && gw_slurm_is_of(b, job, &all[i]))
+                        gw_slurm_task_followed(task, before);
+        }
+        free(all);
+        gw_slurm_job_changed(b, job);
+}
+
 static bool explains(struct gw_slurm_record *r)
 {
         return r->by >= 0 && gw_slurm_accounted(r);
@@ -188,12 +207,16 @@ static void on_accounted(struct gw_slurm *b, struct gw_slurm_job *job,
                 give_up_after(job, answered ? LATE_US : AWAY_US);
 }
 
-/* They end as the controller told it. */
+/* What they are is what the controller told. */
 static void end_unexplained(struct gw_slurm *b, struct gw_slurm_job *job)
 {
-        for (size_t i = 0; i < job->tasks.count; i++)
-                if (job->tasks.items[i]->unexplained)
-                        gw_slurm_task_conclude(job->tasks.items[i]);
+        for (size_t i = 0; i < job->tasks.count; i++) {
+                struct gw_slurm_task *task = job->tasks.items[i];
+                if (task->unexplained)
+                        gw_slurm_task_conclude(task);
+                if (task->followed)
+                        gw_slurm_task_followed(task, GW_REASON_NONE);
+        }
         gw_slurm_job_changed(b, job);
         gw_slurm_quest_end(b, job);
 }
@@ -201,7 +224,7 @@ static void end_unexplained(struct gw_slurm *b, struct gw_slurm_job *job)
 static bool is_explained(const struct gw_slurm_job *job)
 {
         for (size_t i = 0; i < job->tasks.count; i++)
-                if (job->tasks.items[i]->unexplained)
+                if (job->tasks.items[i]->unexplained || job->tasks.items[i]->followed)
                         return false;
         return true;
 }
@@ -210,8 +233,10 @@ static void on_explained(struct gw_slurm *b, struct gw_slurm_job *job,
                          const struct gw_slurm_ask *ask)
 {
         bool answered = ask->outcome == GW_SLURM_DONE;
-        if (answered)
+        if (answered) {
+                take_followed(b, job, json_object_get(ask->answer, "jobs"));
                 take_newest(b, job, json_object_get(ask->answer, "jobs"), explains);
+        }
         if (answered && ask_on(b, job))
                 return;
         if (is_explained(job))

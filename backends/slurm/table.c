@@ -254,6 +254,8 @@ static int take_own(struct gw_slurm *b, struct gw_slurm_job *job, const struct g
                 rc = gw_slurm_tasks_take(&job->tasks, task, r);
                 if (gw_slurm_tasks_unexplained(&job->tasks, task, r) && gw_slurm_quest_who(b, job))
                         gw_slurm_task_put_off(task);
+                if (task->followed && !gw_slurm_quest_who(b, job))
+                        gw_slurm_task_followed(task, GW_REASON_NONE);
                 if (task->view.phase == GW_PHASE_ENDED)
                         gw_crash_point("slurm.ended");
                 if (task->view.silent_s)

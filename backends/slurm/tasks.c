@@ -351,10 +351,15 @@ int gw_slurm_tasks_take(struct gw_slurm_tasks *t, struct gw_slurm_task *task,
                         const struct gw_slurm_record *r)
 {
         bool cancelling = gw_spans_contains(&t->cancelling, task->span.first);
+        uint32_t restart = task->view.restart;
+        bool ran = task->view.started_us != 0;
         task->found = task->untold = true;
         task->unexplained = false;
         t->changed = true;
-        return read_view(&task->view, r, cancelling);
+        int rc = read_view(&task->view, r, cancelling);
+        if (ran && task->view.restart > restart && task->view.before == GW_REASON_NONE)
+                task->followed = true;
+        return rc;
 }
 
 int gw_slurm_tasks_take_rest(struct gw_slurm_tasks *t, struct gw_spans *listed,
@@ -402,6 +407,13 @@ void gw_slurm_task_conclude(struct gw_slurm_task *task)
         task->view.phase = GW_PHASE_ENDED;
         task->unexplained = false;
         task->untold = true;
+}
+
+void gw_slurm_task_followed(struct gw_slurm_task *task, enum gw_reason before)
+{
+        task->followed = false;
+        if (task->view.phase != GW_PHASE_ENDED)
+                task->view.before = before;
 }
 
 /* ---- what is not there ----------------------------------------------------------------------- */
@@ -617,7 +629,7 @@ bool gw_slurm_tasks_misses(const struct gw_slurm_tasks *t, bool unbroken)
 static bool is_put_off(const struct gw_slurm_tasks *t, const struct gw_slurm_task *task)
 {
         (void)t;
-        return task->unexplained;
+        return task->unexplained || task->followed;
 }
 
 int gw_slurm_tasks_put_off(const struct gw_slurm_tasks *t, struct gw_spans *ret)
@@ -704,12 +716,17 @@ static bool may_tell_rest(const struct gw_slurm_tasks *t)
         return t->rest_untold && !t->changed;
 }
 
+static bool may_tell(const struct gw_slurm_task *task)
+{
+        return task->untold && (!task->followed || task->view.phase == GW_PHASE_ENDED);
+}
+
 bool gw_slurm_tasks_untold(const struct gw_slurm_tasks *t)
 {
         if (may_tell_rest(t))
                 return true;
         for (size_t i = 0; i < t->count; i++)
-                if (t->items[i]->untold)
+                if (may_tell(t->items[i]))
                         return true;
         return false;
 }
@@ -726,7 +743,7 @@ size_t gw_slurm_tasks_facts(const struct gw_slurm_tasks *t, struct gw_fact *fact
         uint64_t from = t->rest_from;
         const struct gw_span *span;
         for (size_t i = 0; i < t->count && count < room; i++)
-                if (t->items[i]->untold)
+                if (may_tell(t->items[i]))
                         facts[count++] = fact_of(&t->items[i]->view, t->items[i]->span);
         for (; count < room && (span = untold_rest(t, from)); from = (uint64_t)span->last + 1)
                 facts[count++] = fact_of(&t->rest, *span);
@@ -756,7 +773,7 @@ void gw_slurm_tasks_told(struct gw_slurm_tasks *t, size_t count)
 {
         const struct gw_span *span;
         for (size_t i = 0; i < t->count && count > 0; i++) {
-                if (!t->items[i]->untold)
+                if (!may_tell(t->items[i]))
                         continue;
                 task_told(t->items[i]);
                 count--;

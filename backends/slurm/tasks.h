@@ -40,6 +40,8 @@ struct gw_slurm_task {
         bool found;          /* the table has its record */
         bool untold;
         bool unexplained; /* it has ended, and is put off until it is known who cancelled it */
+        bool followed; /* a run that began was followed by another, and neither is told until it is
+                        * known how the first ended, or the other has ended */
         struct gw_slurm_view view;
         /* Of whoever looks for it by its record's number (0: none does); taken out of the list by
          * this module when the task goes. */
@@ -101,6 +103,8 @@ bool gw_slurm_tasks_unexplained(const struct gw_slurm_tasks *t, const struct gw_
 /* Its end is not told until another record of it was taken, or it is concluded. */
 void gw_slurm_task_put_off(struct gw_slurm_task *task);
 void gw_slurm_task_conclude(struct gw_slurm_task *task);
+/* How the run ended that another followed; GW_REASON_NONE: nobody knows. */
+void gw_slurm_task_followed(struct gw_slurm_task *task, enum gw_reason before);
 /* The record of what waits; takes `listed`, its list as ordinals. Returns 0, or -1 without
  * memory. */
 int gw_slurm_tasks_take_rest(struct gw_slurm_tasks *t, struct gw_spans *listed,
@@ -114,7 +118,7 @@ void gw_slurm_tasks_unread(struct gw_slurm_tasks *t);
  * some. *ret is the caller's; returns 0, or -1 without memory. */
 int gw_slurm_tasks_missing(const struct gw_slurm_tasks *t, bool unbroken, struct gw_spans *ret);
 bool gw_slurm_tasks_misses(const struct gw_slurm_tasks *t, bool unbroken);
-/* Those whose end is put off. Likewise. */
+/* Those that are put off. Likewise. */
 int gw_slurm_tasks_put_off(const struct gw_slurm_tasks *t, struct gw_spans *ret);
 /* All of a table was read: what it does not have is not there. unbroken: no record can have left
  * slurmctld unseen since all tasks were known to be there. What the list of those that wait has

@@ -1,5 +1,7 @@
 """Accounts, QOS and reservations: slurmctld says who may use which, and a project's account is not to be changed."""
 
+import os
+
 import pytest
 
 from tests.harness import slurm, system
@@ -77,3 +79,30 @@ def test_a_projects_own_account_is_not_to_be_changed(made):
     assert outcome(found)[:2] == ("failed", "rejected") and "the project's to say" in found["message"]
     dry = made.api.post("/v1/jobs?dry_run=true", {"command": ["true"], "options": {"slurm": {"account": "teaching"}}})
     assert dry.status == 422 and dry.json()["errors"][0]["pointer"] == "/options/slurm/account"
+
+
+@pytest.mark.timeout(300)
+def test_a_run_that_somebody_took_back_was_not_preempted(made):
+    """slurmctld does not say so, and accounting does, though not by whom."""
+    go = made.home() / f"go-{os.getpid()}"
+    script = f"[ ${{SLURM_RESTART_COUNT:-0}} != 0 ] || exec sleep 1000; until [ -e {go} ]; do sleep 0.2; done"
+    twice = {"command": ["sh", "-c", script], "resources": {"memory": "10Mi"}}
+    plain = made.api.submit(**twice)
+    array = made.api.submit(array={"indices": "4-5"}, **twice)
+    tasks = [(plain, 0), (array, 4), (array, 5)]
+
+    def attempts(job, index):
+        return [(each["origin"], *outcome(each)[:2])
+                for each in made.api.get(f"/v1/jobs/{job['id']}/tasks/{index}/attempts").json()["items"]]
+    system.wait_until(lambda: all(attempts(*task) == [("jobgate", "running", None)] for task in tasks), 90, "all runs")
+    numbers = [min(made.numbers(job)) for job in (plain, array)]
+    for name in (numbers[0], f"{numbers[1]}_4", f"{numbers[1]}_5"):
+        made.requeue(name)
+    system.wait_until(lambda: all(len(attempts(*task)) == 2 for task in tasks), 90, "the other runs")
+    go.touch()
+    for job in (plain, array):
+        assert outcome(made.api.wait(job["id"], seconds=120))[:2] == ("succeeded", "completed")
+    for task in tasks:
+        assert attempts(*task) == [("jobgate", "cancelled", "cancelled_externally"),
+                                   ("scheduler", "succeeded", "completed")]
+    go.unlink()

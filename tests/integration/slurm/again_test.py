@@ -42,23 +42,6 @@ def attempts(made, job, index):
     return made.api.get(f"/v1/jobs/{job['id']}/tasks/{index}/attempts").json()["items"]
 
 
-def control(made, *command):
-    done = made.slurm.run("scontrol", *command)
-    assert done.returncode == 0, done.stderr
-
-
-def requeue(made, name):
-    """As an administrator does. Slurm lets the job wait for two minutes: not here, but longer than the second in which
-    its nodes were told that it is over."""
-    def waits():
-        job = made.slurm.job(name)
-        return (job.get("JobState"), job.get("Restarts")) == ("PENDING", "1")
-    control(made, "update", f"jobid={name}", "requeue=1")
-    control(made, "requeue", name)
-    system.wait_until(waits, 90, "the requeue", every=0.2)
-    control(made, "update", f"jobid={name}", "starttime=now+2")
-
-
 def what_ran(made, job, index):
     return [(each["origin"], *outcome(each)) for each in attempts(made, job, index)]
 
@@ -69,7 +52,7 @@ def test_a_run_that_slurm_starts_again_is_an_attempt(made, array, index):
     log = f"/v1/jobs/{job['id']}/logs"
     system.wait_until(lambda: made.api.get(log, task=index).text == "run 0\n", 60, "its first run")
     number = min(made.numbers(job))
-    requeue(made, f"{number}_{index}" if array else number)
+    made.requeue(f"{number}_{index}" if array else number)
     system.wait_until(lambda: len(attempts(made, job, index)) == 2, 90, "the second attempt")
     if array:
         assert what_ran(made, job, 4) == [("jobgate", "running", None, None, None)]

@@ -124,9 +124,31 @@ static void runs_are_counted(void **state)
         free(read);
 }
 
+static void it_says_how_a_run_ended_that_another_followed(void **state)
+{
+        static const struct {
+                const char *text;
+                enum gw_reason reason;
+        } runs[] = {
+                {HEAD "\"state\": 1024}", GW_REASON_CANCELLED_EXTERNALLY}, /* scontrol requeue */
+                {HEAD "\"state\": 8}", GW_REASON_PREEMPTED},
+                {HEAD "\"state\": 7}", GW_REASON_NODE_FAILURE},
+                {HEAD "\"state\": 3}", GW_REASON_NONE},
+                {HEAD "\"state\": 1}", GW_REASON_NONE},
+        };
+        (void)state;
+        for (size_t i = 0; i < GW_COUNT(runs); i++) {
+                struct gw_slurm_record r;
+                json_auto_t *json = NULL;
+                (void)read_text(runs[i].text, &json, &r);
+                assert_int_equal(gw_slurm_accounted_before(&r), runs[i].reason);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(it_says_how_a_run_ended_that_another_followed),
                 cmocka_unit_test(an_end_means_what_it_means_to_the_controller),
                 cmocka_unit_test(what_has_not_ended_there_says_nothing),
                 cmocka_unit_test(runs_are_counted),

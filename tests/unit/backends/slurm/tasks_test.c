@@ -406,6 +406,34 @@ static void a_run_is_not_counted_back(void **state)
         end(&p);
 }
 
+/* Neither run is told before it is known how the first ended, but for an end. */
+static void a_run_that_was_followed_is_put_off(void **state)
+{
+        struct place p;
+        struct gw_slurm_task *task;
+        (void)state;
+        begin(&p, NULL, NULL);
+        say(&p, "{\"job\": 1, \"state\": 1, \"start\": 50, \"node\": \"n1\"}");
+        assert_string_equal(tell(&p), "0-0 running none");
+        say(&p, "{\"job\": 1, \"reason\": 9, \"requeue\": 1, \"restart\": 1}");
+        assert_string_equal(tell(&p), "");
+        say(&p, "{\"job\": 1, \"state\": 1, \"start\": 60, \"requeue\": 1, \"restart\": 1}");
+        assert_string_equal(tell(&p), "");
+        assert_int_equal(gw_slurm_tasks_own(&p.tasks, 0, &task), 0);
+        gw_slurm_task_followed(task, GW_REASON_CANCELLED_EXTERNALLY);
+        assert_string_equal(tell(&p), "0-0 running cancelled_externally, 0-0 running none");
+        say(&p, "{\"job\": 1, \"reason\": 9, \"requeue\": 1, \"restart\": 2}");
+        assert_string_equal(tell(&p), "");
+        gw_slurm_task_followed(task, GW_REASON_NONE);
+        assert_string_equal(tell(&p), "0-0 pending retry_delay");
+        say(&p, "{\"job\": 1, \"state\": 1, \"start\": 70, \"requeue\": 1, \"restart\": 2}");
+        assert_string_equal(tell(&p), "0-0 running none");
+        say(&p, "{\"job\": 1, \"reason\": 9, \"requeue\": 1, \"restart\": 3}");
+        say(&p, "{\"job\": 1, \"state\": 3, \"start\": 80, \"requeue\": 1, \"restart\": 3}");
+        assert_string_equal(tell(&p), "0-0 ended completed");
+        end(&p);
+}
+
 /* ---- what is not there ----------------------------------------------------------------------- */
 
 static void absences(void **state)
@@ -655,6 +683,7 @@ int main(void)
                 cmocka_unit_test(only_what_is_there_is_not_lost),
                 cmocka_unit_test(what_was_told_to_have_ended_is_there_again),
                 cmocka_unit_test(a_run_is_not_counted_back),
+                cmocka_unit_test(a_run_that_was_followed_is_put_off),
                 cmocka_unit_test(absences),
                 cmocka_unit_test(a_new_agent_says_all_there_is),
                 cmocka_unit_test(after_a_long_absence_nobody_knows),
