@@ -195,8 +195,18 @@ class Schemas:
         return {'type': 'ARRAY', 'min_len': lo, 'max_len': hi,
                 'item': self.add(node.get('items', {}), f'{where}/items', f'{name}_item')}
 
+    def free(self, node, where):
+        """An object that is somebody else's to check. Names and depth are bounded as of all JSON."""
+        for keyword in ('properties', 'required', 'propertyNames'):
+            if keyword in node:
+                refuse(f'{where}/{keyword}', 'not enforced of a free object')
+        lo, hi = self.bounds(node, where, 'minProperties', 'maxProperties')
+        return {'type': 'FREE', 'min_len': lo, 'max_len': hi}
+
     def object(self, node, where, name):
         extra = node.get('additionalProperties')
+        if extra is True:
+            return self.free(node, where)
         if isinstance(extra, dict):
             for keyword in ('properties', 'required'):
                 if keyword in node:
@@ -207,7 +217,7 @@ class Schemas:
                     'names': self.add(names, f'{where}/propertyNames', f'{name}_name'),
                     'item': self.add(extra, f'{where}/additionalProperties', f'{name}_value')}
         if extra is not False or 'propertyNames' in node:
-            refuse(where, 'an object is closed (additionalProperties: false) or a map')
+            refuse(where, 'an object is closed (additionalProperties: false), a map or free')
         if 'default' in node:
             refuse(f'{where}/default', 'of an object it is x-default')
         lo, hi = self.bounds(node, where, 'minProperties', 'maxProperties', need=False)
@@ -237,6 +247,7 @@ class Schemas:
         whole = number and float(value).is_integer()
         kind = table['type']
         good = {'OBJECT': isinstance(value, dict), 'MAP': isinstance(value, dict),
+                'FREE': isinstance(value, dict),
                 'ARRAY': isinstance(value, list), 'STRING': text, 'BOOLEAN': isinstance(value, bool),
                 'INTEGER': whole, 'NUMBER': number, 'CPUS': number or text,
                 'SCALAR': isinstance(value, (str, int, float))}.get(kind, whole or text)

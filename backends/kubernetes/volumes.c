@@ -144,13 +144,24 @@ static const struct kind *kind_of(const json_t *volume)
 {
         const struct kind *found = NULL;
         for (size_t i = 0; i < GW_COUNT(kinds); i++) {
-                if (!text_of(volume, kinds[i].member))
+                if (!json_object_get(volume, kinds[i].member))
                         continue;
                 if (found)
                         return NULL;
                 found = &kinds[i];
         }
         return found;
+}
+
+/* A kind's value as a text: a size may be whole bytes. */
+static const char *value_of(const json_t *volume, const struct kind *kind,
+                            char bytes[GW_QUANTITY_TEXT])
+{
+        const json_t *value = json_object_get(volume, kind->member);
+        if (!json_is_integer(value) || json_integer_value(value) < 0)
+                return json_string_value(value);
+        gw_quantity_format(json_integer_value(value), bytes);
+        return bytes;
 }
 
 /* A path of the container has one volume. */
@@ -170,7 +181,7 @@ static bool is_taken(const struct work *w, const char *path)
 static int add_volume(const struct work *w, const json_t *volume, size_t number,
                       const struct gw_pointer *at)
 {
-        char name[32];
+        char name[32], bytes[GW_QUANTITY_TEXT];
         const char *path = text_of(volume, "path"), *sub_path = text_of(volume, "sub_path");
         const struct kind *kind = kind_of(volume);
         snprintf(name, sizeof name, "volume-%zu", number);
@@ -182,8 +193,8 @@ static int add_volume(const struct work *w, const json_t *volume, size_t number,
         if (!kind)
                 return fail_at(w, at, NULL,
                                "must have one of claim, config_map, secret, host_path and empty");
-        const char *value = text_of(volume, kind->member);
-        if (!kind->permits(w->site, value))
+        const char *value = value_of(volume, kind, bytes);
+        if (!value || !kind->permits(w->site, value))
                 return fail_at(w, at, kind->member, kind->words);
         if (sub_path && (sub_path[0] == '/' || climbs(sub_path)))
                 return fail_at(w, at, "sub_path", "must be a path inside of the volume");

@@ -14,7 +14,8 @@
 /*
  * The spec's member `volumes` is a list of {"path": where in the container, and one of
  * "claim": a PersistentVolumeClaim, "config_map": …, "secret": …, "host_path": a folder of the
- * node, which the site must have permitted, "empty": a size; "sub_path": of it; "read_only": true}.
+ * node, which the site must have permitted, "empty": a size, as text or whole bytes; "sub_path": of
+ * it; "read_only": true}.
  *
  * scratch is /tmp, on the node's disk; shared_memory is /dev/shm, a part of the memory.
  *

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/advice.h"
 #include "backends/environment.h"
 #include "backends/shell.h"
 #include "backends/slurm/container.h"
@@ -41,6 +42,24 @@ int gw_slurm_identity_read(const char *text, struct gw_slurm_identity *ret, json
 static const char *text_of(const json_t *object, const char *name)
 {
         return json_string_value(json_object_get(object, name));
+}
+
+/* Members of a spec that mean something no Slurm job can have. */
+static const struct refusal {
+        const char *member, *pointer, *words;
+} refusals[] = {
+        {"secrets", "/secrets",
+         "Slurm keeps no secrets: a job reads them from files of its user's"},
+        {"volumes", "/volumes", "a job on Slurm has the file systems of its nodes"},
+};
+
+static int refuse_foreign(const struct gw_spec *spec, struct gw_error *err)
+{
+        for (size_t i = 0; i < GW_COUNT(refusals); i++)
+                if (gw_says_something(json_object_get(spec->json, refusals[i].member)))
+                        return gw_fail_at(err, GW_ERR_UNPROCESSABLE, refusals[i].pointer, "%s",
+                                          refusals[i].words);
+        return 0;
 }
 
 /* A script for sbatch goes as it is: nothing can stand in front of it. */
@@ -226,7 +245,7 @@ static int fill(struct gw_slurm_plan *plan, const struct gw_submission *s,
         char mark[GW_MARK_TEXT];
         struct gw_buf script = GW_BUF_INIT(MAX_SCRIPT);
         if (gw_spec_load(s->spec, s->spec_len, &plan->spec, err) ||
-            refuse_raw(&plan->spec, site, err) ||
+            refuse_foreign(&plan->spec, err) || refuse_raw(&plan->spec, site, err) ||
             gw_slurm_array_init(&plan->array, s->index_set, s->span_count ? s->spans : &plain,
                                 s->span_count ? s->span_count : 1, most, err))
                 return -1;

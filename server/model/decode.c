@@ -34,6 +34,7 @@ static void decode_value(struct walk *w, const struct gw_schema *schema, json_t 
 static const char *const expected[GW_SCHEMA_TYPE_COUNT] = {
         [GW_SCHEMA_OBJECT] = "an object",
         [GW_SCHEMA_MAP] = "an object",
+        [GW_SCHEMA_FREE] = "an object",
         [GW_SCHEMA_ARRAY] = "an array",
         [GW_SCHEMA_STRING] = "a string",
         [GW_SCHEMA_INTEGER] = "a whole number",
@@ -338,6 +339,11 @@ static void decode_map(struct walk *w, const struct gw_schema *schema, json_t *v
         }
 }
 
+static void decode_free(struct walk *w, const struct gw_schema *schema, json_t *value)
+{
+        check_count(w, schema, json_object_size(value), "members");
+}
+
 static void decode_array(struct walk *w, const struct gw_schema *schema, json_t *value)
 {
         check_count(w, schema, json_array_size(value), "items");
@@ -387,6 +393,7 @@ static const struct {
 } types[GW_SCHEMA_TYPE_COUNT] = {
         [GW_SCHEMA_OBJECT] = {.container = decode_object},
         [GW_SCHEMA_MAP] = {.container = decode_map},
+        [GW_SCHEMA_FREE] = {.container = decode_free},
         [GW_SCHEMA_ARRAY] = {.container = decode_array},
         [GW_SCHEMA_STRING] = {.string = decode_string},
         [GW_SCHEMA_INTEGER] = {.integer = decode_whole, .real = decode_whole},

@@ -24,6 +24,7 @@
 enum gw_schema_type {
         GW_SCHEMA_OBJECT, /* closed: members listed, others are faults */
         GW_SCHEMA_MAP,    /* any names that satisfy `names`, values of `item` */
+        GW_SCHEMA_FREE,   /* an object of another's making: only its members are counted */
         GW_SCHEMA_ARRAY,
         GW_SCHEMA_STRING,
         GW_SCHEMA_INTEGER, /* 4.0 is one too, and becomes 4 */

@@ -104,6 +104,7 @@ static void check_matrix(const struct gw_spec *spec, int64_t now_us, struct gw_f
         (void)now_us;
         json_t *matrix = json_object_get(json_object_get(spec->json, "array"), "matrix");
         const json_t *environment = json_object_get(spec->json, "environment");
+        const json_t *secrets = json_object_get(spec->json, "secrets");
         const char *name;
         json_t *values;
 
@@ -111,6 +112,28 @@ static void check_matrix(const struct gw_spec *spec, int64_t now_us, struct gw_f
         {
                 char pointer[GW_ERROR_POINTER];
                 snprintf(pointer, sizeof pointer, "/array/matrix/%s", name);
+                if (is_reserved(name))
+                        refuse(faults, pointer, RESERVED_WORDS);
+                if (json_object_get(environment, name))
+                        refuse(faults, pointer,
+                               "stands in environment too: a variable has one value");
+                if (json_object_get(secrets, name))
+                        refuse(faults, pointer, "stands in secrets too: a variable has one value");
+        }
+}
+
+static void check_secrets(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
+{
+        (void)now_us;
+        json_t *secrets = json_object_get(spec->json, "secrets");
+        const json_t *environment = json_object_get(spec->json, "environment");
+        const char *name;
+        json_t *value;
+
+        json_object_foreach(secrets, name, value)
+        {
+                char pointer[GW_ERROR_POINTER];
+                snprintf(pointer, sizeof pointer, "/secrets/%s", name);
                 if (is_reserved(name))
                         refuse(faults, pointer, RESERVED_WORDS);
                 if (json_object_get(environment, name))
@@ -177,9 +200,9 @@ static void check_not_before(const struct gw_spec *spec, int64_t now_us, struct 
 void gw_spec_check(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
 {
         static void (*const rules[])(const struct gw_spec *, int64_t, struct gw_faults *) = {
-                check_program,   check_interpreter, check_environment, check_array,
-                check_matrix,    check_gpus,        check_memory,      check_shared_memory,
-                check_deadlines, check_not_before,
+                check_program,       check_interpreter, check_environment, check_array,
+                check_matrix,        check_secrets,     check_gpus,        check_memory,
+                check_shared_memory, check_deadlines,   check_not_before,
         };
         for (size_t i = 0; i < GW_COUNT(rules); i++)
                 rules[i](spec, now_us, faults);

@@ -53,6 +53,8 @@ def map_body(context, body):
             del meant[name]
     if fits(meant.get("image")) and " " not in meant["image"]:
         del meant["image"]
+    for name in ("secrets", "volumes"):  # the backend has none
+        meant.pop(name, None)
     if isinstance(meant.get("script"), str) and meant["script"] and whole(meant.get("command")):
         del meant["script"]
     if "command" not in meant and "script" not in meant:

@@ -173,6 +173,10 @@ MEANINGLESS = [
     ({"command": ["true"], "resources": {"memory": "1Gi", "memory_per_cpu": "1Gi"}}, "/resources/memory_per_cpu"),
     ({"command": ["true"], "resources": {"shared_memory": "2Gi"}}, "/resources/shared_memory"),
     ({"command": ["true"], "node_selector": {"zone": "a"}}, "/node_selector"),
+    ({"command": ["true"], "secrets": {"A": {"secret": "s", "key": "k"}}}, "/secrets"),
+    ({"command": ["true"], "volumes": [{"path": "/data", "claim": "c"}]}, "/volumes"),
+    ({"command": ["true"], "secrets": {"JOBGATE_A": {"secret": "s", "key": "k"}}}, "/secrets/JOBGATE_A"),
+    ({"command": ["true"], "secrets": {"A": {"secret": "s", "key": "k"}}, "environment": {"A": ""}}, "/secrets/A"),
 ]
 
 

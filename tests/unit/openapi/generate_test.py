@@ -110,7 +110,8 @@ def test_unknown_keywords_of_arrays(keyword, value):
     ({'type': 'null'}, 'not enforced'),
     ({}, 'not enforced'),
     ({'type': 'object'}, 'closed'),
-    ({'type': 'object', 'additionalProperties': True}, 'closed'),
+    ({'type': 'object', 'additionalProperties': True}, 'maxProperties is missing'),
+    ({'type': 'object', 'additionalProperties': True, 'maxProperties': 2, 'required': ['a']}, 'free object'),
     ({'type': 'object', 'additionalProperties': STRING}, 'maxProperties is missing'),
     ({'type': 'object', 'additionalProperties': False}, 'members'),
     ({**closed(a={'type': 'boolean'}), 'required': ['b']}, 'b is no property'),
@@ -136,6 +137,11 @@ def test_a_map_of_lists_of_scalars():
     assert ('.type = GW_SCHEMA_SCALAR, .format = GW_FORMAT_TEXT, .lo = -1, .hi = 9, '
             '.min_len = 0, .max_len = 5') in source
     assert '.type = GW_SCHEMA_MAP, .min_len = 0, .max_len = 2, .item = &' in source
+
+
+def test_a_free_object():
+    source = make(small(closed(f={'type': 'object', 'additionalProperties': True, 'maxProperties': 2})))['schemas.c']
+    assert '.type = GW_SCHEMA_FREE, .min_len = 0, .max_len = 2}' in source
 
 
 def test_the_default_of_an_object_is_no_default_to_generators_of_clients():

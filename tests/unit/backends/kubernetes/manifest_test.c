@@ -22,8 +22,8 @@
 #define ID "01926a3b-7c4d-7e5f-8a6b-9c7d8e9f0a1b"
 #define NAME "jg-" ID "-2"
 
-/* Members of the spec that the contract does not have yet. */
-static const char *const later[] = {"volumes", "secrets"};
+/* Members that go past the contract: a record may have what it does not let through. */
+static const char *const unchecked[] = {"volumes", "secrets"};
 
 /* As it is after a submit; members beside a command and an image. */
 static char *spec_text(const char *members)
@@ -33,10 +33,10 @@ static char *spec_text(const char *members)
         json_auto_t *json = json_loads(members, 0, NULL), *apart = json_object(), *patch;
         if (!json)
                 fail_msg("%s", members);
-        for (size_t i = 0; i < GW_COUNT(later); i++)
-                if (json_object_get(json, later[i])) {
-                        json_object_set(apart, later[i], json_object_get(json, later[i]));
-                        json_object_del(json, later[i]);
+        for (size_t i = 0; i < GW_COUNT(unchecked); i++)
+                if (json_object_get(json, unchecked[i])) {
+                        json_object_set(apart, unchecked[i], json_object_get(json, unchecked[i]));
+                        json_object_del(json, unchecked[i]);
                 }
         patch = json_incref(json_object_get(json, "options"));
         json_object_del(json, "options");
@@ -301,6 +301,8 @@ static void volumes(void **state)
               "\"secret\": {\"secretName\": \"s\"}}, {\"name\": \"volume-3\", \"hostPath\": "
               "{\"path\": \"/mnt/data/x\"}}, {\"name\": \"volume-4\", \"emptyDir\": "
               "{\"sizeLimit\": \"1Gi\"}}]");
+        check("{\"volumes\": [{\"path\": \"/e\", \"empty\": 2048}]}",
+              POD "volumes.0.emptyDir.sizeLimit", "\"2Ki\"");
         check("{\"volumes\": [{\"path\": \"/data\", \"claim\": \"datasets\", \"read_only\": true, "
               "\"sub_path\": \"a/b\"}]}",
               MAIN "volumeMounts",
@@ -352,6 +354,8 @@ static void what_is_refused(void **state)
                 {"{\"volumes\": [{\"path\": \"/a\", \"claim\": \"c\", \"secret\": \"s\"}]}",
                  "/volumes/0"},
                 {"{\"volumes\": [{\"path\": \"/a\", \"claim\": \"C\"}]}", "/volumes/0/claim"},
+                {"{\"volumes\": [{\"path\": \"/a\", \"claim\": 7.5}]}", "/volumes/0/claim"},
+                {"{\"volumes\": [{\"path\": \"/a\", \"empty\": -1}]}", "/volumes/0/empty"},
                 {"{\"volumes\": [{\"path\": \"/a\", \"empty\": \"much\"}]}", "/volumes/0/empty"},
                 {"{\"volumes\": [{\"path\": \"/a\", \"claim\": \"c\", \"sub_path\": \"../x\"}]}",
                  "/volumes/0/sub_path"},

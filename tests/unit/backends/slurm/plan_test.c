@@ -301,6 +301,10 @@ static void what_it_cannot_carry_is_named(void **state)
                 const char *spec, *pointer;
         } cases[] = {
                 {"{\"command\": [\"true\"], \"image\": \"x\"}", "/image"},
+                {"{\"command\": [\"true\"], \"secrets\": {\"A\": {\"secret\": \"s\", \"key\": \"k\"}}}",
+                 "/secrets"},
+                {"{\"command\": [\"true\"], \"volumes\": [{\"path\": \"/a\", \"claim\": \"c\"}]}",
+                 "/volumes"},
         };
         for (size_t i = 0; i < GW_COUNT(cases); i++) {
                 struct gw_slurm_plan plan;

@@ -43,6 +43,15 @@ static void test_faults(void **state)
                 {"{" C
                  ",\"environment\":{\"JOBGATE\":\"x\",\"jobgate_x\":\"\",\"XJOBGATE_\":\"\"}}",
                  NULL},
+                {"{" C ",\"secrets\":{\"A\":{\"secret\":\"s\",\"key\":\"k\"}}}", NULL},
+                {"{" C ",\"secrets\":{\"JOBGATE_A\":{\"secret\":\"s\",\"key\":\"k\"}}}",
+                 "/secrets/JOBGATE_A"},
+                {"{" C
+                 ",\"environment\":{\"A\":\"\"},\"secrets\":{\"A\":{\"secret\":\"s\",\"key\":\"k\"}}}",
+                 "/secrets/A"},
+                {"{" C
+                 ",\"array\":{\"matrix\":{\"A\":[1]}},\"secrets\":{\"A\":{\"secret\":\"s\",\"key\":\"k\"}}}",
+                 "/array/matrix/A"},
                 {"{" C ",\"resources\":{\"gpu_type\":\"a100\"}}", "/resources/gpu_type"},
                 {"{" C ",\"resources\":{\"gpu_type\":\"a100\",\"gpus\":1}}", NULL},
                 {"{" C ",\"resources\":{\"memory\":\"2Gi\",\"memory_per_cpu\":\"1Gi\"}}",
