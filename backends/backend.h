@@ -213,6 +213,12 @@ struct gw_backend_type {
          * usually regret there. */
         void (*advise)(const struct gw_backend *b, const struct gw_spec *spec,
                        struct gw_warnings *warnings);
+        /* Pure, any thread: what people have in the scheduler's own words, a manifest (UTF-8), as
+         * members of a spec, which are then decoded and resolved as any; the caller's. Appends what
+         * is not then exactly as it was. NULL on error, with the manifest's pointer; the op is NULL
+         * where there is no such thing. */
+        json_t *(*import)(const char *text, size_t len, struct gw_warnings *warnings,
+                          struct gw_error *err);
         /* An array is one thing to its scheduler, however many of its tasks wait, and max_parallel
          * is kept there too: a submission may have all tasks of the array, and fills one place of
          * the window. */
@@ -220,6 +226,9 @@ struct gw_backend_type {
         /* How many tasks one submission may have; 0: not known yet, and then no array is handed
          * over. NULL: any number. Any thread. */
         uint32_t (*most_tasks)(const struct gw_backend *b);
+        /* Of these tasks, which could go together, how many of the first one submission may have,
+         * at least one. NULL: all of any. Pure, any thread. */
+        uint32_t (*most_together)(const struct gw_backend *b, const struct gw_submission *s);
 
         /* Any replica. The caller keeps them until they come home. */
         void (*check)(struct gw_backend *b, struct gw_backend_check *check);

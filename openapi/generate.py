@@ -61,7 +61,8 @@ KEYWORDS = {
     'number': {'minimum', 'maximum'},
     'boolean': set(),
 }
-MEDIA = ('application/json', 'application/x-ndjson', 'text/x-shellscript')
+TEXTS = ('text/x-shellscript', 'application/yaml')
+MEDIA = ('application/json', 'application/x-ndjson', *TEXTS)
 METHODS = ('get', 'put', 'post', 'delete', 'patch')
 ACCESS = {'public': 'PUBLIC', 'jobs:read': 'READ', 'jobs:write': 'WRITE'}
 MAX_MEMBERS = 64  # the decoder keeps the members it met as bits
@@ -318,13 +319,13 @@ def read_parameter(doc, schemas, node, where, operation):
 def read_media(schemas, kind, content, where, operation):
     """One type of body. Of lines the document can only say that they are text: x-lines is the
     schema of each, and they have a handler of their own, which is given them as they arrive.
-    A text/… is a string as it is."""
+    A text is a string as it is."""
     lines = kind == 'application/x-ndjson'
     if lines and 'x-lines' not in content:
         refuse(where, 'x-lines is missing')
     member = 'x-lines' if lines else 'schema'
     table = schemas.add(content[member], f'{where}/{member}', f'{operation}_body')
-    text = kind.startswith('text/')
+    text = kind in TEXTS
     if text and schemas.tables[table]['type'] != 'STRING':
         refuse(f'{where}/schema', 'of a text is a string')
     if not examples_of(content):

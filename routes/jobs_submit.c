@@ -1,5 +1,5 @@
 /*
- * POST /v1/jobs: submit, or dry-run, a spec or a script. The exchange's loop thread.
+ * POST /v1/jobs: submit, or dry-run, a spec, a script or a manifest. The exchange's loop thread.
  *
  * A dry run goes the same way up to the record, and then asks the backend itself. It stands in one
  * line with the hand-over of the user's jobs there, so that a user may have only a few out.
@@ -92,8 +92,10 @@ static enum gw_next answer_dry(struct gw_call *call, struct create *c)
 {
         struct gw_submit *s = &c->submit;
         struct gw_buf json = GW_BUF_INIT(3 * GW_MAX_JOB_JSON);
-        if (c->check.error.code != GW_OK)
+        if (c->check.error.code != GW_OK) {
+                gw_submit_body_place_error(call, &c->check.error);
                 return gw_call_fail(call, &c->check.error);
+        }
         if (c->check.not_tested)
                 gw_submit_warn(
                         s, "not_tested", "",
@@ -123,14 +125,20 @@ static enum gw_next begin(struct gw_call *call)
         struct create *c = call->state;
         uint8_t digest[32] = {0};
         struct gw_error err = {0};
-        json_auto_t *spec = gw_submit_body(call);
+        struct gw_warnings taken_over;
+        gw_warnings_init(&taken_over);
+        json_auto_t *spec = gw_submit_body(call, &taken_over);
         c->submit.waits = true;
         if (!spec)
                 return gw_call_fail_faults(call, call->faults);
         if (!gw_submit_prepare(call, &c->submit, spec, &err)) {
                 gw_submit_body_place_faults(call);
+                gw_submit_body_place_error(call, &err);
                 return gw_submit_refuse(call, &err);
         }
+        for (size_t i = 0; i < taken_over.count; i++)
+                gw_submit_warn(&c->submit, taken_over.items[i].rule, taken_over.items[i].pointer,
+                               taken_over.items[i].detail);
         if (gw_call_flag(call, "dry_run"))
                 return ask_identity(call, c);
         /* Only a key needs it. */

@@ -82,6 +82,11 @@ static struct gw_backend *find_backend(struct gw_call *call, const struct gw_mem
         return b;
 }
 
+struct gw_backend *gw_submit_backend(struct gw_call *call, const char *project, const char *backend)
+{
+        return find_backend(call, find_project(call, project), backend);
+}
+
 /* The answer shows what was chosen. */
 static int put_choice(json_t *spec, const char *member, const char *choice)
 {
@@ -177,7 +182,7 @@ bool gw_submit_prepare(struct gw_call *call, struct gw_submit *s, json_t *spec,
 {
         struct gw_warnings warnings;
         gw_warnings_init(&warnings);
-        gw_buf_init(&s->warnings, sizeof warnings * 7); /* each byte escaped */
+        gw_buf_init(&s->warnings, 2 * sizeof warnings * 7); /* each byte escaped; and others' */
         s->now_us = gw_clock_wall_us();
         s->id = gw_id_new(s->now_us);
         if (choose(call, s, spec)) {

@@ -53,6 +53,9 @@ struct gw_submit {
         enum { GW_SUBMIT_INSERTS, GW_SUBMIT_SETTLES, GW_SUBMIT_READS } stage;
 };
 
+/* Where a spec that names these, or does not (NULL), goes; NULL with a fault. */
+struct gw_backend *gw_submit_backend(struct gw_call *call, const char *project,
+                                     const char *backend);
 /* Resolves and checks a decoded spec, which is changed. True; or false with everything that is
  * wrong in call->faults, or, when there is nothing, in *err. */
 bool gw_submit_prepare(struct gw_call *call, struct gw_submit *s, json_t *spec,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "openapi/schemas.h"
+#include "routes/submit.h"
 #include "server/base/cleanup.h"
 #include "server/base/str.h"
 
@@ -55,6 +56,58 @@ static void put_field(struct gw_call *call, json_t *spec, const struct field *f,
                 gw_faults_add(call->faults, GW_ERR_NOMEM, "", "out of memory");
 }
 
+/* ---- a manifest ---------------------------------------------------------------------------- */
+
+static bool is_manifest(const struct gw_call *call)
+{
+        return strcmp(call->media->type, "application/yaml") == 0;
+}
+
+static const char *given(const struct gw_call *call, const char *parameter)
+{
+        return json_string_value(gw_call_value(call, parameter));
+}
+
+static void import(struct gw_call *call, const struct gw_backend *b, struct gw_warnings *warnings,
+                   json_t **ret)
+{
+        struct gw_error err = {0};
+        *ret = b->type->import(json_string_value(call->body), json_string_length(call->body),
+                               warnings, &err);
+        if (!*ret)
+                gw_faults_add(call->faults, err.code, err.pointer, "%s", err.message);
+}
+
+/* Its own words are those of a type of backends. */
+static json_t *read_manifest(struct gw_call *call, struct gw_warnings *warnings)
+{
+        json_t *spec = NULL;
+        const struct gw_backend *b =
+                gw_submit_backend(call, given(call, "project"), given(call, "backend"));
+        if (b && b->type->import)
+                import(call, b, warnings, &spec);
+        else if (b)
+                gw_faults_add(call->faults, GW_ERR_UNPROCESSABLE, "/backend",
+                              "\"%s\" is of type %s, which knows no manifests", b->name,
+                              b->type->name);
+        return spec;
+}
+
+/* What its container says, and no parameter. */
+static void refuse_resources(struct gw_call *call)
+{
+        for (size_t i = 0; i < GW_COUNT(fields); i++) {
+                char pointer[GW_ERROR_POINTER];
+                bool asks = fields[i].home && strcmp(fields[i].home, "resources") == 0;
+                name_parameter(&fields[i], pointer);
+                if (asks && gw_call_value(call, fields[i].parameter))
+                        gw_faults_add(call->faults, GW_ERR_UNPROCESSABLE, pointer,
+                                      "is the manifest's to say");
+        }
+}
+
+/* ---- all together -------------------------------------------------------------------------- */
+
 /* Returns whether there was one. */
 static bool put_fields(struct gw_call *call, json_t *spec)
 {
@@ -68,14 +121,27 @@ static bool put_fields(struct gw_call *call, json_t *spec)
         return any;
 }
 
-json_t *gw_submit_body(struct gw_call *call)
+static json_t *read_spec(struct gw_call *call, struct gw_warnings *warnings)
+{
+        if (is_manifest(call))
+                return read_manifest(call, warnings);
+        json_t *spec = call->media->text ? json_pack("{s:O}", "script", call->body)
+                                         : json_incref(call->body);
+        if (!spec)
+                gw_faults_add(call->faults, GW_ERR_NOMEM, "", "out of memory");
+        return spec;
+}
+
+json_t *gw_submit_body(struct gw_call *call, struct gw_warnings *warnings)
 {
         bool text = call->media->text;
-        json_t *spec = text ? json_pack("{s:O}", "script", call->body) : json_incref(call->body);
+        json_t *spec = read_spec(call, warnings);
         if (!spec) {
-                gw_faults_add(call->faults, GW_ERR_NOMEM, "", "out of memory");
+                gw_submit_body_place_faults(call);
                 return NULL;
         }
+        if (is_manifest(call))
+                refuse_resources(call);
         bool more = put_fields(call, spec);
         /* A body of JSON has been decoded. */
         if ((more || text) && !gw_faults_any(call->faults))
@@ -119,17 +185,29 @@ int gw_submit_body_digest(struct gw_call *call, uint8_t digest[32])
 
 /* ---- faults -------------------------------------------------------------------------------- */
 
+static void place(const struct gw_call *call, char pointer[GW_ERROR_POINTER])
+{
+        static const char home[] = "/manifest/job";
+        char field[GW_ERROR_POINTER];
+        size_t len = sizeof home - 1;
+        if (is_manifest(call) && strncmp(pointer, home, len) == 0)
+                memmove(pointer, pointer + len, strlen(pointer + len) + 1);
+        for (size_t i = 0; i < GW_COUNT(fields); i++) {
+                name_field(&fields[i], field);
+                if (gw_call_value(call, fields[i].parameter) && strcmp(pointer, field) == 0)
+                        name_parameter(&fields[i], pointer);
+        }
+}
+
 void gw_submit_body_place_faults(struct gw_call *call)
 {
-        for (size_t i = 0; i < GW_COUNT(fields); i++) {
-                char pointer[GW_ERROR_POINTER];
-                if (!gw_call_value(call, fields[i].parameter))
-                        continue;
-                name_field(&fields[i], pointer);
-                for (size_t k = 0; k < call->faults->count; k++)
-                        if (strcmp(call->faults->items[k].pointer, pointer) == 0)
-                                name_parameter(&fields[i], call->faults->items[k].pointer);
-        }
+        for (size_t i = 0; i < call->faults->count; i++)
+                place(call, call->faults->items[i].pointer);
+}
+
+void gw_submit_body_place_error(struct gw_call *call, struct gw_error *err)
+{
+        place(call, err->pointer);
 }
 
 void gw_submit_body_refuse_parameters(struct gw_call *call, const char *detail)

@@ -325,10 +325,10 @@ static int take_counts(const struct work *w)
 
 /* ---- what it asks for ----------------------------------------------------------------------- */
 
-static json_t *first_container(const struct work *w)
+static json_t *first_container(const json_t *job)
 {
-        json_t *pod = json_object_get(json_object_get(json_object_get(w->job, "spec"), "template"),
-                                      "spec");
+        json_t *pod =
+                json_object_get(json_object_get(json_object_get(job, "spec"), "template"), "spec");
         return json_array_get(json_object_get(pod, "containers"), 0);
 }
 
@@ -369,18 +369,18 @@ static int64_t gpus_of(const json_t *resources)
         return 0;
 }
 
-/* For the gateway's own counts; what the pod has is what its manifest says. */
-static int read_resources(const struct work *w, const json_t *container)
+/* For the gateway's own counts; what the pod has is what its manifest says. NULL without memory. */
+static json_t *resources_of(const json_t *container)
 {
         const json_t *asked = json_object_get(container, "resources");
         json_t *cpus = amount(amount_of(asked, "cpu"), gw_cpus_parse);
         json_t *memory = amount(amount_of(asked, "memory"), gw_quantity_parse);
         json_t *resources = json_pack("{s:I}", "gpus", (json_int_t)gpus_of(asked));
-        if (cpus && json_object_set_new(resources, "cpus", cpus))
-                return no_memory(w->err);
-        if (memory && json_object_set_new(resources, "memory", memory))
-                return no_memory(w->err);
-        return set(w, "resources", resources);
+        if ((!cpus || json_object_set_new(resources, "cpus", cpus) == 0) &&
+            (!memory || json_object_set_new(resources, "memory", memory) == 0))
+                return resources;
+        json_decref(resources);
+        return NULL;
 }
 
 /* Variables that are the gateway's to set, as of a Job of ours that was read back. */
@@ -394,7 +394,7 @@ static void drop_own_variables(json_t *env)
 
 static int read_container(const struct work *w)
 {
-        const json_t *container = first_container(w);
+        const json_t *container = first_container(w->job);
         const json_t *image = json_object_get(container, "image");
         if (!json_is_object(container))
                 return fail_at(w, POD "/containers", "is missing: a Job runs a container");
@@ -403,7 +403,19 @@ static int read_container(const struct work *w)
         if (json_object_set(w->spec, "image", (json_t *)(uintptr_t)image))
                 return no_memory(w->err);
         drop_own_variables(json_object_get(container, "env"));
-        return read_resources(w, container);
+        return set(w, "resources", resources_of(container));
+}
+
+json_t *gw_k8s_import_asked(const json_t *job)
+{
+        const json_t *container = first_container(job);
+        json_t *asked = json_object(), *resources = resources_of(container);
+        json_t *image = json_object_get(container, "image");
+        if (json_object_set_new(asked, "resources", resources) == 0 &&
+            (!image || json_object_set(asked, "image", image) == 0))
+                return asked;
+        json_decref(asked);
+        return NULL;
 }
 
 /* ---- what goes ------------------------------------------------------------------------------ */
@@ -457,7 +469,10 @@ static int drop(const struct work *w)
         return 0;
 }
 
-/* What a Job that was read back has of the controller. */
+/* What kubectl keeps of a Job for itself: its text. */
+#define LAST_APPLIED "kubectl.kubernetes.io/last-applied-configuration"
+
+/* What a Job that was read back has of the controller and of kubectl. */
 static int drop_own_keys(const struct work *w)
 {
         static const char *const maps[] = {"/metadata/labels", "/metadata/annotations",
@@ -470,7 +485,7 @@ static int drop_own_keys(const struct work *w)
                 void *next;
                 json_object_foreach_safe(map, next, key, value)
                 {
-                        if (gw_k8s_is_own_key(key))
+                        if (gw_k8s_is_own_key(key) || strcmp(key, LAST_APPLIED) == 0)
                                 json_object_del(map, key);
                 }
         }

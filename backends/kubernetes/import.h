@@ -38,4 +38,8 @@
 json_t *gw_k8s_import(const char *text, size_t len, struct gw_warnings *warnings,
                       struct gw_error *err);
 
+/* {"image": …, "resources": …} as a Job has them, in a spec's words: what is taken from it for
+ * counting. A new object; NULL without memory. */
+json_t *gw_k8s_import_asked(const json_t *job);
+
 #endif

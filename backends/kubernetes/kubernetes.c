@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "backends/kubernetes/import.h"
 #include "backends/kubernetes/internal.h"
 #include "server/base/cleanup.h"
 #include "server/base/str.h"
@@ -50,6 +51,12 @@ static void op_advise(const struct gw_backend *head, const struct gw_spec *spec,
 {
         (void)head;
         gw_k8s_advise(spec, warnings);
+}
+
+static uint32_t op_most_together(const struct gw_backend *head, const struct gw_submission *s)
+{
+        (void)head;
+        return gw_k8s_most_together(s);
 }
 
 static int make_client(struct gw_k8s *b, struct gw_error *err)
@@ -140,6 +147,8 @@ const struct gw_backend_type gw_kubernetes_type = {
         .log_by_record = true,
         .whole_arrays = true,
         .most_tasks = op_most_tasks,
+        .most_together = op_most_together,
+        .import = gw_k8s_import,
         .foreign_logs = true,
         GW_QUEUED_OPS,
 };

@@ -177,6 +177,13 @@ static bool on_piece(struct gw_k8s_call *call, const char *text, size_t len)
 
 /* ---- which pod ------------------------------------------------------------------------------- */
 
+/* Of a task on several machines the first one's output is the task's. */
+static bool is_others(const struct gw_k8s_tail *t, const json_t *pod)
+{
+        int64_t index = gw_k8s_pod_index(pod);
+        return t->index >= 0 ? index != t->index : index > 0;
+}
+
 /* The last of the task's. */
 static const json_t *choose(const struct gw_k8s_tail *t, const json_t *list)
 {
@@ -184,7 +191,7 @@ static const json_t *choose(const struct gw_k8s_tail *t, const json_t *list)
         const json_t *pod, *last = NULL;
         json_array_foreach(json_object_get(list, "items"), i, pod)
         {
-                if (t->index >= 0 && gw_k8s_pod_index(pod) != t->index)
+                if (is_others(t, pod))
                         continue;
                 if (!last || gw_k8s_time(pod, "metadata.creationTimestamp") >=
                                      gw_k8s_time(last, "metadata.creationTimestamp"))

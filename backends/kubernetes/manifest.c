@@ -17,6 +17,7 @@
 #include "server/base/buf.h"
 #include "server/base/cleanup.h"
 #include "server/base/limits.h"
+#include "server/model/pointer.h"
 
 static const char *name_of(const json_t *item)
 {
@@ -277,13 +278,50 @@ static int fill_objects(struct gw_k8s_work *w, struct gw_error *err)
         return patch ? gw_k8s_patch(w->m->job, patch, w->site, err) : 0;
 }
 
-/* An index is what the controller says it is, and nothing in front of the program can change it. */
+/* The image and the resources are told apart, for whoever counts them: they are the Job's. */
+static int check_asked(const struct gw_k8s_work *w, struct gw_error *err)
+{
+        json_auto_t *asked = gw_k8s_import_asked(w->given);
+        const json_t *resources = json_object_get(asked, "resources");
+        const char *name;
+        json_t *value;
+        if (!asked)
+                return gw_fail(err, GW_ERR_NOMEM, "out of memory");
+        if (!json_equal(json_object_get(asked, "image"), gw_k8s_spec_member(w, "image")))
+                return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/image", "is not the manifest's");
+        json_object_foreach((json_t *)(uintptr_t)resources, name, value)
+        {
+                struct gw_pointer at;
+                if (json_equal(value, json_object_get(gw_k8s_spec_member(w, "resources"), name)))
+                        continue;
+                gw_pointer_init(&at, "/resources");
+                gw_pointer_enter(&at, name, strlen(name));
+                return gw_fail_at(err, GW_ERR_UNPROCESSABLE, at.text, "is not the manifest's");
+        }
+        return 0;
+}
+
+static json_t *container_of(const json_t *job)
+{
+        json_t *pod =
+                json_object_get(json_object_get(json_object_get(job, "spec"), "template"), "spec");
+        return first_of(json_object_get(pod, "containers"));
+}
+
 static int check_given(const struct gw_k8s_work *w, struct gw_error *err)
 {
         if (w->m->tasks.is_array && w->m->tasks.count > 1 && !gw_k8s_tasks_are_plain(&w->m->tasks))
                 return gw_fail_at(err, GW_ERR_UNPROCESSABLE, "/array",
-                                  "of a Job that was imported, tasks are run again one by one");
-        return gw_k8s_guard(w->given, "/" GW_K8S_MANIFEST "/job", w->site, err);
+                                  "of a Job's manifest has all indices from 0 on, or one: an index "
+                                  "is what Kubernetes says it is");
+        if (!container_of(w->given))
+                return gw_fail_at(err, GW_ERR_UNPROCESSABLE,
+                                  "/" GW_K8S_MANIFEST "/job/spec/template/spec/containers",
+                                  "is missing: a Job runs a container");
+        return gw_k8s_guard(w->given, "/" GW_K8S_MANIFEST "/job", w->site, err) ||
+                               check_asked(w, err)
+                       ? -1
+                       : 0;
 }
 
 /* The program and what it is mounted; a Job that was imported has them. */
@@ -354,6 +392,38 @@ void gw_k8s_manifest_write(const struct gw_k8s_manifest *manifest, struct gw_buf
         const json_t *object;
         json_array_foreach(manifest->before, i, object) write_object(object, out);
         write_object(manifest->job, out);
+}
+
+/* ---- what may go together ------------------------------------------------------------------- */
+
+static uint64_t total_of(const struct gw_submission *s)
+{
+        uint64_t total = 0;
+        for (size_t i = 0; i < s->span_count; i++)
+                total += (uint64_t)s->spans[i].last - s->spans[i].first + 1;
+        return total;
+}
+
+/* How many of the first tasks have their completion index, at least one. */
+static uint32_t plain_of(const struct gw_submission *s)
+{
+        struct gw_submission first = *s;
+        struct gw_k8s_tasks tasks = {0};
+        first.span_count = 1;
+        bool plain =
+                gw_k8s_tasks_init(&tasks, &first, 1, NULL) == 0 && gw_k8s_tasks_are_plain(&tasks);
+        uint32_t count = plain ? tasks.count : 1;
+        gw_k8s_tasks_done(&tasks);
+        return count;
+}
+
+uint32_t gw_k8s_most_together(const struct gw_submission *s)
+{
+        json_auto_t *spec = json_loadb(s->spec, s->spec_len, 0, NULL);
+        uint64_t total = total_of(s);
+        if (json_object_get(spec, GW_K8S_MANIFEST))
+                return plain_of(s);
+        return total < UINT32_MAX ? (uint32_t)total : UINT32_MAX;
 }
 
 /* ---- advice --------------------------------------------------------------------------------- */

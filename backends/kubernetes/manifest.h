@@ -53,6 +53,11 @@ int gw_k8s_manifest_init(struct gw_k8s_manifest *manifest, const struct gw_submi
                          struct gw_error *err);
 void gw_k8s_manifest_done(struct gw_k8s_manifest *manifest); /* also of one that is all zero */
 
+/* How many of a submission's tasks, of the first, one Job may have. An imported Job's index is what
+ * the controller says it is, and nothing in front of its program can change it: so it has several
+ * only where these are the first of all, and each index is the completion index too. */
+uint32_t gw_k8s_most_together(const struct gw_submission *s);
+
 /* Appends all objects in the order in which they are made, as kubectl reads them. */
 void gw_k8s_manifest_write(const struct gw_k8s_manifest *manifest, struct gw_buf *out);
 

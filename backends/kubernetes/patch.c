@@ -107,7 +107,7 @@ static const char *const volumes[] = {
         "ephemeral", "image",     "projected", "persistentVolumeClaim", "secret",
 };
 
-/* Values that take away: nobody minds. */
+/* Values that take away, or say nothing: nobody minds. */
 static const struct harmless {
         const char *path;
         const char *value; /* as JSON text; NULL: any */
@@ -117,8 +117,10 @@ static const struct harmless {
         {POD "/hostNetwork", "false"},
         {POD "/hostPID", "false"},
         {POD "/hostUsers", "false"},
+        {POD "/securityContext", "{}"},
         {POD "/securityContext/runAsNonRoot", "true"},
         {POD "/securityContext/seccompProfile/type", "\"RuntimeDefault\""},
+        {POD "/*/*/securityContext", "{}"},
         {POD "/*/*/securityContext/allowPrivilegeEscalation", "false"},
         {POD "/*/*/securityContext/capabilities/drop", NULL},
         {POD "/*/*/securityContext/privileged", "false"},

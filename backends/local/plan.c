@@ -18,6 +18,7 @@ static const struct refusal {
         const char *pointer, *outer, *member, *words;
 } refusals[] = {
         {"/image", NULL, "image", "a local backend runs no container images"},
+        {"/manifest", NULL, "manifest", "a local backend knows no manifests"},
         {"/secrets", NULL, "secrets", "a local backend has no secrets"},
         {"/volumes", NULL, "volumes", "a local backend has no volumes"},
         {"/node_selector", NULL, "node_selector", "a local backend has one machine only"},
@@ -97,9 +98,11 @@ static int read_spec(struct gw_local_plan *p, const struct gw_submission *s, str
         p->matrix = json_object_get(json_object_get(p->spec, "array"), "matrix");
         if (!json_is_object(p->matrix))
                 p->matrix = NULL;
+        if (refuse(p->spec, err))
+                return -1;
         if (!p->script && json_array_size(p->command) == 0)
                 return gw_fail(err, GW_ERR_INTERNAL, "the spec has no command");
-        return refuse(p->spec, err) || read_needs(p, err) ? -1 : 0;
+        return read_needs(p, err);
 }
 
 static const struct gw_ignored ignored[] = {

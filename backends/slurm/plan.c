@@ -48,6 +48,7 @@ static const char *text_of(const json_t *object, const char *name)
 static const struct refusal {
         const char *member, *pointer, *words;
 } refusals[] = {
+        {"manifest", "/manifest", "Slurm knows no manifests"},
         {"secrets", "/secrets",
          "Slurm keeps no secrets: a job reads them from files of its user's"},
         {"volumes", "/volumes", "a job on Slurm has the file systems of its nodes"},

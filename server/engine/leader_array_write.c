@@ -322,6 +322,34 @@ static int claim(struct gw_leader *l, struct live *v, struct gw_spans *spans)
         return claim_spans(v, p);
 }
 
+static void keep_first(struct gw_spans *spans, uint64_t left)
+{
+        for (size_t i = 0; i < spans->count; i++) {
+                uint64_t length = (uint64_t)spans->items[i].last - spans->items[i].first + 1;
+                if (length >= left) {
+                        spans->items[i].last = spans->items[i].first + (uint32_t)left - 1;
+                        spans->count = i + 1;
+                        return;
+                }
+                left -= length;
+        }
+}
+
+/* Of tasks that could be one part those that the backend takes as one. */
+static void keep_together(const struct gw_leader *l, const struct live *v, struct gw_spans *spans)
+{
+        const struct gw_backend_type *type = l->backend->type;
+        const struct gw_submission s = {
+                .spec = v->spec,
+                .spec_len = v->spec_len,
+                .index_set = v->index_set,
+                .spans = spans->items,
+                .span_count = spans->count,
+        };
+        if (type->most_together)
+                keep_first(spans, type->most_together(l->backend, &s));
+}
+
 size_t gw_array_claim(struct gw_leader *l, struct live *v, size_t room, size_t good)
 {
         struct gw_spans spans = GW_SPANS_INIT;
@@ -334,6 +362,7 @@ size_t gw_array_claim(struct gw_leader *l, struct live *v, size_t room, size_t g
                                            &spans, NULL) < 0)
                 l->lost = true;
         if (spans.count > 0) {
+                keep_together(l, v, &spans);
                 taken = whole ? 1 : gw_spans_total(&spans);
                 if (claim(l, v, &spans) < 0)
                         l->lost = true;

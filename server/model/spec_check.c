@@ -13,6 +13,7 @@
 #include "server/base/clock.h"
 #include "server/base/str.h"
 #include "server/model/duration.h"
+#include "server/model/pointer.h"
 #include "server/model/quantity.h"
 #include "server/model/spec.h"
 
@@ -38,12 +39,43 @@ static void check_program(const struct gw_spec *spec, int64_t now_us, struct gw_
         const json_t *script = json_object_get(spec->json, "script");
         const json_t *program = json_array_get(command, 0);
 
-        if (!command && !script)
+        if (!command && !script && !json_object_get(spec->json, "manifest"))
                 refuse(faults, "/command", "is missing: a job needs a command or a script");
         if (command && script)
                 refuse(faults, "/script", "must not stand beside command: a job has one of them");
         if (json_is_string(program) && json_string_length(program) == 0)
                 refuse(faults, "/command/0", "must name a program");
+}
+
+static bool says_something(const json_t *value)
+{
+        return value && (!json_is_array(value) || json_array_size(value) > 0);
+}
+
+/* A manifest has a program, and what is about it. */
+static void check_manifest(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
+{
+        static const char *const members[] = {
+                "/command",
+                "/script",
+                "/setup",
+                "/working_directory",
+                "/volumes",
+                "/array/matrix",
+                "/resources/nodes",
+                "/resources/tasks_per_node",
+                "/resources/memory_per_cpu",
+                "/resources/gpu_type",
+                "/resources/scratch",
+                "/resources/shared_memory",
+        };
+        (void)now_us;
+        if (!json_object_get(spec->json, "manifest"))
+                return;
+        for (size_t i = 0; i < GW_COUNT(members); i++)
+                if (says_something(gw_pointer_member(spec->json, members[i])))
+                        refuse(faults, members[i],
+                               "must not stand beside manifest, which says it itself");
 }
 
 /* A first line that no kernel can follow: the job would only fail later. What goes to a submit
@@ -200,9 +232,9 @@ static void check_not_before(const struct gw_spec *spec, int64_t now_us, struct 
 void gw_spec_check(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
 {
         static void (*const rules[])(const struct gw_spec *, int64_t, struct gw_faults *) = {
-                check_program,       check_interpreter, check_environment, check_array,
-                check_matrix,        check_secrets,     check_gpus,        check_memory,
-                check_shared_memory, check_deadlines,   check_not_before,
+                check_program, check_manifest,      check_interpreter, check_environment,
+                check_array,   check_matrix,        check_secrets,     check_gpus,
+                check_memory,  check_shared_memory, check_deadlines,   check_not_before,
         };
         for (size_t i = 0; i < GW_COUNT(rules); i++)
                 rules[i](spec, now_us, faults);

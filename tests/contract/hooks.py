@@ -53,7 +53,7 @@ def map_body(context, body):
             del meant[name]
     if fits(meant.get("image")) and " " not in meant["image"]:
         del meant["image"]
-    for name in ("secrets", "volumes"):  # the backend has none
+    for name in ("manifest", "secrets", "volumes"):  # the backend has none
         meant.pop(name, None)
     if isinstance(meant.get("script"), str) and meant["script"] and whole(meant.get("command")):
         del meant["script"]
@@ -89,6 +89,11 @@ def map_case(context, case):
 def script(context, value):
     """What is no text becomes none, which is refused."""
     return value.encode(errors="surrogatepass") if isinstance(value, str) else b""
+
+
+@schemathesis.serializer("application/yaml")
+def manifest(context, value):
+    return script(context, value)
 
 
 @schemathesis.serializer("application/x-ndjson")

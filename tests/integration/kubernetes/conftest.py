@@ -6,9 +6,13 @@ import urllib.parse
 
 import pytest
 
-from tests.harness import hostile, kubernetes_client, tls
+from tests.harness import hostile, house, kubernetes_client, system, tls
 
 TOKEN = "sesame-5f1c"
+NOBODY = "https://127.0.0.1:1"
+OPEN = {"host_paths": ["/mnt/data"],
+        "patch_paths": ["/spec/template/spec/runtimeClassName",
+                        "/spec/template/metadata/annotations/sidecar.istio.io~1inject"]}
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +41,32 @@ def connect(serve, authority, tmp_path):
                                                   token=TOKEN)
             return stack.enter_context(kubernetes_client.Client(kubeconfig=config))
         yield make
+
+
+@pytest.fixture(scope="module")
+def kube_gateway(folder, binaries, contract, cluster, authority):
+    """A gateway on a Kubernetes that is not there; of its backends `open` permits more."""
+    made = house.build_gateway(folder, binaries, cluster, contract)
+    certificate = made.folder / "ca.crt"
+    certificate.write_bytes(authority.certificate.read_bytes())
+    config = kubernetes_client.kubeconfig(made.folder / "kubeconfig", NOBODY, certificate, token=TOKEN)
+    config.chmod(0o600)
+    for file in (certificate, config):
+        system.own(file)
+    backend = {"type": "kubernetes", "kubeconfig": str(config)}
+    made.write_settings({"backends": [{"name": "kubernetes", **backend}, {"name": "open", **backend, **OPEN}]})
+    yield made.start()
+    house.end_gateway(made)
+
+
+@pytest.fixture(scope="module")
+def kube_api(kube_gateway):
+    name = f"spec-{next(house.NAMES)}"
+    kube_gateway.cli("user", "create", name)
+    kube_gateway.cli("project", "create", name, "--default-backend", "kubernetes", "--member", f"{name}:submitter")
+    for backend in ("kubernetes", "open"):
+        kube_gateway.cli("project", "identity", name, backend, "team-a")
+    return kube_gateway.client(kube_gateway.token(name))
 
 
 class Play:

@@ -4,39 +4,8 @@ import json
 
 import pytest
 
-from tests.harness import house, kubernetes_client, system
-
-NOBODY = "https://127.0.0.1:1"
 COMMAND = {"image": "busybox:1", "command": ["true"]}
 SECRET = {"secret": "models", "key": "token"}
-SITE = {"host_paths": ["/mnt/data"],
-        "patch_paths": ["/spec/template/spec/runtimeClassName",
-                        "/spec/template/metadata/annotations/sidecar.istio.io~1inject"]}
-
-
-@pytest.fixture(scope="module")
-def kube_gateway(folder, binaries, contract, cluster, authority):
-    made = house.build_gateway(folder, binaries, cluster, contract)
-    certificate = made.folder / "ca.crt"
-    certificate.write_bytes(authority.certificate.read_bytes())
-    config = kubernetes_client.kubeconfig(made.folder / "kubeconfig", NOBODY, certificate, token="sesame")
-    config.chmod(0o600)
-    for file in (certificate, config):
-        system.own(file)
-    backend = {"type": "kubernetes", "kubeconfig": str(config)}
-    made.write_settings({"backends": [{"name": "kubernetes", **backend}, {"name": "open", **backend, **SITE}]})
-    yield made.start()
-    house.end_gateway(made)
-
-
-@pytest.fixture(scope="module")
-def kube_api(kube_gateway):
-    name = f"spec-{next(house.NAMES)}"
-    kube_gateway.cli("user", "create", name)
-    kube_gateway.cli("project", "create", name, "--default-backend", "kubernetes", "--member", f"{name}:submitter")
-    for backend in ("kubernetes", "open"):
-        kube_gateway.cli("project", "identity", name, backend, "team-a")
-    return kube_gateway.client(kube_gateway.token(name))
 
 
 def rendered(api, **spec):

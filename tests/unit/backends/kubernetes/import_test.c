@@ -167,6 +167,13 @@ static void what_was_read_back_from_a_cluster(void **state)
         expect(json_object_get(job, "metadata"), "labels", "{}");
         expect(job, "status", NULL);
         expect(json_object_get(job, "spec"), "selector", NULL);
+        json_auto_t *applied = import(
+                HEAD
+                "  annotations: {kubectl.kubernetes.io/last-applied-configuration: '{}', a: b}\nspec:\n" POD,
+                NULL);
+        expect(json_object_get(json_object_get(json_object_get(applied, "manifest"), "job"),
+                               "metadata"),
+               "annotations", "{\"a\": \"b\"}");
 }
 
 /* ---- what is refused ------------------------------------------------------------------------ */
@@ -274,16 +281,11 @@ static char *resolved(json_t *spec)
 {
         struct gw_faults faults;
         struct gw_spec ret = {0};
-        json_auto_t *manifest = json_incref(json_object_get(spec, GW_K8S_MANIFEST));
-        json_object_del(spec, GW_K8S_MANIFEST);
-        json_object_set_new(spec, "command", json_pack("[s]", "true"));
         gw_faults_init(&faults);
         if (gw_decode(&gw_schema_JobSpec, spec, "", &faults) ||
             gw_spec_resolve(spec, false, 0, &ret, NULL, &faults))
                 fail_msg("%s: %s", faults.items[0].pointer, faults.items[0].detail);
         gw_spec_done(&ret);
-        json_object_del(spec, "command");
-        json_object_set(spec, GW_K8S_MANIFEST, manifest);
         return json_dumps(spec, 0);
 }
 
@@ -485,6 +487,70 @@ static void an_index_stays_the_same(void **state)
         assert_string_equal(err.pointer, "/array");
 }
 
+static uint32_t together(const char *spec, const char *index_set, const struct gw_span *spans,
+                         size_t count)
+{
+        const struct gw_submission s = {.spec = spec,
+                                        .spec_len = strlen(spec),
+                                        .index_set = index_set,
+                                        .spans = spans,
+                                        .span_count = count};
+        return gw_k8s_most_together(&s);
+}
+
+static void what_goes_into_one_job(void **state)
+{
+        (void)state;
+        static const char given[] = "{\"manifest\": {}}", own[] = "{\"command\": [\"x\"]}";
+        static const struct gw_span some[] = {{0, 2}, {5, 6}}, later[] = {{3, 4}},
+                                    huge[] = {{0, 999999}};
+        assert_int_equal(together(own, "0-9", some, 2), 5);
+        assert_int_equal(together(own, "3,5,8,9,10", later, 1), 2);
+        assert_int_equal(together(own, "0-999999", huge, 1), 1000000);
+        assert_int_equal(together(given, "0-9", some, 1), 3);
+        assert_int_equal(together(given, "0-9", some, 2), 3);
+        assert_int_equal(together(given, "0-9", later, 1), 1);
+        assert_int_equal(together(given, "1-9", some, 1), 1);
+        assert_int_equal(together(given, "0-999999", huge, 1), 1);
+}
+
+/* What is counted of a Job is what the Job says. */
+static void what_it_asks_for_is_its_own(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *member, *value, *pointer;
+        } rows[] = {
+                {"image", "\"other\"", "/image"},
+                {"resources", "{\"cpus\": 1, \"memory\": \"1Gi\", \"gpus\": 3}", "/resources/gpus"},
+                {"resources", "{\"cpus\": 3, \"memory\": \"1Gi\", \"gpus\": 0}", "/resources/cpus"},
+                {"manifest", "{\"job\": {}}", "/manifest/job/spec/template/spec/containers"},
+                {"manifest",
+                 "{\"job\": {\"spec\": {\"template\": {\"spec\": {\"containers\": [7]}}}}}",
+                 "/manifest/job/spec/template/spec/containers"},
+        };
+        static const char text[] = PLAIN "        resources: {requests: {cpu: 2}}\n";
+        static const struct gw_k8s_identity identity = {"team-a", NULL};
+        const struct gw_k8s_site site = gw_k8s_site_default();
+        for (size_t i = 0; i < GW_COUNT(rows); i++) {
+                json_auto_t *spec = import(text, NULL);
+                gw_autofree char *as_resolved = resolved(spec);
+                struct gw_k8s_manifest m;
+                struct gw_error err = {0};
+                json_object_set_new(spec, rows[i].member,
+                                    json_loads(rows[i].value, JSON_DECODE_ANY, NULL));
+                gw_autofree char *json = json_dumps(spec, JSON_COMPACT);
+                const struct gw_submission s = {.spec = json,
+                                                .spec_len = strlen(json),
+                                                .name = "n",
+                                                .project = "p",
+                                                .mark.number = 1};
+                assert_int_equal(gw_k8s_manifest_init(&m, &s, &identity, &site, &err), -1);
+                assert_int_equal(err.code, GW_ERR_UNPROCESSABLE);
+                assert_string_equal(err.pointer, rows[i].pointer);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -500,6 +566,8 @@ int main(void)
                 cmocka_unit_test(what_reaches_out_is_refused),
                 cmocka_unit_test(its_own_stays),
                 cmocka_unit_test(an_index_stays_the_same),
+                cmocka_unit_test(what_goes_into_one_job),
+                cmocka_unit_test(what_it_asks_for_is_its_own),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -301,6 +301,7 @@ static void what_it_cannot_carry_is_named(void **state)
                 const char *spec, *pointer;
         } cases[] = {
                 {"{\"command\": [\"true\"], \"image\": \"x\"}", "/image"},
+                {"{\"manifest\": {\"job\": {}}}", "/manifest"},
                 {"{\"command\": [\"true\"], \"secrets\": {\"A\": {\"secret\": \"s\", \"key\": \"k\"}}}",
                  "/secrets"},
                 {"{\"command\": [\"true\"], \"volumes\": [{\"path\": \"/a\", \"claim\": \"c\"}]}",
