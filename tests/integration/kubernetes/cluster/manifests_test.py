@@ -179,3 +179,15 @@ def test_a_retry_of_it_runs_it_again(made):
     answer = made.api.post(f"/v1/jobs/{first['id']}/retry")
     assert answer.status == 201, answer.text
     assert outcome(made.api.wait(answer.json()["id"], seconds=90)) == ("failed", "exit_code", 3, None)
+
+
+def test_tasks_that_are_no_row_have_a_job_each(made):
+    """Their index is what the Job's controller says it is."""
+    job = submit(made, INDEXED.replace("parallelism: 2", "suspend: true").replace("of attempt $JOBGATE_ATTEMPT", "ran")
+                 .replace("[ $JOB_COMPLETION_INDEX = 1 ] || [ $JOBGATE_ATTEMPT = 2 ]", "exit 0"))
+    assert made.api.post(f"/v1/jobs/{job['id']}/tasks/cancel", {"indices": "1"}).status == 202
+    made.api.post(f"/v1/jobs/{job['id']}/release")
+    job = made.api.wait(job["id"], seconds=90)
+    assert (job["counts"]["succeeded"], job["counts"]["cancelled"]) == (2, 1), job["message"]
+    assert [made.api.log(job["id"], task=index) for index in (0, 2)] == ["0 ran\n", "2 ran\n"]
+    assert len(made.objects(job)) == 2
