@@ -345,7 +345,7 @@ def ecosystem(run):
     except install.Failed as failure:
         run.failed(str(failure), "")
         return Tally(failed=1)
-    return run_pytest(run, "dev", "tests/ecosystem", "--timeout=300", *([] if run.extra else ["-n", str(JOBS)]))
+    return run_pytest(run, "dev", "tests/ecosystem", "--timeout=600", *([] if run.extra else ["-n", str(JOBS)]))
 
 
 def faults(run):

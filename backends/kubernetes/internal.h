@@ -68,6 +68,7 @@ struct gw_k8s_job_entry {
         int64_t send_before_us;        /* wall */
         bool asked;                    /* a submit is on its way */
         bool held;                     /* as it was told last */
+        bool untold;                   /* what was told last was not taken, which was logged */
         struct gw_backend_ask *cancel; /* waits for the answer to the submit; or NULL */
         struct gw_spans unwanted;      /* of an array's tasks: each is ended when it has a pod */
 

@@ -8,6 +8,7 @@
 #include "backends/kubernetes/record.h"
 #include "server/base/cleanup.h"
 #include "server/base/crash.h"
+#include "server/base/log.h"
 
 #define RETRY_US GW_SECOND
 
@@ -59,13 +60,31 @@ static void tell_again(struct gw_k8s *b, struct gw_mark mark)
         gw_k8s_entry_changed(b, e);
 }
 
+/* Once for all the times it is asked again: nobody else would hear of it. */
+static void log_refusal(const struct gw_k8s_order *o, enum gw_answer answer)
+{
+        struct gw_k8s_job_entry *e = gw_k8s_entry_find(o->backend, o->mark);
+        char name[GW_K8S_NAME];
+        bool is_taken = answer != GW_ANSWER_BUSY;
+        if (!e || e->untold != is_taken)
+                return;
+        e->untold = !is_taken;
+        gw_k8s_name(o->mark, name);
+        if (!is_taken)
+                gw_log(GW_LOG_WARN, "kubernetes.not_told", "{s:s, s:s, s:s, s:s}", "backend",
+                       o->backend->base.head.name, "namespace", o->ns, "name", name, "message",
+                       o->call.status.message);
+}
+
 static void on_told(struct gw_k8s_order *o)
 {
         const struct gw_k8s_status *status = &o->call.status;
         gw_crash_point("kubernetes.told");
         if (o->epoch == o->backend->epoch) {
-                gw_k8s_request_answer(o->backend, o->asked, answer_of(status, o->asked->kind), NULL,
-                                      status->message, status->retry_after_us);
+                enum gw_answer answer = answer_of(status, o->asked->kind);
+                log_refusal(o, answer);
+                gw_k8s_request_answer(o->backend, o->asked, answer, NULL, status->message,
+                                      status->retry_after_us);
                 tell_again(o->backend, o->mark);
         }
         gw_k8s_order_free(o);
