@@ -203,9 +203,9 @@ def test_who_may_use_a_queue_is_told_of_ones_own_grants_alone(made):
 
 
 @pytest.mark.parametrize("spec, pointer, words", [
-    ({"queue": "few"}, "/queue", "the queue few is down"),
+    ({"queue": "few"}, "?queue", "the queue few is down"),
     ({"queue": "main", "time_limit": "1d1h"}, "/time_limit", "the queue main allows 1d at most"),
-    ({"time_limit": "1d1h"}, "/time_limit", "the queue main allows 1d at most"),
+    ({"time_limit": "1d1h"}, "?time_limit", "the queue main allows 1d at most"),
     ({"queue": "some"}, "/queue", "the account research may not use the queue some"),
     ({"queue": "urgent"}, "/queue", "the QOS normal may not use the queue urgent"),
     ({"queue": "group"}, None, "User's group not permitted"),
@@ -231,11 +231,11 @@ def dry_script(api, *lines, **query):
     (["SBATCH -p few"], {}, "/script", "the queue few is down"),
     (["SBATCH -J x", "BSUB -q few"], {}, "/script", "the queue few is down"),
     (["SBATCH -p few"], {"queue": "main"}, None, None),
-    (["SBATCH -p main"], {"queue": "few"}, "/queue", "the queue few is down"),
+    (["SBATCH -p main"], {"queue": "few"}, "?queue", "the queue few is down"),
     (["SBATCH --time=1-1"], {}, "/script", "the queue main allows 1d at most"),
     (["SBATCH --time=1-1"], {"queue": "main"}, "/script", "the queue main allows 1d at most"),
     (["SBATCH --time=1-1"], {"time_limit": "1h"}, None, None),
-    (["SBATCH -p main"], {"time_limit": "1d1h"}, "/time_limit", "the queue main allows 1d at most"),
+    (["SBATCH -p main"], {"time_limit": "1d1h"}, "?time_limit", "the queue main allows 1d at most"),
     (["SBATCH --part some"], {}, "/script", "the account research may not use the queue some"),
     (["SBATCH -p urgent -q normal"], {}, "/script", "the QOS normal may not use the queue urgent"),
     (["SBATCH -p group"], {}, None, "User's group not permitted"),
