@@ -33,14 +33,15 @@ static bool is_cancel(enum gw_reason r)
         return gw_reason_outcome(r) == GW_CANCELLED;
 }
 
-/* Why the attempt ended: what people asked for when the backend calls it cancelled, else what
- * the backend says. What it cannot name is never taken for a success. */
+/* Why the attempt ended: what people asked for when the backend calls it cancelled, or has it no
+ * more and cannot say why; else what the backend says. What it cannot name is never taken for a
+ * success. */
 static enum gw_reason end_reason(const struct gw_job *job, const struct gw_job_event *event)
 {
         enum gw_reason r = ends(event->reason) ? event->reason : GW_REASON_BACKEND_ERROR;
 
         if (job->stop != GW_REASON_NONE)
-                return is_cancel(r) ? job->stop : r;
+                return is_cancel(r) || r == GW_REASON_LOST ? job->stop : r;
         return r == GW_REASON_CANCELLED_BY_USER ? GW_REASON_CANCELLED_EXTERNALLY : r;
 }
 

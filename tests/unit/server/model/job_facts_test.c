@@ -237,6 +237,30 @@ static void test_gone(void **state)
         assert_int_equal(job.step, GW_STEP_RUNNING);
 }
 
+/* The backend looked for what it was told to end, and has it no more. */
+static void test_lost_when_it_was_to_end(void **state)
+{
+        (void)state;
+        static const struct {
+                enum gw_reason stop, said;
+                enum gw_state state;
+                enum gw_reason reason;
+        } cases[] = {
+                {GW_REASON_NONE, GW_REASON_LOST, GW_FAILED, GW_REASON_LOST},
+                {GW_REASON_CANCELLED_BY_USER, GW_REASON_LOST, GW_CANCELLED,
+                 GW_REASON_CANCELLED_BY_USER},
+                {GW_REASON_DEADLINE, GW_REASON_LOST, GW_FAILED, GW_REASON_DEADLINE},
+                {GW_REASON_CANCELLED_BY_USER, GW_REASON_NODE_FAILURE, GW_FAILED,
+                 GW_REASON_NODE_FAILURE},
+        };
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+                struct gw_job job = new_job(GW_STEP_RUNNING);
+                job.stop = cases[i].stop;
+                apply_reason(&job, GW_EVENT_FACT_ENDED, cases[i].said);
+                assert_job(&job, GW_STEP_ENDED, cases[i].state, cases[i].reason);
+        }
+}
+
 static void test_older_facts_are_ignored(void **state)
 {
         (void)state;
@@ -397,6 +421,7 @@ int main(void)
                 cmocka_unit_test(test_retry),
                 cmocka_unit_test(test_retry_at_once),
                 cmocka_unit_test(test_gone),
+                cmocka_unit_test(test_lost_when_it_was_to_end),
                 cmocka_unit_test(test_older_facts_are_ignored),
                 cmocka_unit_test(test_facts_twice),
                 cmocka_unit_test(test_restart_while_running),
