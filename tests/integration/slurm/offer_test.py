@@ -203,9 +203,9 @@ def test_who_may_use_a_queue_is_told_of_ones_own_grants_alone(made):
 
 
 @pytest.mark.parametrize("spec, pointer, words", [
-    ({"queue": "few"}, "?queue", "the queue few is down"),
+    ({"queue": "few"}, "/queue", "the queue few is down"),
     ({"queue": "main", "time_limit": "1d1h"}, "/time_limit", "the queue main allows 1d at most"),
-    ({"time_limit": "1d1h"}, "?time_limit", "the queue main allows 1d at most"),
+    ({"time_limit": "1d1h"}, "/time_limit", "the queue main allows 1d at most"),
     ({"queue": "some"}, "/queue", "the account research may not use the queue some"),
     ({"queue": "urgent"}, "/queue", "the QOS normal may not use the queue urgent"),
     ({"queue": "group"}, None, "User's group not permitted"),
