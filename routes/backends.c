@@ -116,20 +116,12 @@ static void take_said(void *arg, const struct gw_backend_row *row)
         write_said(&g->said, row);
 }
 
-static void write_text(struct gw_buf *json, const char *text)
-{
-        if (text)
-                gw_buf_json_str(json, text);
-        else
-                gw_buf_str(json, "null");
-}
-
 static void write_namespace(struct gw_buf *json, const struct gw_backend_access *access)
 {
         gw_buf_str(json, ",\"namespace\":");
-        write_text(json, access->namespace);
+        gw_buf_json_str(json, access->namespace);
         gw_buf_str(json, ",\"service_account\":");
-        write_text(json, access->service_account);
+        gw_buf_json_str(json, access->service_account);
         gw_buf_str(json, ",\"quotas\":");
         gw_buf_str(json, access->quotas ? access->quotas : "null");
 }
@@ -141,9 +133,9 @@ static void take_access(void *arg, const struct gw_backend_access *access)
         gw_buf_str(json, json->len > 0 ? ",{\"project\":" : "{\"project\":");
         gw_buf_json_str(json, access->project);
         gw_buf_str(json, ",\"user\":");
-        write_text(json, access->user);
+        gw_buf_json_str(json, access->user);
         gw_buf_str(json, ",\"account\":");
-        write_text(json, access->account);
+        gw_buf_json_str(json, access->account);
         gw_buf_str(json, ",\"grants\":");
         gw_buf_str(json, access->grants ? access->grants : "null");
         if (access->namespace)

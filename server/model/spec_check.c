@@ -102,23 +102,6 @@ static bool is_reserved(const char *name)
         return strncmp(name, RESERVED, strlen(RESERVED)) == 0;
 }
 
-static void check_environment(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
-{
-        (void)now_us;
-        json_t *environment = json_object_get(spec->json, "environment");
-        const char *name;
-        json_t *value;
-
-        json_object_foreach(environment, name, value)
-        {
-                if (!is_reserved(name))
-                        continue;
-                char pointer[GW_ERROR_POINTER];
-                snprintf(pointer, sizeof pointer, "/environment/%s", name);
-                refuse(faults, pointer, RESERVED_WORDS);
-        }
-}
-
 static void check_array(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
 {
         (void)now_us;
@@ -130,48 +113,48 @@ static void check_array(const struct gw_spec *spec, int64_t now_us, struct gw_fa
                 refuse(faults, "/array", "has no tasks: it needs indices or a matrix");
 }
 
-/* A task finds its values in its environment, beside what stands there already. */
-static void check_matrix(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
+/* Names of variables of a task's environment, which has one value for each: none is the gateway's,
+ * nor stands in one of the `others`, members of the spec (NULL: the last). */
+static void check_variables(const struct gw_spec *spec, json_t *variables, const char *home,
+                            const char *const *others, struct gw_faults *faults)
 {
-        (void)now_us;
-        json_t *matrix = json_object_get(json_object_get(spec->json, "array"), "matrix");
-        const json_t *environment = json_object_get(spec->json, "environment");
-        const json_t *secrets = json_object_get(spec->json, "secrets");
         const char *name;
-        json_t *values;
-
-        json_object_foreach(matrix, name, values)
+        json_t *value;
+        json_object_foreach(variables, name, value)
         {
                 char pointer[GW_ERROR_POINTER];
-                snprintf(pointer, sizeof pointer, "/array/matrix/%s", name);
+                snprintf(pointer, sizeof pointer, "%s/%s", home, name);
                 if (is_reserved(name))
                         refuse(faults, pointer, RESERVED_WORDS);
-                if (json_object_get(environment, name))
-                        refuse(faults, pointer,
-                               "stands in environment too: a variable has one value");
-                if (json_object_get(secrets, name))
-                        refuse(faults, pointer, "stands in secrets too: a variable has one value");
+                for (const char *const *other = others; *other; other++)
+                        if (json_object_get(json_object_get(spec->json, *other), name))
+                                gw_faults_add(faults, GW_ERR_UNPROCESSABLE, pointer,
+                                              "stands in %s too: a variable has one value", *other);
         }
+}
+
+static void check_environment(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
+{
+        (void)now_us;
+        static const char *const none[] = {NULL};
+        check_variables(spec, json_object_get(spec->json, "environment"), "/environment", none,
+                        faults);
 }
 
 static void check_secrets(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
 {
         (void)now_us;
-        json_t *secrets = json_object_get(spec->json, "secrets");
-        const json_t *environment = json_object_get(spec->json, "environment");
-        const char *name;
-        json_t *value;
+        static const char *const others[] = {"environment", NULL};
+        check_variables(spec, json_object_get(spec->json, "secrets"), "/secrets", others, faults);
+}
 
-        json_object_foreach(secrets, name, value)
-        {
-                char pointer[GW_ERROR_POINTER];
-                snprintf(pointer, sizeof pointer, "/secrets/%s", name);
-                if (is_reserved(name))
-                        refuse(faults, pointer, RESERVED_WORDS);
-                if (json_object_get(environment, name))
-                        refuse(faults, pointer,
-                               "stands in environment too: a variable has one value");
-        }
+/* A task finds its values in its environment, beside what stands there already. */
+static void check_matrix(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
+{
+        (void)now_us;
+        static const char *const others[] = {"environment", "secrets", NULL};
+        const json_t *array = json_object_get(spec->json, "array");
+        check_variables(spec, json_object_get(array, "matrix"), "/array/matrix", others, faults);
 }
 
 static void check_gpus(const struct gw_spec *spec, int64_t now_us, struct gw_faults *faults)
