@@ -365,6 +365,7 @@ bool gw_k8s_call_warning(const struct gw_k8s_call *call, unsigned i, char *text,
                 *to++ = *from;
         }
         *to = '\0';
+        gw_str_clean(value); /* a header may hold any bytes */
         gw_str_copy(text, size, value);
         return true;
 }

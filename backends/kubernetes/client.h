@@ -84,8 +84,8 @@ void gw_k8s_call_done(struct gw_k8s_call *call);
 void gw_k8s_call_cancel(struct gw_k8s_call *call);
 void gw_k8s_call_go_on(struct gw_k8s_call *call); /* after piece() returned false */
 
-/* Copies the i-th warning of the server about a call that is home, cut to `size` ("would violate
- * PodSecurity …"). Returns false when there is none. */
+/* Copies the i-th warning of the server about a call that is home, as UTF-8 and cut to `size`
+ * ("would violate PodSecurity …"). Returns false when there is none. */
 bool gw_k8s_call_warning(const struct gw_k8s_call *call, unsigned i, char *text, size_t size);
 
 /* All of these return 0, or -1 and the call was not begun: GW_ERR_OVERLOADED, GW_ERR_NOMEM.

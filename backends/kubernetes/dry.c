@@ -7,6 +7,7 @@
 
 #include "backends/kubernetes/check.h"
 #include "backends/kubernetes/internal.h"
+#include "server/base/str.h"
 
 #define PATIENCE_MS 15000 /* for each answer */
 #define MOST_QUOTAS 100
@@ -21,12 +22,13 @@ static void finish(struct gw_k8s_order *o)
 /* A quota of Jobs is no refusal: it would be handed over again. */
 static void take_refusal(const struct gw_k8s_status *status, struct gw_backend_check *check)
 {
-        char words[GW_K8S_STATUS_WORDS];
+        char words[GW_K8S_STATUS_WORDS], note[GW_K8S_STATUS_WORDS + 32];
         enum gw_answer answer = gw_k8s_submit_answer(status);
         const char *field = status->cause_count > 0 ? status->causes[0].field : "";
         gw_k8s_status_words(status, words);
+        snprintf(note, sizeof note, "it would wait: %s", words);
         if (answer == GW_ANSWER_FULL)
-                snprintf(check->note, sizeof check->note, "it would wait: %.300s", words);
+                gw_str_copy(check->note, sizeof check->note, note);
         else if (answer == GW_ANSWER_REFUSED)
                 gw_fail_at(&check->error, GW_ERR_UNPROCESSABLE, gw_k8s_member_of(field),
                            "the cluster says: %s", words);

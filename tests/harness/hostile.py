@@ -17,7 +17,8 @@ class Exchange:
         self.kept = False
 
     def send(self, data):
-        self.connection.sendall(data.encode() if isinstance(data, str) else data)
+        """A text may have bytes that are none, as surrogates."""
+        self.connection.sendall(data.encode(errors="surrogateescape") if isinstance(data, str) else data)
 
     def answer(self, status=200, body="", header=(), kind="application/json"):
         """A whole answer, after which the connection stays."""

@@ -122,9 +122,10 @@ def test_the_server_says_when_to_come_back(body, header, connect):
 
 
 def test_the_server_warns(connect):
-    header = ['Warning: 299 - "would violate \\"restricted\\""', 'warning: 299 - "unknown field"']
+    header = ['Warning: 299 - "would violate \\"restricted\\""', 'warning: 299 - "unknown field"',
+              'warning: 299 - "any \udcff byte"']
     home = connect(lambda exchange: exchange.answer(201, "{}", header)).ask("create", kind="jobs", object=JOB)
-    assert home["warnings"] == ['would violate "restricted"', "unknown field"]
+    assert home["warnings"] == ['would violate "restricted"', "unknown field", "any ? byte"]
 
 
 @pytest.mark.parametrize("body", ["", "<html>200 OK</html>", '{"kind": "Jo'])
